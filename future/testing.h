@@ -29,20 +29,17 @@ class CountingWaker {
 
  private:
   static CountingWaker* Self(void* data) { return static_cast<CountingWaker*>(data); }
-  static constexpr WakerVTable kVTable = {
-      .clone =
-          [](void* data) {
-            Self(data)->alive_.fetch_add(1);
-            return data;
-          },
-      .wake =
-          [](void* data) {
-            Self(data)->wakes_.fetch_add(1);
-            Self(data)->alive_.fetch_sub(1);
-          },
-      .wake_by_ref = [](void* data) { Self(data)->wakes_.fetch_add(1); },
-      .drop = [](void* data) { Self(data)->alive_.fetch_sub(1); },
-  };
+  static void* OnClone(void* data) {
+    Self(data)->alive_.fetch_add(1);
+    return data;
+  }
+  static void OnWake(void* data) {
+    Self(data)->wakes_.fetch_add(1);
+    Self(data)->alive_.fetch_sub(1);
+  }
+  static void OnWakeByRef(void* data) { Self(data)->wakes_.fetch_add(1); }
+  static void OnDrop(void* data) { Self(data)->alive_.fetch_sub(1); }
+  static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   std::atomic<int> wakes_{0};
   std::atomic<int> alive_{0};
