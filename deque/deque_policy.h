@@ -1,0 +1,39 @@
+// DequePolicy: what a work-stealing deque takes from its surroundings.
+//
+// The deque is a template over this policy so that a model checker or a test
+// can put its own atomics under the production header, shrink the capacities
+// until every interleaving is reachable, and start the indices next to their
+// wrap-around. A program uses the default and never names it.
+
+#ifndef HOME_DEQUE_DEQUE_POLICY_H_
+#define HOME_DEQUE_DEQUE_POLICY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace home {
+
+struct DequePolicy {
+  // An atomic object with the interface of std::atomic.
+  template <typename U>
+  using Atomic = std::atomic<U>;
+
+  // Counts elements. The claim word, which holds an index and a tag, is twice as
+  // wide. Its width decides after how many operations a stalled thief can be
+  // deceived (see "ABA" in work_stealing_deque.h): 2^32 at the least, here.
+  using Index = std::uint32_t;
+
+  // The index of the first element.
+  static constexpr Index kFirstIndex = 0;
+
+  // Capacity of the first buffer, a power of two.
+  static constexpr std::size_t kMinCapacity = 64;
+
+  // The most elements that StealHalf() moves at once.
+  static constexpr std::size_t kMaxBatch = 128;
+};
+
+}  // namespace home
+
+#endif  // HOME_DEQUE_DEQUE_POLICY_H_

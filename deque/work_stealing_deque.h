@@ -1,0 +1,374 @@
+// WorkStealingDeque: one owner pushes and pops at will, any thread steals.
+//
+//   WorkStealingDeque<Task*> deque;
+//   deque.Push(task);                                   // owner
+//   if (std::optional<Task*> t = deque.PopFront()) ...  // owner, oldest first
+//   if (std::optional<Task*> t = deque.Pop()) ...       // owner, newest first
+//   StealResult<Task*> s = deque.Steal();               // any thread, oldest
+//   StealResult<Task*> h = deque.StealHalf(mine);       // the owner of `mine`
+//
+// Thread-safety: Push, Pop, PopFront and the use as `into` of StealHalf belong
+// to one thread at a time, the owner (handing ownership on needs a happens-
+// before edge). Steal, StealHalf (as victim), SizeHint and EmptyHint: any thread.
+// The destructor assumes that nobody else uses the deque any more; it frees the
+// buffers and leaves the elements alone, for they are values, not owned objects.
+//
+// Memory ordering: what the owner does before Push(x) happens before whatever
+// follows the steal that returns x. A Push is no store-load barrier: who pushes
+// and then asks "does anybody search?", and who stops searching and then asks
+// "is this deque empty?", must each put a seq_cst RMW in between.
+//
+// Cost: Push one release store; Pop and PopFront one fetch_add, also for the last
+// element, and none if the deque is empty; a steal of any size one CAS. Push,
+// Pop, PopFront are wait-free but for allocation; a steal that fails with Retry
+// does so because another claim succeeded (lock-free).
+//
+// Elements are copied bitwise, and a thief may read a slot that it then fails to
+// claim. So T must be trivially copyable and fit an atomic word; anything that
+// owns something goes in as a pointer (std::unique_ptr::release()).
+//
+// -- Algorithm -----------------------------------------------------------------
+//
+// The growable ring and the owner's unsynchronised Push are those of Chase and
+// Lev, "Dynamic circular work-stealing deque" (SPAA 2005), with the release/
+// acquire publication that Lê, Pop, Cohen and Zappa Nardelli showed to be needed
+// ("Correct and efficient work-stealing for weak memory models", PPoPP 2013).
+// Claims differ. In Chase-Lev the owner's Pop and the thieves meet in a Dekker
+// pattern over two words, which costs a seq_cst fence a pop, a CAS on top of it
+// for the last element, and allows to steal only one element a CAS: a thief
+// cannot know whether the owner took from the other end meanwhile. Here, as in
+// the first such deque (Arora, Blumofe, Plaxton, SPAA 1998), the head index
+// shares a word with a tag, and *every* claim at either end is one RMW on it:
+//
+//    claim_     63             32 31              0
+//              +-----------------+-----------------+
+//              |       tag       |      head       |
+//              +-----------------+-----------------+
+//    take n at the front (thief: CAS, owner: fetch_add)   claim_ += n
+//    take 1 at the back  (owner: fetch_add)               claim_ += 2^32
+//
+//    buffer_   ... | free | head | ... | bottom - 1 | free | ...
+//
+// A wrap of head carries into the tag and one of the tag falls off the top; both
+// are harmless, for nobody reads the tag but as a part of the whole.
+//
+// Invariants
+//  I1  Only the owner writes bottom_, buffer_ and slots.
+//  I2  The elements are those with indices in [head, bottom). bottom may be
+//      head - 1 for a moment in Pop or PopFront; that reads as empty.
+//  I3  Claims are totally ordered: claim_ is changed by RMWs alone.
+//  I4  A slot that holds a live element is not written. The owner reuses one only
+//      after it has seen the claim that freed it.
+//  I5  A thief whose CAS succeeds has read live elements: claim_ did not change
+//      since it read it, so no element left at either end, and I4 holds its slots.
+//  I6  Growth changes neither claim_ nor bottom_; a retired buffer is never
+//      written again and stays allocated until destruction. Capacities double,
+//      so all retired buffers together are smaller than the current one.
+//
+// ABA. A thief that stalls between its load of claim_ and its CAS is deceived only
+// if the owner and the other thieves bring the whole word back to the same value
+// meanwhile: at least 2^32 claims, an exact count, within a stall of a window of
+// some ten instructions. A test shows it with 8-bit indices.
+//
+// Rejected: Chase-Lev's fence-based Pop (same cost without contention, one more
+// CAS at the last element, element-wise steals); seq_cst RMWs instead of acquire/
+// release (not needed: there is only one word to order); claiming several elements
+// at once for the owner (hides work behind a long-running task).
+
+#ifndef HOME_DEQUE_WORK_STEALING_DEQUE_H_
+#define HOME_DEQUE_WORK_STEALING_DEQUE_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <new>
+#include <optional>
+#include <type_traits>
+
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "home/deque/deque_policy.h"
+#include "home/deque/steal_result.h"
+
+namespace home {
+
+// A type that a slot can hold: read by a thief as one atomic word, and given up
+// without a trace if the claim fails.
+template <typename T>
+concept DequeElement = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> &&
+                       sizeof(T) <= sizeof(void*);
+
+template <DequeElement T, typename Policy = DequePolicy>
+class WorkStealingDeque {
+ public:
+  using value_type = T;
+
+  // A deque with room for `capacity` elements before its first growth, rounded
+  // up to a power of two and at least Policy::kMinCapacity.
+  explicit WorkStealingDeque(std::size_t capacity = Policy::kMinCapacity)
+      : claim_(Policy::kFirstIndex), bottom_(Policy::kFirstIndex), buffer_(nullptr) {
+    std::size_t rounded = Policy::kMinCapacity;
+    while (rounded < capacity) rounded *= 2;
+    // relaxed: nobody else knows the deque yet.
+    buffer_.store(Buffer::New(rounded, nullptr), std::memory_order_relaxed);
+  }
+
+  WorkStealingDeque(const WorkStealingDeque&) = delete;
+  WorkStealingDeque& operator=(const WorkStealingDeque&) = delete;
+
+  ~WorkStealingDeque() {
+    // relaxed: whoever destroys the deque is ordered after all of its users.
+    Buffer* buffer = buffer_.load(std::memory_order_relaxed);
+    while (buffer != nullptr) {
+      Buffer* const older = buffer->older;
+      Buffer::Delete(buffer);
+      buffer = older;
+    }
+  }
+
+  // Owner: appends `value` at the back. Grows if full; allocates only then.
+  void Push(T value) {
+    // relaxed: bottom_ and buffer_ are written by this thread only (I1).
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    Buffer* const buffer = ReserveOwned(bottom, 1);
+    // relaxed: published by the store of bottom_ below.
+    buffer->slot(bottom).store(value, std::memory_order_relaxed);
+    // release: publishes the slot, the buffer and what the element points to.
+    // pairs with: TakeFront()'s load of bottom_.
+    bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+  }
+
+  // Owner: takes the newest element.
+  [[nodiscard]] std::optional<T> Pop() {
+    // relaxed: own variable (I1).
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    // relaxed: head never passes bottom by a thief's doing, so if even a stale head
+    // has reached it, the deque is empty; if not, the fetch_add below decides.
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return std::nullopt;
+    const Index last = static_cast<Index>(bottom - 1);
+    // release: a thief that reads this value must still see the slots below it, which
+    // the Push of another value published (a plain store ends its release sequence).
+    // pairs with: TakeFront()'s load of bottom_.
+    bottom_.store(last, std::memory_order_release);
+    // The claim. From here on every CAS of a thief that read claim_ before fails.
+    // release: a thief that reads the new value also reads the lowered bottom_, and a
+    // buffer_ at least as new as ours. pairs with: TakeFront()'s load of claim_.
+    // acquire: a thief that claimed before us has done its reads of slots that we may
+    // now overwrite (I4). pairs with: TakeFront()'s CAS.
+    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_acq_rel);
+    if (ABSL_PREDICT_FALSE(Distance(last, Head(before)) < 0)) {
+      // Thieves took all, the last one too: head is the old bottom.
+      // release: as above.
+      bottom_.store(bottom, std::memory_order_release);
+      return std::nullopt;
+    }
+    // relaxed: own variable, and a slot that we filled ourselves.
+    return buffer_.load(std::memory_order_relaxed)->slot(last).load(std::memory_order_relaxed);
+  }
+
+  // Owner: takes the oldest element.
+  [[nodiscard]] std::optional<T> PopFront() {
+    // relaxed: as in Pop().
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return std::nullopt;
+    // The claim. relaxed: it gives nothing to thieves, and what it learns from them
+    // (that slots are free) only Push uses, whose acquire load of claim_ reads this
+    // RMW or a later one and so synchronises with the thieves' CASes before it.
+    const Index head = Head(claim_.fetch_add(1, std::memory_order_relaxed));
+    if (ABSL_PREDICT_FALSE(head == bottom)) {
+      // Thieves took all before us, so that head is now bottom + 1. Follow it: the
+      // index in between is never used. A thief that sees the new bottom with the old
+      // head reads a slot without an element, and its CAS fails.
+      // release: as in Pop().
+      bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+      return std::nullopt;
+    }
+    // relaxed: own variable, and a slot that we filled ourselves.
+    return buffer_.load(std::memory_order_relaxed)->slot(head).load(std::memory_order_relaxed);
+  }
+
+  // Any thread: takes the oldest element.
+  StealResult<T> Steal() {
+    return TakeFront([](std::size_t) -> std::size_t { return 1; }, [](std::size_t, T) {});
+  }
+
+  // Owner of `into`: takes the older half of the elements, rounded up, at most
+  // Policy::kMaxBatch. The oldest is returned, the others follow at the back of
+  // `into` in their order. One CAS for all of them.
+  StealResult<T> StealHalf(WorkStealingDeque& into) {
+    assert(&into != this);
+    // relaxed: variables of this thread, which owns `into`.
+    const Index end = into.bottom_.load(std::memory_order_relaxed);
+    Buffer* target = nullptr;
+    const StealResult<T> result = TakeFront(
+        [&](std::size_t size) {
+          const std::size_t count = std::min((size + 1) / 2, Policy::kMaxBatch);
+          target = into.ReserveOwned(end, count - 1);
+          return count;
+        },
+        [&](std::size_t i, T value) {
+          // Behind bottom_, hence invisible until the store below; overwritten by the
+          // next attempt if this one fails. relaxed: published by that store.
+          target->slot(static_cast<Index>(end + i - 1)).store(value, std::memory_order_relaxed);
+        });
+    if (result.count() > 1) {
+      // release: as in Push().
+      into.bottom_.store(static_cast<Index>(end + result.count() - 1), std::memory_order_release);
+    }
+    return result;
+  }
+
+  // Any thread: about how many elements there are. Exact for the owner while
+  // nobody steals; never negative.
+  [[nodiscard]] std::size_t SizeHint() const {
+    // relaxed: a hint, ordered with nothing.
+    const Index head = Head(claim_.load(std::memory_order_relaxed));
+    const auto size = Distance(bottom_.load(std::memory_order_relaxed), head);
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
+  }
+
+  // Any thread: whether the deque seems empty. If it says so to the owner, it is.
+  [[nodiscard]] bool EmptyHint() const { return SizeHint() == 0; }
+
+  // Owner: how many elements fit before the next growth.
+  [[nodiscard]] std::size_t capacity() const {
+    // relaxed: own variable.
+    return buffer_.load(std::memory_order_relaxed)->capacity();
+  }
+
+ private:
+  using Index = typename Policy::Index;
+  using SignedIndex = std::make_signed_t<Index>;
+  static_assert(std::is_unsigned_v<Index>);
+  static constexpr int kIndexBits = std::numeric_limits<Index>::digits;
+
+  // The claim word: tag in the upper half, head in the lower.
+  using Claim =
+      std::conditional_t<kIndexBits == 8, std::uint16_t,
+                         std::conditional_t<kIndexBits == 16, std::uint32_t, std::uint64_t>>;
+  static_assert(std::numeric_limits<Claim>::digits == 2 * kIndexBits);
+  static constexpr Claim kTagUnit = static_cast<Claim>(Claim{1} << kIndexBits);
+
+  // The difference of two indices must have a sign.
+  static constexpr std::size_t kMaxCapacity = std::size_t{1} << (kIndexBits - 2);
+  static_assert((Policy::kMinCapacity & (Policy::kMinCapacity - 1)) == 0);
+  static_assert(Policy::kMinCapacity >= 1 && Policy::kMinCapacity <= kMaxCapacity);
+  static_assert(Policy::kMaxBatch >= 1);
+
+  static Index Head(Claim claim) { return static_cast<Index>(claim); }
+  static SignedIndex Distance(Index to, Index from) {
+    return static_cast<SignedIndex>(static_cast<Index>(to - from));
+  }
+
+  // A ring of slots behind its header, in one block. A slot is named by the index
+  // of its element, whatever the capacity.
+  struct Buffer {
+    using Slot = typename Policy::template Atomic<T>;
+
+    static Buffer* New(std::size_t capacity, Buffer* older) {
+      if (ABSL_PREDICT_FALSE(capacity > kMaxCapacity)) {
+        std::fprintf(stderr, "WorkStealingDeque: cannot grow to %zu elements, the limit is %zu\n",
+                     capacity, kMaxCapacity);
+        std::abort();
+      }
+      void* const block = ::operator new(sizeof(Buffer) + capacity * sizeof(Slot));
+      Buffer* const buffer = ::new (block) Buffer{capacity - 1, older};
+      std::uninitialized_value_construct_n(buffer->slots(), capacity);
+      return buffer;
+    }
+    static void Delete(Buffer* buffer) {
+      std::destroy_n(buffer->slots(), buffer->capacity());
+      buffer->~Buffer();
+      ::operator delete(static_cast<void*>(buffer));
+    }
+
+    std::size_t capacity() const { return mask + 1; }
+    Slot* slots() { return reinterpret_cast<Slot*>(this + 1); }
+    Slot& slot(Index index) { return slots()[index & mask]; }
+
+    const std::size_t mask;
+    Buffer* const older;  // The buffer that this one replaced.
+  };
+  static_assert(alignof(typename Buffer::Slot) <= alignof(Buffer));
+
+  // Owner: the buffer, with room for `count` elements from index `bottom` on.
+  Buffer* ReserveOwned(Index bottom, std::size_t count) {
+    // relaxed: own variable.
+    Buffer* const buffer = buffer_.load(std::memory_order_relaxed);
+    // acquire: the reads of the thieves that freed a slot come before our next write to
+    // it (I4). pairs with: TakeFront()'s CAS.
+    const Index head = Head(claim_.load(std::memory_order_acquire));
+    const std::size_t needed = static_cast<std::size_t>(Distance(bottom, head)) + count;
+    if (ABSL_PREDICT_TRUE(needed <= buffer->capacity())) return buffer;
+    return Grow(buffer, head, bottom, needed);
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE Buffer* Grow(Buffer* old, Index head, Index bottom, std::size_t needed) {
+    std::size_t capacity = old->capacity();
+    while (capacity < needed) capacity *= 2;
+    Buffer* const buffer = Buffer::New(capacity, old);
+    // Elements that thieves take meanwhile are copied in vain, no more.
+    for (Index i = head; i != bottom; ++i) {
+      // relaxed: own slots, and a buffer that nobody else knows.
+      buffer->slot(i).store(old->slot(i).load(std::memory_order_relaxed),
+                            std::memory_order_relaxed);
+    }
+    // release: publishes the new slots. pairs with: TakeFront()'s load of buffer_.
+    buffer_.store(buffer, std::memory_order_release);
+    return buffer;
+  }
+
+  // Thief: takes `choose(size)` >= 1 elements at the front; all but the first go to
+  // `keep(i, element)`, i = 1, 2, ..., which must be ready to see them in vain.
+  template <typename Choose, typename Keep>
+  StealResult<T> TakeFront(Choose choose, Keep keep) {
+    // acquire: then bottom_ and buffer_ are at least as new as any Pop() that this
+    // value contains, so no element that was popped seems to be there.
+    // pairs with: Pop()'s fetch_add.
+    Claim claim = claim_.load(std::memory_order_acquire);
+    const Index head = Head(claim);
+    // acquire: the slots below bottom_ are filled, buffer_ is the one they are in or a
+    // newer. pairs with: the stores of bottom_ in Push(), Pop(), PopFront(), StealHalf().
+    const SignedIndex size = Distance(bottom_.load(std::memory_order_acquire), head);
+    if (size <= 0) {
+      // Below -1 (I2) there is no such state: the owner went half around the index space
+      // since we read head.
+      return size < -1 ? StealResult<T>::Retry() : StealResult<T>::Empty();
+    }
+    const std::size_t count = choose(static_cast<std::size_t>(size));
+    // acquire: the slots are constructed and copied. pairs with: Grow(). An older buffer
+    // than the current one serves as well: it was current when it held these elements
+    // and was not written since (I6).
+    Buffer* const buffer = buffer_.load(std::memory_order_acquire);
+    // relaxed: the acquire of bottom_ has ordered the fill before these loads; whether
+    // they are still live the CAS tells.
+    const T first = buffer->slot(head).load(std::memory_order_relaxed);
+    for (std::size_t i = 1; i < count; ++i) {
+      keep(i, buffer->slot(static_cast<Index>(head + i)).load(std::memory_order_relaxed));
+    }
+    // The claim (I5). release: our loads come before the owner's reuse of the slots.
+    // pairs with: the acquire in ReserveOwned() and Pop(). No acquire: what the elements
+    // point to came with bottom_. relaxed on failure: all that was read is thrown away.
+    if (!claim_.compare_exchange_strong(claim, static_cast<Claim>(claim + count),
+                                        std::memory_order_release, std::memory_order_relaxed)) {
+      return StealResult<T>::Retry();
+    }
+    return StealResult<T>::Success(first, count);
+  }
+
+  // One line for all three: a thief needs all of them, and the owner has to own the
+  // line for its next operation anyway.
+  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Claim> claim_;
+  typename Policy::template Atomic<Index> bottom_;
+  typename Policy::template Atomic<Buffer*> buffer_;
+};
+
+}  // namespace home
+
+#endif  // HOME_DEQUE_WORK_STEALING_DEQUE_H_

@@ -1,0 +1,38 @@
+// ParkerPolicy: what a parker takes from its surroundings.
+//
+// The parker is a template over this policy so that a model checker or a test can
+// put its own atomics, its own sleep and its own clock under the production header.
+// A program uses the default and never names it.
+
+#ifndef HOME_PARKER_PARKER_POLICY_H_
+#define HOME_PARKER_PARKER_POLICY_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "home/parker/cpu_relax.h"
+#include "home/parker/futex.h"
+
+namespace home {
+
+struct ParkerPolicy {
+  // An atomic object with the interface of std::atomic.
+  template <typename U>
+  using Atomic = std::atomic<U>;
+
+  // How often a parker looks for a token before it goes to sleep, with a Relax() in
+  // between. Measured: see parker/README.md.
+  static constexpr int kSpins = 64;
+
+  static void Relax() { parker_internal::CpuRelax(); }
+  static std::int64_t Now() { return parker_internal::FutexClockNanos(); }
+  static bool Wait(const Atomic<std::uint32_t>& word, std::uint32_t expected,
+                   std::int64_t deadline) {
+    return parker_internal::FutexWait(word, expected, deadline);
+  }
+  static void Wake(const Atomic<std::uint32_t>* word) { parker_internal::FutexWake(word); }
+};
+
+}  // namespace home
+
+#endif  // HOME_PARKER_PARKER_POLICY_H_
