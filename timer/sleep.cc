@@ -1,0 +1,57 @@
+#include "home/timer/sleep.h"
+
+#include <cassert>
+
+namespace home {
+
+home::Poll<void> Sleep::Poll(Context& cx) {
+  assert(phase() != Phase::kDone && "a Sleep was polled after it was ready");
+  if (phase() <= Phase::kAbsolute) {
+    Start(cx.waker());
+    if (phase() == Phase::kWaiting) return kPending;
+  }
+  if (phase() == Phase::kWaiting) {
+    // An infinite one was never armed.
+    if (state() == State::kIdle || TimerService::UpdateWaker(*this, cx.waker())) return kPending;
+    set_phase(Phase::kDue);
+  }
+  // A loop over sleeps that are due at once must not starve the worker.
+  if (!cx.ConsumeBudget()) return kPending;
+  set_phase(Phase::kDone);
+  return kReady;
+}
+
+void Sleep::Start(const Waker& waker) {
+  std::size_t shard = 0;
+  TimerService& service = TimerService::CurrentOrDie("Sleep", shard);
+  Instant deadline = Instant::FromNanoseconds(nanos_);
+  if (phase() == Phase::kRelative && nanos_ <= 0) {
+    set_phase(Phase::kDue);
+    return;
+  }
+  if (!deadline.is_infinite()) {  // so is an infinite duration's
+    const Instant now = service.Now();
+    if (phase() == Phase::kRelative) deadline = now + absl::Nanoseconds(nanos_);
+    nanos_ = deadline.nanoseconds();
+    if (deadline <= now) {
+      set_phase(Phase::kDue);
+      return;
+    }
+  }
+  set_phase(Phase::kWaiting);
+  if (!deadline.is_infinite()) service.Arm(*this, shard, deadline, waker.Clone());
+}
+
+void Sleep::Reset(absl::Duration duration) {
+  if (phase() == Phase::kWaiting) TimerService::Cancel(*this);
+  nanos_ = ToNanosecondsRoundedUp(duration);
+  set_phase(Phase::kRelative);
+}
+
+void Sleep::Reset(Instant deadline) {
+  if (phase() == Phase::kWaiting) TimerService::Cancel(*this);
+  nanos_ = deadline.nanoseconds();
+  set_phase(Phase::kAbsolute);
+}
+
+}  // namespace home

@@ -1,0 +1,93 @@
+// Sleep: a future that is ready once some time has passed.
+//
+//   co_await Sleep(absl::Milliseconds(100));
+//   co_await SleepUntil(deadline);
+//
+// A Sleep counts from its first poll, not from its making: futures are lazy.
+// It is never ready early, and late by the rest of a millisecond tick plus what
+// the scheduler needs. A duration that is zero or negative is ready at the
+// first poll (after yielding, if the task's budget is used up); an infinite
+// one never is.
+//
+// The first poll must happen under a TimerScope, as every worker of a runtime
+// has one: else the process dies with a message. Later polls, and the
+// destructor, may happen on any thread.
+//
+// Cancellation: dropping a Sleep before it is ready loses nothing. The
+// destructor takes its entry out of the timers, synchronously, also while
+// another thread is firing it: afterwards nothing refers to it.
+// Thread-safety: one thread at a time, like every future.
+// Memory ordering: none beyond the waker's.
+// Cost: no allocation; 64 bytes; O(1) to arm and to cancel, one uncontended
+// lock each; a poll that finds it still pending takes no lock.
+
+#ifndef HOME_TIMER_SLEEP_H_
+#define HOME_TIMER_SLEEP_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "home/future/context.h"
+#include "home/future/future.h"
+#include "home/future/poll.h"
+#include "home/timer/instant.h"
+#include "home/timer/timer_service.h"
+
+namespace home {
+
+class Sleep : private TimerNode {
+ public:
+  using Output = void;
+
+  // Ready `duration` after the first poll.
+  explicit Sleep(absl::Duration duration) noexcept
+      : Sleep(Phase::kRelative, ToNanosecondsRoundedUp(duration)) {}
+
+  // Only before the first poll.
+  Sleep(Sleep&& other) noexcept : Sleep(other.phase(), other.nanos_) {
+    assert(other.phase() <= Phase::kAbsolute && "a Sleep was moved after its first poll");
+  }
+  Sleep& operator=(Sleep&&) = delete;
+  ~Sleep() {
+    if (phase() == Phase::kWaiting) TimerService::Cancel(*this);
+  }
+
+  [[nodiscard]] home::Poll<void> Poll(Context& cx);
+
+  // Starts anew, on the next poll: that counts as a first one, and the Sleep
+  // may be moved before it. Cancels what is under way. Re-arming a timeout that
+  // is pushed back over and over costs one O(1) cancel and one O(1) arm.
+  void Reset(absl::Duration duration);
+  void Reset(Instant deadline);
+
+ private:
+  friend Sleep SleepUntil(Instant deadline) noexcept;
+
+  // Where the Sleep stands in its own life; kept in the node's spare byte.
+  enum class Phase : std::uint8_t {
+    kRelative,  // not polled; nanos_ is a duration
+    kAbsolute,  // not polled; nanos_ is an Instant
+    kWaiting,   // armed or fired; nanos_ is the Instant
+    kDue,       // the time is up, Ready was not returned yet
+    kDone,      // Ready was returned
+  };
+
+  Sleep(Phase phase, std::int64_t nanos) noexcept : nanos_(nanos) { set_phase(phase); }
+
+  [[nodiscard]] Phase phase() const noexcept { return static_cast<Phase>(tag_); }
+  void set_phase(Phase phase) noexcept { tag_ = static_cast<std::uint8_t>(phase); }
+
+  // First poll: arms, or finds that the time is up.
+  void Start(const Waker& waker);
+
+  std::int64_t nanos_;
+};
+
+// Ready once `deadline` has passed.
+[[nodiscard]] inline Sleep SleepUntil(Instant deadline) noexcept {
+  return Sleep(Sleep::Phase::kAbsolute, deadline.nanoseconds());
+}
+
+}  // namespace home
+
+#endif  // HOME_TIMER_SLEEP_H_

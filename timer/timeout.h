@@ -1,0 +1,116 @@
+// Timeout: gives a future a limited time.
+//
+//   absl::StatusOr<Page> page = co_await Timeout(Fetch(url), absl::Seconds(5));
+//
+// The result is the future's own, as a Status or StatusOr, or kDeadlineExceeded:
+//
+//   future's Output   T             void     StatusOr<T>   Status
+//   Timeout's         StatusOr<T>   Status   StatusOr<T>   Status
+//
+// The time counts from the first poll. Every poll asks the future first, so a
+// result that is there wins over a deadline that has passed, also when the
+// duration is zero or negative. When the time is up, the future is destroyed,
+// which cancels it, before the Timeout is ready. No timer is armed for a future
+// that is ready at the first poll.
+//
+// A future that uses up its task's budget in every poll can't hold back the
+// deadline: the timer is polled without a budget.
+//
+// Cancellation: dropping a Timeout drops the future; it loses what that loses.
+// When the time is up the same is lost.
+// Thread-safety, memory ordering: those of the future.
+// Cost: no allocation; a Sleep (64 bytes) beside the future.
+
+#ifndef HOME_TIMER_TIMEOUT_H_
+#define HOME_TIMER_TIMEOUT_H_
+
+#include <cassert>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "home/future/context.h"
+#include "home/future/future.h"
+#include "home/future/poll.h"
+#include "home/timer/sleep.h"
+
+namespace home {
+
+namespace timer_internal {
+
+template <typename T>
+struct TimeoutOutput {
+  using type = absl::StatusOr<T>;
+};
+template <>
+struct TimeoutOutput<void> {
+  using type = absl::Status;
+};
+template <>
+struct TimeoutOutput<absl::Status> {
+  using type = absl::Status;
+};
+template <typename T>
+struct TimeoutOutput<absl::StatusOr<T>> {
+  using type = absl::StatusOr<T>;
+};
+
+// kDeadlineExceeded with the duration in its message.
+[[nodiscard]] absl::Status TimedOut(absl::Duration duration);
+
+}  // namespace timer_internal
+
+// What Timeout() returns. Movable before its first poll.
+template <Future F>
+class TimeoutFuture {
+ public:
+  using Output = typename timer_internal::TimeoutOutput<FutureOutput<F>>::type;
+
+  TimeoutFuture(F future, absl::Duration duration)
+      : future_(std::move(future)), duration_(duration), sleep_(duration) {}
+  TimeoutFuture(TimeoutFuture&&) = default;
+  TimeoutFuture& operator=(TimeoutFuture&&) = delete;
+
+  [[nodiscard]] home::Poll<Output> Poll(Context& cx) {
+    assert(future_.has_value() && "a Timeout was polled after it was ready");
+    {
+      home::Poll<FutureOutput<F>> result = future_->Poll(cx);
+      if (result.ready()) {
+        // The deadline means nothing any more; its waker should not linger.
+        sleep_.Reset(absl::InfiniteDuration());
+        if constexpr (std::is_void_v<FutureOutput<F>>) {
+          future_.reset();
+          return Output(absl::OkStatus());
+        } else {
+          Output output(std::move(result).value());
+          future_.reset();
+          return output;
+        }
+      }
+    }
+    Context unlimited(cx.waker());
+    if (sleep_.Poll(unlimited).pending()) return kPending;
+    future_.reset();
+    return Output(timer_internal::TimedOut(duration_));
+  }
+
+ private:
+  std::optional<F> future_;  // empty once ready
+  absl::Duration duration_;
+  Sleep sleep_;
+};
+
+// `future` with at most `duration` to finish in. The future is moved in.
+template <typename F>
+  requires Future<std::remove_cvref_t<F>>
+[[nodiscard]] TimeoutFuture<std::remove_cvref_t<F>> Timeout(F&& future, absl::Duration duration) {
+  static_assert(!std::is_lvalue_reference_v<F>, "Timeout takes the future over: std::move it in");
+  return TimeoutFuture<std::remove_cvref_t<F>>(std::forward<F>(future), duration);
+}
+
+}  // namespace home
+
+#endif  // HOME_TIMER_TIMEOUT_H_

@@ -1,0 +1,272 @@
+#include "home/timer/timer_service.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/base/attributes.h"
+
+namespace home {
+namespace {
+
+constexpr std::int64_t kNanosPerTick = 1'000'000;
+
+// The first tick that does not start before `instant`: never early.
+std::uint64_t TickAtOrAfter(Instant instant) {
+  const std::int64_t nanos = std::max<std::int64_t>(instant.nanoseconds(), 0);
+  return static_cast<std::uint64_t>(nanos / kNanosPerTick) + (nanos % kNanosPerTick != 0 ? 1 : 0);
+}
+
+// The tick that `instant` lies in.
+std::uint64_t TickOf(Instant instant) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(instant.nanoseconds(), 0) /
+                                    kNanosPerTick);
+}
+
+// The nanoseconds at which `tick` starts; infinite for kNever and beyond.
+std::int64_t StartOf(std::uint64_t tick) {
+  constexpr std::int64_t kInfinite = Instant::Infinite().nanoseconds();
+  if (tick > static_cast<std::uint64_t>(kInfinite / kNanosPerTick)) return kInfinite;
+  return static_cast<std::int64_t>(tick) * kNanosPerTick;
+}
+
+struct ThreadTimers {
+  TimerService* service;
+  std::size_t shard;
+};
+// Trivially destructible: it may be asked for while the thread ends.
+constinit thread_local ThreadTimers thread_timers = {nullptr, 0};
+
+// A coroutine may be resumed on another thread than the one that suspended it,
+// and compilers keep the address of a thread_local across the suspension. It is
+// reached through these two only, which are never inlined.
+ABSL_ATTRIBUTE_NOINLINE ThreadTimers GetThreadTimers() { return thread_timers; }
+ABSL_ATTRIBUTE_NOINLINE void SetThreadTimers(ThreadTimers timers) { thread_timers = timers; }
+
+}  // namespace
+
+TimerService::TimerService(std::size_t shards, const Clock* clock,
+                           absl::AnyInvocable<void()> wake_driver)
+    : shard_count_(shards),
+      shards_(std::make_unique<Shard[]>(shards)),
+      clock_(clock),
+      wake_driver_(std::move(wake_driver)) {
+  assert(shards > 0);
+  const std::uint64_t now = TickOf(clock->Now());
+  for (std::size_t i = 0; i < shards; ++i) {
+    absl::MutexLock lock(&shards_[i].mutex);
+    shards_[i].wheel.SkipTo(now);
+  }
+}
+
+TimerService::~TimerService() {
+  const std::size_t left = size();
+  if (left != 0) {
+    // Their owners would cancel them in freed memory.
+    std::fprintf(stderr,
+                 "home: a TimerService was destroyed with %zu timers armed; destroy the futures "
+                 "that wait for time first\n",
+                 left);
+    std::abort();
+  }
+}
+
+void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadline, Waker waker) {
+  assert(node.state() != TimerNode::State::kArmed);
+  assert(shard_index < shard_count_);
+  const std::uint64_t tick = TickAtOrAfter(deadline);
+  const std::int64_t due = StartOf(tick);
+  node.service_ = this;
+  node.shard_ = static_cast<std::uint32_t>(shard_index);
+  std::construct_at(&node.waker_, std::move(waker));
+
+  Shard& shard = shards_[shard_index];
+  bool lowered = false;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    // relaxed: whoever acts on kArmed from another thread holds the lock.
+    node.state_.store(TimerNode::State::kArmed, std::memory_order_relaxed);
+    shard.wheel.Insert(node, tick);
+    // relaxed: only written under the lock, which is held.
+    if (due < shard.next.load(std::memory_order_relaxed) && !shard.closed) {
+      // A1. seq_cst RMW: a Dekker pair with D1 and D2 in PrepareSleep().
+      shard.next.exchange(due, std::memory_order_seq_cst);
+      lowered = true;
+    }
+  }
+  if (lowered && MustWakeDriver(due)) wake_driver_();
+}
+
+bool TimerService::MustWakeDriver(std::int64_t deadline) {
+  // A2. seq_cst: after A1 in the single order, a Dekker pair with D1.
+  std::int64_t until = driver_until_.load(std::memory_order_seq_cst);
+  while (deadline < until) {
+    // A3, T3. seq_cst: a failure reads again what A2 read; a success needs no
+    // order, the driver learns of the timer from A1.
+    if (driver_until_.compare_exchange_weak(until, kAwake, std::memory_order_seq_cst)) return true;
+  }
+  return false;
+}
+
+bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
+  if (node.state() == TimerNode::State::kFired) return false;
+  assert(node.service_ != nullptr);
+  // Not under the lock: only this thread writes the words. If the node fires in
+  // this moment, the waker that it wakes is for the same task.
+  if (node.waker_.WillWake(current)) return true;
+  // Cloned before the lock and dropped after it: either may run a user's code.
+  Waker fresh = current.Clone();
+  Waker old;
+  Shard& shard = node.service_->shards_[node.shard_];
+  absl::MutexLock lock(&shard.mutex);
+  // relaxed: only written under the lock while the node is armed.
+  if (node.state_.load(std::memory_order_relaxed) != TimerNode::State::kArmed) return false;
+  old = TakeWaker(node);
+  std::construct_at(&node.waker_, std::move(fresh));
+  return true;
+}
+
+void TimerService::Cancel(TimerNode& node) {
+  Waker dropped;  // after the lock
+  if (node.state() == TimerNode::State::kArmed) {
+    Shard& shard = node.service_->shards_[node.shard_];
+    absl::MutexLock lock(&shard.mutex);
+    // relaxed: only written under the lock while the node is armed. It may have
+    // fired meanwhile: then the firing side is done with it.
+    if (node.state_.load(std::memory_order_relaxed) == TimerNode::State::kArmed) {
+      shard.wheel.Remove(node);
+      dropped = TakeWaker(node);
+    }
+    // shard.next stays: it is only a lower bound (T1), and the next look at the
+    // shard raises it. A timeout that is armed and cancelled over and over thus
+    // costs one look in its duration.
+  }
+  // relaxed: the node is the owner's alone.
+  node.state_.store(TimerNode::State::kIdle, std::memory_order_relaxed);
+}
+
+std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) {
+  const std::uint64_t tick = TickOf(now);
+  // Collected here first, so that nothing is allocated under the lock.
+  struct Taken {
+    void* data;
+    const WakerVTable* vtable;
+  };
+  Taken taken[kMovesPerLock];
+  std::size_t fired = 0;
+  for (std::size_t moves = 0; moves < kMovesPerCall; moves += kMovesPerLock) {
+    std::size_t budget = kMovesPerLock;
+    std::size_t count = 0;
+    {
+      absl::MutexLock lock(&shard.mutex);
+      if (shard.closed) return fired;
+      while (TimerEntry* const entry = shard.wheel.PopDue(tick, budget)) {
+        TimerNode& node = static_cast<TimerNode&>(*entry);
+        taken[count++] = {node.waker_.data(), node.waker_.vtable()};
+        // release: pairs with state(). The owner may free the node from here on.
+        node.state_.store(TimerNode::State::kFired, std::memory_order_release);
+      }
+      // relaxed: raised under the lock (T1). Who reads the older, earlier value
+      // looks at the shard once too often.
+      shard.next.store(StartOf(shard.wheel.NextTick()), std::memory_order_relaxed);
+    }
+    for (std::size_t i = 0; i < count; ++i) wakes.Push(Waker(taken[i].data, taken[i].vtable));
+    fired += count;
+    if (budget != 0) break;  // nothing is left that is due
+  }
+  return fired;
+}
+
+std::size_t TimerService::FireExpired(std::size_t shard, WakeList& wakes) {
+  assert(shard < shard_count_);
+  // relaxed: as in the other overload.
+  if (shards_[shard].next.load(std::memory_order_relaxed) == kInfinite) return 0;
+  return FireExpired(shard, clock_->Now(), wakes);
+}
+
+std::size_t TimerService::FireAllExpired(Instant now, WakeList& wakes) {
+  std::size_t fired = 0;
+  for (std::size_t i = 0; i < shard_count_; ++i) fired += FireExpired(i, now, wakes);
+  return fired;
+}
+
+std::size_t TimerService::FireAllExpired(WakeList& wakes) {
+  return FireAllExpired(clock_->Now(), wakes);
+}
+
+Instant TimerService::PrepareSleep() {
+  // D1. seq_cst RMW: a Dekker pair with A1 and A2. Infinite until the minimum
+  // is known: whatever is armed behind the scan below wakes the driver (T2).
+  [[maybe_unused]] const std::int64_t before =
+      driver_until_.exchange(kInfinite, std::memory_order_seq_cst);
+  assert(before == kAwake && "two threads prepare to sleep as the driver");
+  std::int64_t earliest = kInfinite;
+  for (std::size_t i = 0; i < shard_count_; ++i) {
+    // D2. seq_cst: after D1 in the single order; pairs with A1.
+    earliest = std::min(earliest, shards_[i].next.load(std::memory_order_seq_cst));
+  }
+  // D3. seq_cst: A2 must not read Infinite once this has succeeded, or one
+  // sleep could be woken for a timer that it covers; a failure is T3.
+  std::int64_t expected = kInfinite;
+  driver_until_.compare_exchange_strong(expected, earliest, std::memory_order_seq_cst);
+  return Instant::FromNanoseconds(earliest);
+}
+
+void TimerService::FinishSleep() {
+  // D4. seq_cst like all of driver_until_'s: one order to think about.
+  driver_until_.exchange(kAwake, std::memory_order_seq_cst);
+}
+
+Instant TimerService::NextDeadline() const {
+  std::int64_t earliest = kInfinite;
+  for (std::size_t i = 0; i < shard_count_; ++i) {
+    // relaxed: a snapshot that promises nothing.
+    earliest = std::min(earliest, shards_[i].next.load(std::memory_order_relaxed));
+  }
+  return Instant::FromNanoseconds(earliest);
+}
+
+std::size_t TimerService::size() const {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < shard_count_; ++i) {
+    absl::MutexLock lock(&shards_[i].mutex);
+    size += shards_[i].wheel.size();
+  }
+  return size;
+}
+
+void TimerService::Close() {
+  for (std::size_t i = 0; i < shard_count_; ++i) {
+    absl::MutexLock lock(&shards_[i].mutex);
+    shards_[i].closed = true;
+    // relaxed: whoever reads the older value finds `closed` under the lock.
+    shards_[i].next.store(kInfinite, std::memory_order_relaxed);
+  }
+}
+
+TimerService* TimerService::Current() noexcept { return GetThreadTimers().service; }
+
+TimerService& TimerService::CurrentOrDie(const char* user, std::size_t& shard) {
+  const ThreadTimers timers = GetThreadTimers();
+  if (timers.service == nullptr) {
+    std::fprintf(stderr,
+                 "home: %s was polled on a thread without timers; poll it inside a runtime, or "
+                 "under a TimerScope\n",
+                 user);
+    std::abort();
+  }
+  shard = timers.shard;
+  return *timers.service;
+}
+
+TimerScope::TimerScope(TimerService* service, std::size_t shard) noexcept
+    : previous_service_(GetThreadTimers().service), previous_shard_(GetThreadTimers().shard) {
+  assert(service == nullptr || shard < service->shards());
+  SetThreadTimers({service, shard});
+}
+
+TimerScope::~TimerScope() { SetThreadTimers({previous_service_, previous_shard_}); }
+
+}  // namespace home
