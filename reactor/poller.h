@@ -1,0 +1,59 @@
+// Poller: what the reactor needs from the system, and all that differs between
+// systems. One source file implements it for each: poller_epoll.cc on Linux.
+//
+// Registration is edge-triggered: after Add(), the conditions that hold are
+// reported once, and from then on each change that makes a condition hold (anew)
+// is reported at least once.
+//
+// Thread-safety: Add, Remove and Notify from any thread at any time; Wait from
+// one thread at a time.
+
+#ifndef HOME_REACTOR_POLLER_H_
+#define HOME_REACTOR_POLLER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "home/reactor/ready.h"
+
+namespace home::reactor_internal {
+
+class Poller {
+ public:
+  struct Event {
+    std::uint64_t key = 0;
+    Ready ready;
+  };
+  // Never used as a key by the reactor: implementations may mark their own
+  // wake-up event with it.
+  static constexpr std::uint64_t kReservedKey = ~std::uint64_t{0};
+
+  virtual ~Poller() = default;
+
+  // Reports changes of `fd` under `key` until Remove(). A descriptor can be
+  // added once at a time.
+  virtual absl::Status Add(int fd, Interest interest, std::uint64_t key) = 0;
+  // Stops reporting. A Wait() that runs at this moment may still return an
+  // event with the old key.
+  virtual void Remove(int fd) = 0;
+
+  // Fills `events` and returns how many. Blocks for `timeout_ns` nanoseconds, or
+  // for ever if it is negative, until there is an event or a Notify(). A
+  // signal doesn't end it; it may return early with no event for no reason.
+  virtual std::size_t Wait(std::int64_t timeout_ns, absl::Span<Event> events) = 0;
+
+  // Makes a running Wait(), or the next one, return. False: the system refused,
+  // and nothing happened.
+  [[nodiscard]] virtual bool Notify() = 0;
+};
+
+// The platform's poller.
+absl::StatusOr<std::unique_ptr<Poller>> CreatePoller();
+
+}  // namespace home::reactor_internal
+
+#endif  // HOME_REACTOR_POLLER_H_

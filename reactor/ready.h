@@ -1,0 +1,98 @@
+// The vocabulary of readiness: Direction, Interest, Ready, ReadyEvent.
+//
+// A descriptor has two directions, one to read and one to write. Interest says
+// which of them a registration watches; Ready says what the system reported;
+// ReadyEvent is Ready together with the tick of the edge that it came from.
+//
+// Thread-safety: plain values.
+
+#ifndef HOME_REACTOR_READY_H_
+#define HOME_REACTOR_READY_H_
+
+#include <cstdint>
+
+namespace home {
+
+// Which way data flows. Accepting and receiving signals are reads; the end of
+// connecting is a write.
+enum class Direction : std::uint8_t { kRead = 0, kWrite = 1 };
+
+// What a registration watches. Errors and hang-ups are always reported.
+class Interest {
+ public:
+  static constexpr Interest Read() { return Interest(1); }
+  static constexpr Interest Write() { return Interest(2); }
+  static constexpr Interest ReadWrite() { return Interest(3); }
+  // Out-of-band data (EPOLLPRI), in addition to others.
+  static constexpr Interest Priority() { return Interest(4); }
+
+  constexpr bool read() const { return (bits_ & 1) != 0; }
+  constexpr bool write() const { return (bits_ & 2) != 0; }
+  constexpr bool priority() const { return (bits_ & 4) != 0; }
+
+  friend constexpr Interest operator|(Interest a, Interest b) {
+    return Interest(a.bits_ | b.bits_);
+  }
+
+ private:
+  explicit constexpr Interest(unsigned bits) : bits_(static_cast<std::uint8_t>(bits)) {}
+
+  std::uint8_t bits_;
+};
+
+// A set of conditions. Readiness is a hint: the operation may still say that
+// it would block.
+class Ready {
+ public:
+  enum Bit : std::uint8_t {
+    kReadable = 1 << 0,
+    kWritable = 1 << 1,
+    kReadClosed = 1 << 2,   // the peer will send no more, or hung up
+    kWriteClosed = 1 << 3,  // nothing can be sent any more
+    kError = 1 << 4,        // an error waits to be collected by an operation
+    kPriority = 1 << 5,     // out-of-band data
+    kShutdown = 1 << 6,     // the reactor is gone: nothing will be reported again
+  };
+  static constexpr int kBitCount = 7;
+
+  constexpr Ready() = default;
+  explicit constexpr Ready(unsigned bits) : bits_(static_cast<std::uint8_t>(bits)) {}
+
+  // All conditions that concern one direction.
+  static constexpr Ready MaskOf(Direction direction) {
+    return direction == Direction::kRead
+               ? Ready(kReadable | kReadClosed | kError | kPriority | kShutdown)
+               : Ready(kWritable | kWriteClosed | kError | kShutdown);
+  }
+
+  constexpr bool readable() const { return Has(kReadable); }
+  constexpr bool writable() const { return Has(kWritable); }
+  constexpr bool read_closed() const { return Has(kReadClosed); }
+  constexpr bool write_closed() const { return Has(kWriteClosed); }
+  constexpr bool error() const { return Has(kError); }
+  constexpr bool priority() const { return Has(kPriority); }
+  constexpr bool shutdown() const { return Has(kShutdown); }
+
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr std::uint8_t bits() const { return bits_; }
+
+  friend constexpr Ready operator|(Ready a, Ready b) { return Ready(unsigned{a.bits_} | b.bits_); }
+  friend constexpr Ready operator&(Ready a, Ready b) { return Ready(unsigned{a.bits_} & b.bits_); }
+  friend constexpr bool operator==(Ready a, Ready b) { return a.bits_ == b.bits_; }
+
+ private:
+  constexpr bool Has(Bit bit) const { return (bits_ & bit) != 0; }
+
+  std::uint8_t bits_ = 0;
+};
+
+// Readiness as seen at one moment. `tick` names the last edge that is part of
+// it; Registration::ClearReady() uses it to leave newer edges alone.
+struct ReadyEvent {
+  Ready ready;
+  std::uint32_t tick = 0;
+};
+
+}  // namespace home
+
+#endif  // HOME_REACTOR_READY_H_
