@@ -46,7 +46,8 @@ class Waker {
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
   constexpr Waker(Waker&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), vtable_(std::exchange(other.vtable_, nullptr)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        vtable_(std::exchange(other.vtable_, nullptr)) {}
   Waker& operator=(Waker&& other) noexcept {
     // The old reference goes last: dropping it may run code that sees *this.
     Waker old(std::move(*this));

