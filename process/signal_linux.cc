@@ -1,0 +1,244 @@
+// Signals on Linux: a handler that leaves a bit in each interested mailbox and
+// writes to the mailbox's eventfd.
+//
+// Mailboxes are static and never freed, so a handler that runs on another
+// thread while a listener dies finds valid memory and a descriptor that is
+// still the same. It may then ring a mailbox that belongs to a new listener;
+// that finds no bit and goes on waiting.
+//
+// The eventfd is watched edge-triggered and never read: each write is an edge.
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "absl/base/attributes.h"
+#include "absl/base/const_init.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "home/process/signal.h"
+#include "home/reactor/reactor.h"
+
+namespace home {
+namespace {
+
+constexpr int kMaxSignal = 64;
+constexpr int kMailboxes = 64;
+
+struct Mailbox {
+  // Which signals its listener wants. 0: no listener.
+  std::atomic<std::uint64_t> wanted{0};
+  // Which have arrived and were not taken.
+  std::atomic<std::uint64_t> arrived{0};
+  // Made with the first listener, kept for ever.
+  std::atomic<int> eventfd{-1};
+};
+
+constinit std::array<Mailbox, kMailboxes> mailboxes;
+
+// What was set for a signal before the first of its listeners.
+struct Disposition {
+  int listeners = 0;
+  struct sigaction previous;
+};
+
+ABSL_CONST_INIT absl::Mutex mutex(absl::kConstInit);
+std::array<bool, kMailboxes> taken ABSL_GUARDED_BY(mutex);
+std::array<Disposition, kMaxSignal + 1> dispositions ABSL_GUARDED_BY(mutex);
+
+std::uint64_t BitOf(int signal) { return std::uint64_t{1} << (signal - 1); }
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "handlers may not lock");
+
+void OnSignal(int signal) {
+  const int saved = errno;
+  const std::uint64_t bit = BitOf(signal);
+  for (Mailbox& mailbox : mailboxes) {
+    // acquire: pairs with the release in Create(), for the eventfd. Whether a
+    // signal that comes while a listener ends still reaches it is open anyway.
+    if ((mailbox.wanted.load(std::memory_order_acquire) & bit) == 0) continue;
+    // release: pairs with SignalNext::Poll(); what the signal's sender did on
+    // this thread is seen by whoever takes it.
+    mailbox.arrived.fetch_or(bit, std::memory_order_release);
+    const std::uint64_t one = 1;
+    // relaxed: written once, before `wanted`, which was acquired.
+    const int fd = mailbox.eventfd.load(std::memory_order_relaxed);
+    // Fails only when the counter is full, and that takes 2^64 - 2 signals.
+    [[maybe_unused]] const ssize_t written = ::write(fd, &one, sizeof(one));
+  }
+  errno = saved;
+}
+
+absl::Status CheckCatchable(int signal) {
+  if (signal < 1 || signal > kMaxSignal) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen to signal ", signal, ": there is no such signal"));
+  }
+  switch (signal) {
+    case SIGKILL:
+    case SIGSTOP:
+      return absl::InvalidArgumentError(
+          absl::StrCat("listen to signal ", signal, ": the system lets nobody catch it"));
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+      // Returning from the handler would run into the same fault for ever.
+      return absl::InvalidArgumentError(absl::StrCat(
+          "listen to signal ", signal, ": a fault of the program can't be handled later"));
+    default:
+      return absl::OkStatus();
+  }
+}
+
+// Our handler goes; what was there before comes back.
+void ReleaseSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  for (int signal = 1; signal <= kMaxSignal; ++signal) {
+    if ((signals & BitOf(signal)) == 0) continue;
+    Disposition& disposition = dispositions[static_cast<std::size_t>(signal)];
+    if (--disposition.listeners > 0) continue;
+    struct sigaction current = {};
+    if (::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == OnSignal) {
+      ::sigaction(signal, &disposition.previous, nullptr);
+    }
+  }
+}
+
+absl::Status AcquireSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  std::uint64_t acquired = 0;
+  for (int signal = 1; signal <= kMaxSignal; ++signal) {
+    if ((signals & BitOf(signal)) == 0) continue;
+    Disposition& disposition = dispositions[static_cast<std::size_t>(signal)];
+    if (disposition.listeners == 0) {
+      struct sigaction action = {};
+      action.sa_handler = OnSignal;
+      // System calls elsewhere in the program go on.
+      action.sa_flags = SA_RESTART;
+      ::sigfillset(&action.sa_mask);
+      if (::sigaction(signal, &action, &disposition.previous) != 0) {
+        absl::Status failed = absl::ErrnoToStatus(errno, absl::StrCat("listen to signal ", signal));
+        ReleaseSignals(acquired);
+        return failed;
+      }
+    }
+    ++disposition.listeners;
+    acquired |= BitOf(signal);
+  }
+  return absl::OkStatus();
+}
+
+// A free mailbox with an eventfd, or an error.
+absl::StatusOr<int> TakeMailbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  for (int i = 0; i < kMailboxes; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    if (taken[index]) continue;
+    // relaxed: under the lock.
+    if (mailboxes[index].eventfd.load(std::memory_order_relaxed) < 0) {
+      const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+      if (fd < 0) return absl::ErrnoToStatus(errno, "listen to signals: eventfd");
+      // relaxed: published by Create()'s store to `wanted`.
+      mailboxes[index].eventfd.store(fd, std::memory_order_relaxed);
+    }
+    // relaxed: nobody listens here; what a late handler leaves is not wanted.
+    mailboxes[index].arrived.store(0, std::memory_order_relaxed);
+    taken[index] = true;
+    return i;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("listen to signals: there are ", kMailboxes, " listeners already"));
+}
+
+}  // namespace
+
+absl::StatusOr<SignalListener> SignalListener::Create(absl::Span<const int> signals) {
+  std::uint64_t set = 0;
+  for (const int signal : signals) {
+    absl::Status catchable = CheckCatchable(signal);
+    if (!catchable.ok()) return catchable;
+    set |= BitOf(signal);
+  }
+  Reactor* reactor = Reactor::Current();
+  if (reactor == nullptr) {
+    return absl::FailedPreconditionError(
+        "listen to signals: this thread has no reactor; do it in a task of a runtime (or in its "
+        "BlockOn), or within a home::ReactorScope");
+  }
+  absl::MutexLock lock(&mutex);
+  absl::StatusOr<int> index = TakeMailbox();
+  if (!index.ok()) return index.status();
+  Mailbox& mailbox = mailboxes[static_cast<std::size_t>(*index)];
+  // relaxed: under the lock.
+  absl::StatusOr<Registration> registration =
+      reactor->Register(mailbox.eventfd.load(std::memory_order_relaxed), Interest::Read());
+  absl::Status status = registration.status();
+  if (status.ok()) {
+    // release: pairs with OnSignal(). Before the handler is set, so that the
+    // first signal it gets is not missed.
+    mailbox.wanted.store(set, std::memory_order_release);
+    status = AcquireSignals(set);
+  }
+  if (!status.ok()) {
+    // relaxed: nothing is published by wanting nothing.
+    mailbox.wanted.store(0, std::memory_order_relaxed);
+    taken[static_cast<std::size_t>(*index)] = false;
+    return status;
+  }
+  return SignalListener(*index, set, *std::move(registration));
+}
+
+SignalListener& SignalListener::operator=(SignalListener&& other) noexcept {
+  if (this != &other) {
+    Close();
+    mailbox_ = std::exchange(other.mailbox_, -1);
+    signals_ = std::exchange(other.signals_, 0);
+    registration_ = std::move(other.registration_);
+  }
+  return *this;
+}
+
+void SignalListener::Close() {
+  if (mailbox_ < 0) return;
+  registration_.Reset();
+  const auto index = static_cast<std::size_t>(std::exchange(mailbox_, -1));
+  absl::MutexLock lock(&mutex);
+  ReleaseSignals(signals_);
+  // relaxed: nothing is published by wanting nothing.
+  mailboxes[index].wanted.store(0, std::memory_order_relaxed);
+  taken[index] = false;
+}
+
+home::Poll<SignalNext::Output> SignalNext::Poll(Context& cx) {
+  Mailbox& mailbox = mailboxes[static_cast<std::size_t>(listener_->mailbox_)];
+  for (;;) {
+    home::Poll<ReadyEvent> ready = wait_.Poll(cx);
+    if (ready.pending()) return kPending;
+    if (!cx.ConsumeBudget()) return kPending;
+    // acquire: pairs with OnSignal(). One task takes, so the lowest bit that is
+    // seen here stays until it is cleared here.
+    const std::uint64_t arrived =
+        mailbox.arrived.load(std::memory_order_acquire) & listener_->signals_;
+    if (arrived != 0) {
+      const int signal = std::countr_zero(arrived) + 1;
+      // relaxed: the load above has acquired. A signal of the same number that
+      // comes between the two is the same signal.
+      mailbox.arrived.fetch_and(~BitOf(signal), std::memory_order_relaxed);
+      return Output(signal);
+    }
+    if ((*ready).ready.shutdown()) {
+      return Output(absl::CancelledError("wait for a signal: the runtime was shut down"));
+    }
+    // The handler leaves its bit before it writes: a bit that came after we
+    // looked comes with an edge, which this doesn't clear.
+    wait_.Clear(*ready);
+  }
+}
+
+}  // namespace home
