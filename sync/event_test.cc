@@ -1,0 +1,266 @@
+#include "home/sync/event.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "home/future/future.h"
+#include "home/future/testing.h"
+
+namespace home {
+namespace {
+
+using testing::CountingWaker;
+using testing::PollOnce;
+
+static_assert(Future<Event::WaitFuture>);
+
+TEST(EventTest, StartsUnsetAndCanBeSetAndReset) {
+  Event event;
+  EXPECT_FALSE(event.IsSet());
+  event.Set();
+  EXPECT_TRUE(event.IsSet());
+  event.Reset();
+  EXPECT_FALSE(event.IsSet());
+}
+
+TEST(EventTest, WaitOnASetEventIsReadyAtOnceAndClonesNoWaker) {
+  Event event;
+  event.Set();
+  CountingWaker counter;
+  auto wait = event.Wait();
+  EXPECT_TRUE(PollOnce(wait, counter).ready());
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TEST(EventTest, SetWakesEveryWaiterOnce) {
+  Event event;
+  CountingWaker counter;
+  std::vector<std::unique_ptr<Event::WaitFuture>> waits;
+  for (int i = 0; i < 40; ++i) {
+    waits.push_back(std::make_unique<Event::WaitFuture>(event.Wait()));
+    EXPECT_TRUE(PollOnce(*waits.back(), counter).pending());
+  }
+  event.Set();
+  EXPECT_EQ(counter.wakes(), 40);
+  EXPECT_EQ(counter.alive(), 0);
+  for (auto& wait : waits) EXPECT_TRUE(PollOnce(*wait, counter).ready());
+}
+
+TEST(EventTest, AReleaseSurvivesAReset) {
+  Event event;
+  CountingWaker counter;
+  auto released = event.Wait();
+  ASSERT_TRUE(PollOnce(released, counter).pending());
+  event.Set();
+  event.Reset();
+  auto late = event.Wait();
+  EXPECT_TRUE(PollOnce(late, counter).pending());
+  EXPECT_TRUE(PollOnce(released, counter).ready());
+}
+
+TEST(EventTest, KeepsOneWakerAndReplacesItOnlyForAnotherTask) {
+  Event event;
+  CountingWaker first;
+  CountingWaker second;
+  auto wait = event.Wait();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(PollOnce(wait, first).pending());
+    EXPECT_EQ(first.alive(), 1);
+  }
+  ASSERT_TRUE(PollOnce(wait, second).pending());
+  EXPECT_EQ(first.alive(), 0);
+  EXPECT_EQ(second.alive(), 1);
+  event.Set();
+  EXPECT_EQ(first.wakes(), 0);
+  EXPECT_EQ(second.wakes(), 1);
+}
+
+TEST(EventTest, DroppingAWaitUnlinksIt) {
+  Event event;
+  CountingWaker counter;
+  auto before = std::make_unique<Event::WaitFuture>(event.Wait());
+  auto middle = std::make_unique<Event::WaitFuture>(event.Wait());
+  auto after = std::make_unique<Event::WaitFuture>(event.Wait());
+  ASSERT_TRUE(PollOnce(*before, counter).pending());
+  ASSERT_TRUE(PollOnce(*middle, counter).pending());
+  ASSERT_TRUE(PollOnce(*after, counter).pending());
+  middle.reset();
+  EXPECT_EQ(counter.alive(), 2);
+  event.Set();
+  EXPECT_EQ(counter.wakes(), 2);
+  // Dropping a wait that was released but never polled again is fine too.
+  before.reset();
+  EXPECT_TRUE(PollOnce(*after, counter).ready());
+}
+
+TEST(EventTest, AWaitMayMoveBeforeItsFirstPoll) {
+  Event event;
+  CountingWaker counter;
+  auto wait = event.Wait();
+  auto moved = std::move(wait);
+  EXPECT_TRUE(PollOnce(moved, counter).pending());
+}
+
+// Pitfall: user code under a lock (tokio#5471). This waker calls back into the
+// event from clone, wake and drop.
+class HostileWaker {
+ public:
+  explicit HostileWaker(Event& event) : event_(event) {}
+  Waker Make() { return Waker(this, &kVTable); }
+
+ private:
+  void Intrude() {
+    Event::WaitFuture wait = event_.Wait();
+    (void)PollOnce(wait);
+    event_.Set();
+    event_.Reset();
+  }
+  static HostileWaker* Self(void* data) { return static_cast<HostileWaker*>(data); }
+  static const WakerVTable kVTable;
+  Event& event_;
+};
+
+const WakerVTable HostileWaker::kVTable = {
+    .clone = [](void* data) { return Self(data)->Intrude(), data; },
+    .wake = [](void* data) { Self(data)->Intrude(); },
+    .wake_by_ref = [](void* data) { Self(data)->Intrude(); },
+    .drop = [](void* data) { Self(data)->Intrude(); },
+};
+
+TEST(EventTest, HostileWakerReentersFromCloneWakeAndDrop) {
+  Event event;
+  HostileWaker hostile(event);
+  const Waker waker = hostile.Make();
+  Context cx(waker);
+  CountingWaker counter;
+  {
+    auto wait = event.Wait();
+    ASSERT_TRUE(wait.Poll(cx).pending());            // clone
+    ASSERT_TRUE(PollOnce(wait, counter).pending());  // drop, on replacement
+  }
+  {
+    auto wait = event.Wait();
+    ASSERT_TRUE(wait.Poll(cx).pending());
+    event.Set();  // wake
+    EXPECT_TRUE(wait.Poll(cx).ready());
+    event.Reset();
+  }
+  {
+    auto dropped = event.Wait();
+    ASSERT_TRUE(dropped.Poll(cx).pending());
+  }  // drop, with the future
+}
+
+// Pitfall: the object dies inside its own wake() (libuv#2226).
+TEST(EventTest, AWaiterMayDestroyTheEventWhenItIsReleased) {
+  struct Owner {
+    std::unique_ptr<Event> event = std::make_unique<Event>();
+    std::optional<Event::WaitFuture> wait;
+  } owner;
+  static constexpr WakerVTable kDestroying = {
+      .clone = [](void* data) { return data; },
+      .wake =
+          [](void* data) {
+            auto* self = static_cast<Owner*>(data);
+            EXPECT_TRUE(PollOnce(*self->wait).ready());
+            self->wait.reset();
+            self->event.reset();
+          },
+      .wake_by_ref = [](void*) {},
+      .drop = [](void*) {},
+  };
+  owner.wait.emplace(*owner.event);
+  const Waker waker(&owner, &kDestroying);
+  Context cx(waker);
+  ASSERT_TRUE(owner.wait->Poll(cx).pending());
+  owner.event->Set();
+  EXPECT_EQ(owner.event, nullptr);
+}
+
+// Blocks a plain thread until its waker is woken.
+class ThreadWaker {
+ public:
+  Waker Make() { return Waker(this, &kVTable); }
+  void Park() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [this] { return woken_; });
+    woken_ = false;
+  }
+
+ private:
+  static ThreadWaker* Self(void* data) { return static_cast<ThreadWaker*>(data); }
+  void Unpark() {
+    std::lock_guard lock(mutex_);
+    woken_ = true;
+    condition_.notify_one();
+  }
+  static const WakerVTable kVTable;
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  bool woken_ = false;
+};
+
+const WakerVTable ThreadWaker::kVTable = {
+    .clone = [](void* data) { return data; },
+    .wake = [](void* data) { Self(data)->Unpark(); },
+    .wake_by_ref = [](void* data) { Self(data)->Unpark(); },
+    .drop = [](void*) {},
+};
+
+TEST(EventStressTest, NoWakeUpIsLostAmongSetsResetsAndDrops) {
+  constexpr int kRounds = 3000;
+  Event event;
+  std::atomic<int> waiting{3};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&event, &waiting, t] {
+      ThreadWaker parker;
+      const Waker waker = parker.Make();
+      Context cx(waker);
+      for (int round = 0; round < kRounds; ++round) {
+        auto wait = event.Wait();
+        if (round % 5 == t) {
+          (void)wait.Poll(cx);  // and dropped, perhaps while it is released
+          continue;
+        }
+        while (wait.Poll(cx).pending()) parker.Park();
+      }
+      waiting.fetch_sub(1);
+    });
+  }
+  while (waiting.load() != 0) {
+    event.Set();
+    event.Reset();
+    std::this_thread::yield();
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(EventStressTest, WritesBeforeSetAreSeenAfterTheWait) {
+  for (int round = 0; round < 500; ++round) {
+    auto event = std::make_unique<Event>();
+    int value = 0;
+    std::thread waiter([&] {
+      ThreadWaker parker;
+      const Waker waker = parker.Make();
+      Context cx(waker);
+      {
+        auto wait = event->Wait();
+        while (wait.Poll(cx).pending()) parker.Park();
+      }
+      EXPECT_EQ(value, round);
+    });
+    value = round;
+    event->Set();
+    waiter.join();
+  }
+}
+
+}  // namespace
+}  // namespace home
