@@ -1,0 +1,285 @@
+// Parker: behaviour, with the system's futex and with scripted ones.
+
+#include "home/parker/parker.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+
+namespace home {
+namespace {
+
+TEST(ParkerTest, ParkTakesATokenThatIsThere) {
+  Parker parker;
+  parker.Unpark();
+  parker.Park();
+  EXPECT_FALSE(parker.TryPark());
+}
+
+TEST(ParkerTest, RepeatedUnparksCountOnce) {
+  Parker parker;
+  for (int i = 0; i < 10; ++i) parker.Unpark();
+  parker.Park();
+  EXPECT_FALSE(parker.ParkFor(absl::Milliseconds(1)));
+}
+
+TEST(ParkerTest, Timeout) {
+  Parker parker;
+  for (const absl::Duration timeout : {absl::Nanoseconds(1), absl::Nanoseconds(1) / 4,
+                                       absl::Microseconds(3), absl::Milliseconds(20)}) {
+    const std::int64_t start = ParkerPolicy::Now();
+    EXPECT_FALSE(parker.ParkFor(timeout));
+    EXPECT_GE(absl::Nanoseconds(ParkerPolicy::Now() - start), timeout) << "ended early";
+  }
+  // It is as good as new.
+  parker.Unpark();
+  EXPECT_TRUE(parker.ParkFor(absl::Seconds(60)));
+}
+
+TEST(ParkerTest, TimeoutOfNothingOnlyLooks) {
+  Parker parker;
+  for (const absl::Duration timeout :
+       {absl::ZeroDuration(), absl::Seconds(-1), -absl::InfiniteDuration()}) {
+    EXPECT_FALSE(parker.ParkFor(timeout));
+    parker.Unpark();
+    EXPECT_TRUE(parker.ParkFor(timeout));
+  }
+}
+
+TEST(ParkerTest, TimeoutBeyondTheClockIsEndless) {
+  for (const absl::Duration timeout :
+       {absl::InfiniteDuration(), absl::Hours(24) * 365 * 292, absl::Hours(24) * 365 * 10'000,
+        absl::Nanoseconds(INT64_MAX), absl::Seconds(INT64_MAX)}) {
+    Parker parker;
+    std::thread unparker([&] {
+      absl::SleepFor(absl::Milliseconds(2));
+      parker.Unpark();
+    });
+    EXPECT_TRUE(parker.ParkFor(timeout));
+    unparker.join();
+  }
+}
+
+TEST(ParkerTest, Handle) {
+  Parker parker;
+  Parker other;
+  const Unparker handle = parker.unparker();
+  const Unparker copy = handle;
+  EXPECT_EQ(handle, copy);
+  EXPECT_FALSE(handle == other.unparker());
+  std::thread peer([copy] { copy.Unpark(); });
+  parker.Park();
+  peer.join();
+  EXPECT_FALSE(parker.TryPark());
+  EXPECT_FALSE(other.TryPark());
+}
+
+TEST(ParkerTest, ConcurrentUnpark) {
+  // Every unpark that finds no token yields one park: with several unparkers the tokens taken
+  // are at least one, at most as many as the calls, and the last call is never lost.
+  Parker parker;
+  constexpr int kUnparkers = 4;
+  constexpr int kRounds = 2'000;
+  std::atomic<int> finished = 0;
+  std::vector<std::thread> unparkers;
+  for (int u = 0; u < kUnparkers; ++u) {
+    unparkers.emplace_back([&] {
+      for (int i = 0; i < kRounds; ++i) parker.Unpark();
+      ++finished;
+      parker.Unpark();
+    });
+  }
+  int tokens = 0;
+  while (finished.load() < kUnparkers) {
+    parker.Park();
+    ++tokens;
+  }
+  for (std::thread& unparker : unparkers) unparker.join();
+  tokens += parker.TryPark() ? 1 : 0;
+  EXPECT_GE(tokens, 1);
+  EXPECT_LE(tokens, kUnparkers * (kRounds + 1));
+  EXPECT_FALSE(parker.TryPark());
+}
+
+// Two threads that hand a plain counter back and forth: no wake-up lost, each hand-over
+// ordered.
+TEST(ParkerTest, PingPong) {
+  constexpr int kRounds = 20'000;
+  Parker ping;
+  Parker pong;
+  int counter = 0;
+  std::thread peer([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      pong.Park();
+      ++counter;
+      ping.Unpark();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    ++counter;
+    pong.Unpark();
+    ping.Park();
+    ASSERT_EQ(counter, 2 * (i + 1));
+  }
+  peer.join();
+}
+
+// The same with sleepers that give up all the time, at random moments: a token that arrives
+// with the deadline is either reported or kept.
+TEST(ParkerTest, TokenIsNeverLostToATimeout) {
+  constexpr int kRounds = 5'000;
+  Parker ping;
+  Parker pong;
+  const auto park = [](Parker& parker, int i) {
+    while (!parker.ParkFor(absl::Nanoseconds(1'000 + 977 * (i % 100)))) {
+    }
+  };
+  std::thread peer([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      park(pong, i);
+      ping.Unpark();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    pong.Unpark();
+    park(ping, i);
+    ASSERT_FALSE(ping.TryPark()) << "a token out of nothing";
+  }
+  peer.join();
+}
+
+void IgnoreSignal(int) {}
+
+TEST(ParkerTest, SignalsDoNotEndAPark) {
+  struct sigaction action = {};
+  struct sigaction old_action;
+  action.sa_handler = &IgnoreSignal;  // Without SA_RESTART: system calls are interrupted.
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &old_action), 0);
+  Parker parker;
+  std::atomic<bool> unparked = false;
+  std::atomic<bool> returned_early = false;
+  std::thread sleeper([&] {
+    parker.Park();
+    if (!unparked.load()) returned_early = true;
+  });
+  for (int i = 0; i < 50; ++i) {
+    pthread_kill(sleeper.native_handle(), SIGUSR1);
+    absl::SleepFor(absl::Microseconds(200));
+  }
+  unparked = true;
+  parker.Unpark();
+  sleeper.join();
+  EXPECT_FALSE(returned_early.load());
+  sigaction(SIGUSR1, &old_action, nullptr);
+}
+
+// The parked thread frees the parker as soon as it is released, while Unpark() is still
+// on its way out. AddressSanitizer watches.
+TEST(ParkerTest, UnparkTouchesNothingAfterItsReleasingStore) {
+  for (int i = 0; i < 2'000; ++i) {
+    auto parker = std::make_unique<Parker>();
+    Parker* const raw = parker.get();
+    std::thread sleeper([owned = std::move(parker)]() mutable {
+      owned->Park();
+      owned.reset();
+    });
+    if (i % 2 == 0) std::this_thread::yield();
+    raw->Unpark();
+    sleeper.join();
+  }
+}
+
+// -- Scripted futexes --------------------------------------------------------------
+
+// Counts wake-ups, and lets a test decide what a wait does.
+struct ScriptedPolicy {
+  template <typename U>
+  using Atomic = std::atomic<U>;
+
+  static constexpr int kSpins = 2;
+  static void Relax() {}
+  static std::int64_t Now() { return 1'000; }
+  static bool Wait(const Atomic<std::uint32_t>&, std::uint32_t, std::int64_t deadline) {
+    ++waits;
+    last_deadline = deadline;
+    return on_wait();
+  }
+  static void Wake(const Atomic<std::uint32_t>*) { ++wakes; }
+
+  static inline int waits;
+  static inline int wakes;
+  static inline std::int64_t last_deadline;
+  static inline std::function<bool()> on_wait;
+};
+
+class ScriptedParkerTest : public testing::Test {
+ protected:
+  ScriptedParkerTest() { ScriptedPolicy::waits = ScriptedPolicy::wakes = 0; }
+  BasicParker<ScriptedPolicy> parker_;
+};
+
+TEST_F(ScriptedParkerTest, UnparkOfARunningThreadMakesNoSystemCall) {
+  parker_.Unpark();
+  parker_.Unpark();
+  parker_.Park();
+  EXPECT_EQ(ScriptedPolicy::wakes, 0);
+  EXPECT_EQ(ScriptedPolicy::waits, 0);
+}
+
+TEST_F(ScriptedParkerTest, UnparkOfASleeperWakesOnce) {
+  ScriptedPolicy::on_wait = [&] {
+    parker_.Unpark();
+    parker_.Unpark();
+    return true;
+  };
+  parker_.Park();
+  EXPECT_EQ(ScriptedPolicy::wakes, 1);
+  EXPECT_FALSE(parker_.TryPark());
+}
+
+TEST_F(ScriptedParkerTest, SpuriousWakeUpsAreNotSeen) {
+  ScriptedPolicy::on_wait = [&] {
+    if (ScriptedPolicy::waits == 10) parker_.Unpark();
+    return true;
+  };
+  parker_.Park();
+  EXPECT_EQ(ScriptedPolicy::waits, 10);
+}
+
+TEST_F(ScriptedParkerTest, TokenThatComesWithTheDeadlineIsTaken) {
+  ScriptedPolicy::on_wait = [&] {
+    parker_.Unpark();
+    return false;
+  };
+  EXPECT_TRUE(parker_.ParkFor(absl::Nanoseconds(5)));
+  EXPECT_EQ(ScriptedPolicy::last_deadline, 1'005);
+  EXPECT_FALSE(parker_.TryPark());
+}
+
+TEST_F(ScriptedParkerTest, AfterATimeoutNobodyIsTakenToSleep) {
+  ScriptedPolicy::on_wait = [] { return false; };
+  EXPECT_FALSE(parker_.ParkFor(absl::Nanoseconds(5)));
+  parker_.Unpark();
+  EXPECT_EQ(ScriptedPolicy::wakes, 0);
+  EXPECT_TRUE(parker_.TryPark());
+}
+
+TEST_F(ScriptedParkerTest, FractionsOfANanosecondAreRoundedUp) {
+  ScriptedPolicy::on_wait = [] { return false; };
+  EXPECT_FALSE(parker_.ParkFor(absl::Nanoseconds(5) + absl::Nanoseconds(1) / 4));
+  EXPECT_EQ(ScriptedPolicy::last_deadline, 1'006);
+}
+
+}  // namespace
+}  // namespace home
