@@ -20,7 +20,7 @@ import sys
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
-LOG_LINES = 60
+LOG_LINES = 120
 
 
 def path_of(uri):
