@@ -89,25 +89,9 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
     // relaxed: whoever acts on kArmed from another thread holds the lock.
     node.state_.store(TimerNode::State::kArmed, std::memory_order_relaxed);
     shard.wheel.Insert(node, tick);
-    // relaxed: only written under the lock, which is held.
-    if (due < shard.next.load(std::memory_order_relaxed) && !shard.closed) {
-      // A1. seq_cst RMW: a Dekker pair with D1 and D2 in PrepareSleep().
-      shard.next.exchange(due, std::memory_order_seq_cst);
-      lowered = true;
-    }
+    if (!shard.closed) lowered = DriverGate<>::Lower(shard.next, due);
   }
-  if (lowered && MustWakeDriver(due)) wake_driver_();
-}
-
-bool TimerService::MustWakeDriver(std::int64_t deadline) {
-  // A2. seq_cst: after A1 in the single order, a Dekker pair with D1.
-  std::int64_t until = driver_until_.load(std::memory_order_seq_cst);
-  while (deadline < until) {
-    // A3, T3. seq_cst: a failure reads again what A2 read; a success needs no
-    // order, the driver learns of the timer from A1.
-    if (driver_until_.compare_exchange_weak(until, kAwake, std::memory_order_seq_cst)) return true;
-  }
-  return false;
+  if (lowered && gate_.MustWake(due)) wake_driver_();
 }
 
 bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
@@ -139,7 +123,7 @@ void TimerService::Cancel(TimerNode& node) {
       shard.wheel.Remove(node);
       dropped = TakeWaker(node);
     }
-    // shard.next stays: it is only a lower bound (T1), and the next look at the
+    // shard.next stays: it is only a lower bound (G1), and the next look at the
     // shard raises it. A timeout that is armed and cancelled over and over thus
     // costs one look in its duration.
   }
@@ -168,7 +152,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
         // release: pairs with state(). The owner may free the node from here on.
         node.state_.store(TimerNode::State::kFired, std::memory_order_release);
       }
-      // relaxed: raised under the lock (T1). Who reads the older, earlier value
+      // relaxed: raised under the lock (G1). Who reads the older, earlier value
       // looks at the shard once too often.
       shard.next.store(StartOf(shard.wheel.NextTick()), std::memory_order_relaxed);
     }
@@ -197,27 +181,12 @@ std::size_t TimerService::FireAllExpired(WakeList& wakes) {
 }
 
 Instant TimerService::PrepareSleep() {
-  // D1. seq_cst RMW: a Dekker pair with A1 and A2. Infinite until the minimum
-  // is known: whatever is armed behind the scan below wakes the driver (T2).
-  [[maybe_unused]] const std::int64_t before =
-      driver_until_.exchange(kInfinite, std::memory_order_seq_cst);
-  assert(before == kAwake && "two threads prepare to sleep as the driver");
-  std::int64_t earliest = kInfinite;
-  for (std::size_t i = 0; i < shard_count_; ++i) {
-    // D2. seq_cst: after D1 in the single order; pairs with A1.
-    earliest = std::min(earliest, shards_[i].next.load(std::memory_order_seq_cst));
-  }
-  // D3. seq_cst: A2 must not read Infinite once this has succeeded, or one
-  // sleep could be woken for a timer that it covers; a failure is T3.
-  std::int64_t expected = kInfinite;
-  driver_until_.compare_exchange_strong(expected, earliest, std::memory_order_seq_cst);
-  return Instant::FromNanoseconds(earliest);
+  return Instant::FromNanoseconds(gate_.Prepare(
+      shard_count_,
+      [this](std::size_t i) -> std::atomic<std::int64_t>& { return shards_[i].next; }));
 }
 
-void TimerService::FinishSleep() {
-  // D4. seq_cst like all of driver_until_'s: one order to think about.
-  driver_until_.exchange(kAwake, std::memory_order_seq_cst);
-}
+void TimerService::FinishSleep() { gate_.Finish(); }
 
 Instant TimerService::NextDeadline() const {
   std::int64_t earliest = kInfinite;

@@ -28,36 +28,11 @@
 //   - One call holds a shard's lock for kMovesPerLock steps at most, and does
 //     kMovesPerCall steps at most, however many timers are due at once.
 //
-// The driver's protocol. Two sides could miss one another: the driver reads the
-// shards' deadlines one by one and then sleeps until the earliest, while a
-// worker arms an earlier timer in a shard already read (tokio#6683). Words:
-//
-//   shard.next     the moment at which somebody must look at the shard
-//   driver_until_  kAwake, or the moment until which the driver will sleep
-//
-//   arm, under the shard's lock          PrepareSleep
-//     A1 next.exchange(d)  if d < next     D1 driver_until_.exchange(Infinite)
-//     A2 u = driver_until_.load            D2 m = min over shards of next.load
-//     A3 if d < u: CAS u -> kAwake,        D3 CAS Infinite -> m
-//        and, the lock left, wake_driver   sleep until m, or until woken
-//                                        FinishSleep
-//                                          D4 driver_until_.exchange(kAwake)
-//
-//  T1 Lower bound: whenever a shard's lock is free, next is not later than the
-//     deadline of any timer in it. Firing may raise next; only Arm lowers it;
-//     both hold the lock.
-//  T2 No lost wake-up: A1, A2, D1 and D2 are all seq_cst, A1 and D1 RMWs (a
-//     Dekker pair). In their single order either A1 is before D2, and then m
-//     is not later than d; or D1 is before A2, and then the arming side reads
-//     Infinite or m (or kAwake: see T3) and, if d is earlier, does A3.
-//  T3 One wake a sleep: only the CAS from a sleeping value to kAwake calls
-//     wake_driver. Who loses it to another arming thread relies on that one's
-//     wake: the driver will look at all shards again. If D3 fails, such a wake
-//     is on its way, and sleeping until m is harmless.
-//  T4 An arm that does not lower next may skip A1-A3: somebody else stored the
-//     earlier value under the same lock, and ran or will run A2 for it. When
-//     that moment comes, the driver looks at the shard again.
-//  T5 A wake_driver that comes after FinishSleep is spurious and harmless.
+// The driver's sleep. From PrepareSleep() to FinishSleep() a timer that is armed
+// and is earlier than what the driver sleeps until calls wake_driver, once a
+// sleep. No such wake-up is lost, whichever way the two run together: the
+// protocol is DriverGate's (home/timer/driver_gate.h), whose invariant G1 the
+// shards keep.
 //
 // Shutdown. Close() ends firing: no timer fires and no wake_driver call starts
 // after it. Entries that are armed stay linked until their owners cancel them,
@@ -86,6 +61,7 @@
 #include "home/future/wake_list.h"
 #include "home/future/waker.h"
 #include "home/timer/clock.h"
+#include "home/timer/driver_gate.h"
 #include "home/timer/instant.h"
 #include "home/timer/wheel.h"
 
@@ -215,14 +191,12 @@ class TimerService {
   static constexpr std::size_t kMovesPerLock = 128;
   static constexpr std::size_t kMovesPerCall = 128 * kMovesPerLock;
 
-  static constexpr std::int64_t kInfinite = Instant::Infinite().nanoseconds();
-  // Earlier than any deadline, so that no arm finds itself earlier.
-  static constexpr std::int64_t kAwake = Instant::InfinitePast().nanoseconds();
+  static constexpr std::int64_t kInfinite = DriverGate<>::kInfinite;
 
   // 128: two cache lines, which x86 prefetches together.
   struct alignas(128) Shard {
     mutable absl::Mutex mutex;
-    // Written under the mutex, read without it. Invariant T1.
+    // Written under the mutex, read without it. DriverGate's G1.
     std::atomic<std::int64_t> next{kInfinite};
     bool closed ABSL_GUARDED_BY(mutex) = false;
     TimerWheel wheel ABSL_GUARDED_BY(mutex);
@@ -233,14 +207,12 @@ class TimerService {
   [[nodiscard]] static Waker TakeWaker(TimerNode& node) {
     return Waker(node.waker_.data(), node.waker_.vtable());
   }
-  // A2 and A3. True if the caller must call wake_driver_.
-  [[nodiscard]] bool MustWakeDriver(std::int64_t deadline);
 
   const std::size_t shard_count_;
   const std::unique_ptr<Shard[]> shards_;
   const Clock* const clock_;
   absl::AnyInvocable<void()> wake_driver_;
-  alignas(128) std::atomic<std::int64_t> driver_until_{kAwake};
+  alignas(128) DriverGate<> gate_;
 };
 
 // Makes `service` the one that timers polled first on this thread belong to,

@@ -35,7 +35,8 @@
 //     the next occupied slot reads at most four words a level.
 //
 // Entries of one tick are returned in the order of their insertion, unless one
-// of them was more than 2^32 ticks ahead.
+// of them was more than 2^32 ticks ahead, or came amid a cascade that had run
+// out of budget.
 //
 // Thread-safety: none; the caller locks.
 // Cost: 8 KiB; an entry is 32 bytes, inside whatever waits. Nothing allocates.
