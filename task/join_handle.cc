@@ -1,0 +1,24 @@
+#include "home/task/join_handle.h"
+
+#include <atomic>
+
+namespace home::internal {
+
+TaskStatus StatusOf(const TaskHeader* task) {
+  const TaskSnapshot now = task->state.Load();
+  if (now.running()) return TaskStatus::kRunning;
+  if (!now.complete()) return TaskStatus::kPending;
+  // relaxed: ordered by the acquire of the state word above.
+  switch (task->outcome.load(std::memory_order_relaxed)) {
+    case TaskOutcome::kException:
+      return TaskStatus::kFailed;
+    case TaskOutcome::kCancelled:
+      return TaskStatus::kCancelled;
+    case TaskOutcome::kNone:
+    case TaskOutcome::kValue:
+      break;
+  }
+  return TaskStatus::kCompleted;
+}
+
+}  // namespace home::internal

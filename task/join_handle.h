@@ -1,0 +1,210 @@
+// JoinHandle<T>: the spawner's end of a task. A future of what the task yields.
+//
+//   JoinHandle<int> handle = Spawn(Compute());
+//   absl::StatusOr<int> sum = co_await handle;
+//
+// What awaiting it gives, by the task's output T:
+//
+//   T                  absl::StatusOr<T>: the value, or kCancelled after Abort()
+//                      or when the runtime was shut down first
+//   void               absl::Status
+//   absl::Status       absl::Status, the task's or kCancelled
+//   absl::StatusOr<U>  absl::StatusOr<U>, likewise
+//
+// An exception that ended the task is rethrown. Dropping the handle detaches
+// the task: it runs on, and its output is dropped. Awaiting after Ready is a
+// fatal mistake, as for every future.
+//
+// Thread-safety: one thread at a time. Cost: awaiting a complete task one load;
+// a task that is not complete one or two RMWs a change of waker.
+// Cancellation: dropping a pending await of `handle` loses nothing.
+
+#ifndef HOME_TASK_JOIN_HANDLE_H_
+#define HOME_TASK_JOIN_HANDLE_H_
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "home/future/context.h"
+#include "home/future/fatal.h"
+#include "home/future/poll.h"
+#include "home/future/result_slot.h"
+#include "home/task/task_header.h"
+
+namespace home {
+namespace internal {
+
+template <typename T>
+struct JoinOutput {
+  using type = absl::StatusOr<T>;
+};
+template <>
+struct JoinOutput<void> {
+  using type = absl::Status;
+};
+template <>
+struct JoinOutput<absl::Status> {
+  using type = absl::Status;
+};
+template <typename U>
+struct JoinOutput<absl::StatusOr<U>> {
+  using type = absl::StatusOr<U>;
+};
+
+}  // namespace internal
+
+// How far a task is.
+enum class TaskStatus : std::uint8_t {
+  kPending,    // spawned, waiting, or in a queue
+  kRunning,    // being polled at this moment
+  kCompleted,  // ended with a value
+  kFailed,     // ended with an exception
+  kCancelled,  // aborted before its end
+};
+
+namespace internal {
+[[nodiscard]] TaskStatus StatusOf(const TaskHeader* task);
+}  // namespace internal
+
+// The right to abort a task and to look at it, apart from its result. Copies
+// share the task's cell and keep its memory.
+class AbortHandle {
+ public:
+  // Takes over a reference.
+  explicit AbortHandle(TaskHeader* task) noexcept : task_(task) {}
+  AbortHandle(const AbortHandle& other) noexcept : task_(other.task_) {
+    if (task_ != nullptr) task_->state.AddReference();
+  }
+  AbortHandle(AbortHandle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  AbortHandle& operator=(AbortHandle other) noexcept {
+    std::swap(task_, other.task_);
+    return *this;
+  }
+  ~AbortHandle() {
+    if (task_ != nullptr) ReleaseTask(task_);
+  }
+
+  // As JoinHandle::Abort. Any thread.
+  void Abort() const {
+    if (task_ != nullptr) AbortTask(task_);
+  }
+  [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
+  [[nodiscard]] TaskStatus status() const {
+    return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
+  }
+
+ private:
+  TaskHeader* task_;
+};
+
+template <typename T>
+class [[nodiscard]] JoinHandle {
+ public:
+  using Output = typename internal::JoinOutput<T>::type;
+
+  // Takes over the handle's reference and the join interest.
+  explicit JoinHandle(TaskHeader* task) noexcept : task_(task) {}
+  JoinHandle(JoinHandle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  JoinHandle& operator=(JoinHandle&& other) noexcept {
+    JoinHandle old(std::move(*this));
+    task_ = std::exchange(other.task_, nullptr);
+    return *this;
+  }
+  ~JoinHandle() {
+    if (task_ != nullptr) Detach();
+  }
+
+  home::Poll<Output> Poll(Context& cx) {
+    if (task_ == nullptr) Fatal("JoinHandle awaited after it was ready, or empty");
+    if (!task_->state.Load().complete() && !Register(cx.waker())) return kPending;
+    return Take();
+  }
+
+  // Asks for the task to be cancelled: its future is dropped where it waits
+  // next, or at once if it waits, and the handle then yields kCancelled. A task
+  // that ends before that yields its value. Any thread.
+  void Abort() const {
+    if (task_ != nullptr) AbortTask(task_);
+  }
+  [[nodiscard]] AbortHandle abort_handle() const {
+    if (task_ != nullptr) task_->state.AddReference();
+    return AbortHandle(task_);
+  }
+
+  // Lets the task run on by itself.
+  void Detach() {
+    TaskHeader* task = std::exchange(task_, nullptr);
+    bool had_waker = false;
+    if (task->state.DropJoinHandle(had_waker) == JoinWakerResult::kComplete) {
+      task->vtable->drop_outcome(task);
+      Free(task);
+    } else if (had_waker) {
+      task->join_waker = Waker();
+      ReleaseTask(task);
+    }
+  }
+
+  [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
+  [[nodiscard]] TaskStatus status() const {
+    return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
+  }
+  [[nodiscard]] bool finished() const { return task_ == nullptr || task_->state.Load().complete(); }
+
+ private:
+  // Makes `waker` the one that completion wakes. True: the task is complete.
+  bool Register(const Waker& waker) {
+    if (task_->state.Load().join_waker()) {
+      if (task_->join_waker.WillWake(waker)) return false;
+      if (task_->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
+    }
+    task_->join_waker = waker.Clone();
+    if (task_->state.SetJoinWaker() == JoinWakerResult::kDone) return false;
+    task_->join_waker = Waker();
+    return true;
+  }
+
+  home::Poll<Output> Take() {
+    TaskHeader* task = std::exchange(task_, nullptr);
+    auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable->outcome(task));
+    if (result->has_exception()) {
+      std::exception_ptr exception = result->TakeException();
+      Free(task);
+      internal::Rethrow(std::move(exception));
+    }
+    if (!result->has_value()) {
+      const TaskId id = task->id;
+      Free(task);
+      return Output(absl::CancelledError(absl::StrCat("task ", id.value(), " was cancelled")));
+    }
+    if constexpr (std::is_void_v<T>) {
+      Free(task);
+      return absl::OkStatus();
+    } else {
+      home::Poll<Output> ready{Output(result->Take())};
+      task->vtable->drop_outcome(task);
+      Free(task);
+      return ready;
+    }
+  }
+
+  // Gives up the handle's reference to a complete task. If it is the last one
+  // nobody can make another, and the acquire of the load that found the task
+  // complete, or of this one, orders the freeing: no RMW.
+  static void Free(TaskHeader* task) {
+    if (task->state.Load().references() == 1) {
+      task->vtable->destroy(task);
+    } else {
+      ReleaseTask(task);
+    }
+  }
+
+  TaskHeader* task_;
+};
+
+}  // namespace home
+
+#endif  // HOME_TASK_JOIN_HANDLE_H_

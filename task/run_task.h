@@ -1,0 +1,108 @@
+// RunTask: one turn of a task on the worker that took it from a queue.
+//
+// The worker lends itself as `owner`, whose list the task joins the first time
+// that it has to wait; a task that is ready at its first poll is never in any
+// list. The owner has
+//
+//   void Bind(TaskHeader* task)      puts a task into this worker's list
+//   bool Unbind(TaskHeader* task)    takes it out again. False: it is in another
+//                                    worker's list, see ReleaseLater
+//   void ReleaseLater(TaskHeader*)   hands a complete task to the worker in whose
+//                                    list it is, which takes it out and gives up
+//                                    the runtime's reference
+
+#ifndef HOME_TASK_RUN_TASK_H_
+#define HOME_TASK_RUN_TASK_H_
+
+#include <atomic>
+#include <exception>
+#include <utility>
+
+#include "home/future/context.h"
+#include "home/task/task_header.h"
+
+namespace home {
+
+enum class [[nodiscard]] RunResult {
+  kIdle,         // the task waits, or runs elsewhere already: don't touch it
+  kRescheduled,  // it was woken during its poll: the worker queues it again
+  kComplete,     // it is done; it may be gone
+};
+
+namespace internal {
+
+// Publishes the outcome, which is there, and wakes who joins.
+template <typename Owner>
+void CompleteTask(TaskHeader* task, Owner& owner) {
+  const bool release = task->owner == kNoOwner || owner.Unbind(task);
+  TaskSnapshot now = task->state.Load();
+  bool dropped = false;
+  do {
+    if (!now.join_interest() && !dropped) {
+      // Nobody will take the outcome: it goes while the task is still ours.
+      dropped = true;
+      if (std::exception_ptr exception = task->vtable->exception(task)) {
+        task->scheduler->OnUnjoinedException(*task, std::move(exception));
+      }
+      task->vtable->drop_outcome(task);
+    }
+  } while (!task->state.TransitionToComplete(now, release));
+  if (now.join_waker()) {
+    // The field is ours now, and the cell may go as soon as the reference does.
+    Waker waker = std::move(task->join_waker);
+    if (release) {
+      ReleaseTask(task);
+    } else {
+      owner.ReleaseLater(task);
+    }
+    std::move(waker).Wake();
+    return;
+  }
+  if (!release) return owner.ReleaseLater(task);
+  if (now.references() == 0) task->vtable->destroy(task);
+}
+
+}  // namespace internal
+
+// Polls `task`, which the caller took from a queue, once.
+template <typename Owner>
+RunResult RunTask(TaskHeader* task, Budget* budget, Owner& owner) {
+  if (task->state.TransitionToRunning() == StartResult::kCancel) {
+    task->vtable->cancel(task);
+    internal::CompleteTask(task, owner);
+    return RunResult::kComplete;
+  }
+  const BorrowedWaker waker(task, &kTaskWakerVTable);
+  Context cx(waker.get(), budget);
+  if (task->vtable->poll(task, cx)) {
+    internal::CompleteTask(task, owner);
+    return RunResult::kComplete;
+  }
+  // Before the task can be anybody else's.
+  if (task->owner == kNoOwner) owner.Bind(task);
+  switch (task->state.TransitionToIdle()) {
+    case IdleResult::kIdle:
+      return RunResult::kIdle;
+    case IdleResult::kNotified:
+      return RunResult::kRescheduled;
+    case IdleResult::kCancelled:
+      break;
+  }
+  task->vtable->cancel(task);
+  internal::CompleteTask(task, owner);
+  return RunResult::kComplete;
+}
+
+// Cancels `task`, which is idle, on behalf of a runtime that shuts down. False:
+// it is in a queue, and whoever takes it from there cancels it.
+template <typename Owner>
+bool ShutdownTask(TaskHeader* task, Owner& owner) {
+  if (!task->state.TransitionToShutdown()) return false;
+  task->vtable->cancel(task);
+  internal::CompleteTask(task, owner);
+  return true;
+}
+
+}  // namespace home
+
+#endif  // HOME_TASK_RUN_TASK_H_

@@ -1,0 +1,121 @@
+// TaskCell<F>: a task's one allocation, with the future or its outcome in it.
+
+#ifndef HOME_TASK_TASK_CELL_H_
+#define HOME_TASK_TASK_CELL_H_
+
+#include <atomic>
+#include <cassert>
+#include <exception>
+#include <memory>
+#include <new>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include "home/future/async.h"
+#include "home/future/frame_allocator.h"
+#include "home/future/future.h"
+#include "home/future/result_slot.h"
+#include "home/task/task_header.h"
+
+namespace home {
+
+template <Future F>
+class TaskCell final : public TaskHeader {
+  using T = FutureOutput<F>;
+  using Result = internal::ResultSlot<T>;
+
+ public:
+  // A task in the state that BasicTaskState() describes.
+  static TaskHeader* New(F&& future, TaskScheduler* scheduler, TaskId id,
+                         std::source_location location) {
+    void* storage = nullptr;
+    if constexpr (kOverAligned) {
+      storage = ::operator new(sizeof(TaskCell), std::align_val_t(alignof(TaskCell)));
+    } else {
+      storage = AllocateFrame(sizeof(TaskCell));
+    }
+    return ::new (storage) TaskCell(std::move(future), scheduler, id, location);
+  }
+
+ private:
+  static constexpr bool kOverAligned = alignof(F) > __STDCPP_DEFAULT_NEW_ALIGNMENT__ ||
+                                       alignof(Result) > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+  TaskCell(F&& future, TaskScheduler* sched, TaskId task_id, std::source_location where)
+      : TaskHeader(&kVTable, sched, task_id, where), future_(std::move(future)) {}
+  ~TaskCell() {
+    // relaxed: whoever frees the cell comes after all others. The runtime holds
+    // a reference as long as there is a future, so it is the outcome.
+    assert(outcome.load(std::memory_order_relaxed) != TaskOutcome::kNone);
+    std::destroy_at(std::addressof(result_));
+  }
+
+  static TaskCell* Self(TaskHeader* task) { return static_cast<TaskCell*>(task); }
+
+  static bool PollFuture(TaskHeader* task, Context& cx) {
+    TaskCell* self = Self(task);
+    HOME_FUTURE_TRY {
+      home::Poll<T> polled = self->future_.Poll(cx);
+      if (polled.pending()) return false;
+      // The future's locals die before anybody is told of the outcome.
+      self->ReplaceFuture(TaskOutcome::kValue);
+      if constexpr (std::is_void_v<T>) {
+        self->result_.Emplace();
+      } else {
+        self->result_.Emplace(std::move(polled).value());
+      }
+    }
+    HOME_FUTURE_CATCH_ALL {
+      self->ReplaceFuture(TaskOutcome::kException);
+      self->result_.SetException(std::current_exception());
+    }
+    return true;
+  }
+
+  static void Cancel(TaskHeader* task) noexcept {
+    Self(task)->ReplaceFuture(TaskOutcome::kCancelled);
+  }
+
+  static void* Outcome(TaskHeader* task) noexcept { return &Self(task)->result_; }
+
+  static void DropOutcome(TaskHeader* task) noexcept { Self(task)->result_.Clear(); }
+
+  static std::exception_ptr Exception(TaskHeader* task) noexcept {
+    Result& result = Self(task)->result_;
+    return result.has_exception() ? result.TakeException() : nullptr;
+  }
+
+  static void Destroy(TaskHeader* task) noexcept {
+    TaskCell* self = Self(task);
+    self->~TaskCell();
+    if constexpr (kOverAligned) {
+      ::operator delete(static_cast<void*>(self), std::align_val_t(alignof(TaskCell)));
+    } else {
+      FreeFrame(self, sizeof(TaskCell));
+    }
+  }
+
+  // Puts an empty result in the place of the future, if that has not been done.
+  void ReplaceFuture(TaskOutcome how) noexcept {
+    // relaxed: only the one who runs the task is here; the outcome is published
+    // by TransitionToComplete().
+    const bool first = outcome.load(std::memory_order_relaxed) == TaskOutcome::kNone;
+    outcome.store(how, std::memory_order_relaxed);
+    if (!first) return;
+    std::destroy_at(std::addressof(future_));
+    std::construct_at(std::addressof(result_));
+  }
+
+  static constexpr TaskVTable kVTable = {PollFuture,  Cancel,    Outcome,
+                                         DropOutcome, Exception, Destroy};
+
+  union {
+    F future_;
+    Result result_;
+  };
+};
+
+}  // namespace home
+
+#endif  // HOME_TASK_TASK_CELL_H_

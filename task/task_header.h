@@ -1,0 +1,107 @@
+// TaskHeader: the part of a task's cell that does not depend on its future, and
+// what the parts of a runtime need to know of it.
+//
+// A task is one allocation, the cell: this header, then the future, whose place
+// the outcome takes. The header is what queues link, wakers point to and
+// workers run; the vtable leads to the typed rest (task_cell.h). task_state.h
+// says who may touch which field.
+
+#ifndef HOME_TASK_TASK_HEADER_H_
+#define HOME_TASK_TASK_HEADER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+
+#include "home/future/context.h"
+#include "home/future/waker.h"
+#include "home/queue/mpsc_queue.h"
+#include "home/task/task_id.h"
+#include "home/task/task_state.h"
+
+namespace home {
+
+class TaskHeader;
+
+// The typed operations of a cell. Poll, Cancel and DropOutcome belong to
+// whoever may touch the future or the outcome.
+struct TaskVTable {
+  // Polls the future. True: it is destroyed and the outcome is in its place.
+  bool (*poll)(TaskHeader* task, Context& cx);
+  // Destroys the future and makes "cancelled" the outcome.
+  void (*cancel)(TaskHeader* task) noexcept;
+  // Where the outcome is: a ResultSlot of the future's output type.
+  void* (*outcome)(TaskHeader* task) noexcept;
+  void (*drop_outcome)(TaskHeader* task) noexcept;
+  // The exception that the outcome holds, or null.
+  std::exception_ptr (*exception)(TaskHeader* task) noexcept;
+  // Frees the cell with whatever it still holds.
+  void (*destroy)(TaskHeader* task) noexcept;
+};
+
+// Where a task goes when it is woken: a runtime's scheduler, a blocking pool.
+class TaskScheduler {
+ public:
+  // Puts a task that was just notified into a queue. From any thread; may not
+  // throw. The scheduler outlives every task of its that is not complete.
+  virtual void Schedule(TaskHeader* task) noexcept = 0;
+  // An exception ended a task that nobody joins.
+  virtual void OnUnjoinedException(const TaskHeader& task,
+                                   std::exception_ptr exception) noexcept = 0;
+
+ protected:
+  ~TaskScheduler() = default;
+};
+
+// How a task ended, or that it has not.
+enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
+
+// What TaskHeader::owner says of a task that is in no worker's list.
+inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
+
+// `next` of MpscNode is the link of whatever queue the task is in.
+class TaskHeader : public MpscNode {
+ public:
+  TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
+             std::source_location where) noexcept
+      : vtable(vt), scheduler(sched), id(task_id), location(where) {}
+  TaskHeader(const TaskHeader&) = delete;
+  TaskHeader& operator=(const TaskHeader&) = delete;
+
+  TaskState state;
+  const TaskVTable* const vtable;
+  TaskScheduler* const scheduler;
+  // The list of the worker that polled the task first; see owner.
+  TaskHeader* list_previous = nullptr;
+  TaskHeader* list_next = nullptr;
+  Waker join_waker;
+  const TaskId id;
+  // Where the task was spawned.
+  const std::source_location location;
+  // The worker in whose list the task is. Written by the worker that runs it,
+  // before it first becomes idle, and never again.
+  std::uint32_t owner = kNoOwner;
+  // Written before kComplete is.
+  std::atomic<TaskOutcome> outcome{TaskOutcome::kNone};
+
+ protected:
+  ~TaskHeader() = default;
+};
+
+// A waker's operations on a task; see waker.h.
+extern const WakerVTable kTaskWakerVTable;
+
+// Takes a reference to `task` and makes a waker of it.
+[[nodiscard]] Waker MakeTaskWaker(TaskHeader* task);
+
+// Gives up a reference; frees the cell if it was the last.
+void ReleaseTask(TaskHeader* task) noexcept;
+
+// Asks for the task's cancellation; it happens at its next await point that
+// yields, or at once if it is idle, on a worker.
+void AbortTask(TaskHeader* task) noexcept;
+
+}  // namespace home
+
+#endif  // HOME_TASK_TASK_HEADER_H_

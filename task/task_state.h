@@ -1,0 +1,302 @@
+// TaskState: the one atomic word that says what a task is doing, who may touch
+// what of it, and how many references to it there are.
+//
+//   bit    name            set when / meaning
+//   0      kNotified       a wake-up was asked for and not yet acted on; if the
+//                          task is not running it is in exactly one queue
+//   1      kRunning        a worker has exclusive access to the future
+//   2      kComplete       the future is gone and the outcome is there; never
+//                          set together with kRunning, never cleared
+//   3      kCancelled      Abort() was called or the runtime shuts down; the
+//                          next worker to run the task cancels it
+//   4      kJoinInterest   the JoinHandle is alive
+//   5      kJoinWaker      the field `join_waker` holds a waker (see below)
+//   6..63  references
+//
+// References: the runtime holds one from the spawn until the task is complete
+// and in none of its lists; the JoinHandle one; every Waker and AbortHandle
+// one. Being in a queue or running costs none: that is the runtime's. Whoever
+// takes the count to zero frees the cell.
+//
+// Transitions; each is one RMW, and the result says what the caller must do:
+//
+//   TransitionToRunning   N -> R             the worker that took it from a queue
+//   TransitionToIdle      R -> idle          after Pending; or stays with it:
+//                         R,N -> N             kNotified: put it in a queue again
+//                         R,C -> R,C           kCancelled: cancel and complete it
+//   TransitionToComplete  R -> complete      the outcome is published, and the
+//                                            runtime's reference given up
+//   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
+//   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
+//                         R -> R,N           nothing: the worker will
+//                         N, complete        nothing
+//   Abort                 idle -> N,C        kSubmit
+//                         R, N -> +C         nothing: the worker will see it
+//   SetJoinWaker, UnsetJoinWaker, DropJoinHandle     by the JoinHandle, below
+//
+// Who may touch which field of the cell:
+//   the future        whoever is in kRunning
+//   the outcome       whoever is in kRunning; after kComplete the JoinHandle if
+//                     kJoinInterest was set at that moment, else nobody
+//   join_waker        while kJoinWaker is clear and the task is not complete,
+//                     the JoinHandle; while it is set, nobody; after a
+//                     completion that saw it set, the worker that completed
+//
+// The design is Tokio's (runtime/task/state.rs), with two changes: a queue holds
+// no reference of its own, and a completion that nobody waits for gives up the
+// runtime's reference in the same RMW.
+//
+// Memory ordering. Every transition that gives something away is a release, and
+// every one that takes something over an acquire, of this one word; as all are
+// RMWs they are one release sequence. So a wake that finds kNotified set is an
+// RMW all the same: a mere load would not order the waker's writes before the
+// poll that is still to come.
+
+#ifndef HOME_TASK_TASK_STATE_H_
+#define HOME_TASK_TASK_STATE_H_
+
+#include <atomic>
+#include <cassert>
+#include <cstdint>
+
+namespace home {
+
+// What a task's state word said at one moment.
+class TaskSnapshot {
+ public:
+  static constexpr std::uint64_t kNotified = 1 << 0;
+  static constexpr std::uint64_t kRunning = 1 << 1;
+  static constexpr std::uint64_t kComplete = 1 << 2;
+  static constexpr std::uint64_t kCancelled = 1 << 3;
+  static constexpr std::uint64_t kJoinInterest = 1 << 4;
+  static constexpr std::uint64_t kJoinWaker = 1 << 5;
+  static constexpr int kReferenceShift = 6;
+  static constexpr std::uint64_t kReference = std::uint64_t{1} << kReferenceShift;
+
+  explicit constexpr TaskSnapshot(std::uint64_t word) : word_(word) {}
+
+  [[nodiscard]] constexpr bool notified() const { return (word_ & kNotified) != 0; }
+  [[nodiscard]] constexpr bool running() const { return (word_ & kRunning) != 0; }
+  [[nodiscard]] constexpr bool complete() const { return (word_ & kComplete) != 0; }
+  [[nodiscard]] constexpr bool cancelled() const { return (word_ & kCancelled) != 0; }
+  [[nodiscard]] constexpr bool join_interest() const { return (word_ & kJoinInterest) != 0; }
+  [[nodiscard]] constexpr bool join_waker() const { return (word_ & kJoinWaker) != 0; }
+  [[nodiscard]] constexpr bool idle() const {
+    return (word_ & (kNotified | kRunning | kComplete)) == 0;
+  }
+  [[nodiscard]] constexpr std::uint64_t references() const { return word_ >> kReferenceShift; }
+  [[nodiscard]] constexpr std::uint64_t word() const { return word_; }
+
+ private:
+  std::uint64_t word_;
+};
+
+// The first transition relies on it: kNotified -> kRunning is an addition of 1.
+static_assert(TaskSnapshot::kRunning - TaskSnapshot::kNotified == 1);
+
+enum class [[nodiscard]] StartResult {
+  kRun,     // poll the future
+  kCancel,  // drop it instead
+};
+enum class [[nodiscard]] IdleResult {
+  kIdle,       // the task waits; it is no longer the caller's
+  kNotified,   // it was woken meanwhile: the caller must put it in a queue
+  kCancelled,  // it was aborted meanwhile: still running, the caller cancels it
+};
+enum class [[nodiscard]] NotifyResult {
+  kDone,     // nothing to do
+  kSubmit,   // the caller must put the task in a queue
+  kDestroy,  // (ByValue) that was the last reference: the caller frees the cell
+};
+enum class [[nodiscard]] JoinWakerResult {
+  kDone,
+  kComplete,  // refused: the task is complete
+};
+
+template <template <typename> class Atomic = std::atomic>
+class BasicTaskState {
+  using S = TaskSnapshot;
+
+ public:
+  // A spawned task: in a queue, with a JoinHandle.
+  BasicTaskState() : word_(S::kNotified | S::kJoinInterest | 2 * S::kReference) {}
+  BasicTaskState(const BasicTaskState&) = delete;
+  BasicTaskState& operator=(const BasicTaskState&) = delete;
+
+  // acquire: a reader that sees kComplete sees the outcome. pairs with:
+  // TransitionToComplete().
+  [[nodiscard]] TaskSnapshot Load() const { return S(word_.load(std::memory_order_acquire)); }
+
+  // -- The worker --------------------------------------------------------------
+
+  StartResult TransitionToRunning() {
+    // A task in a queue is notified, not running and not complete, so the
+    // addition moves one bit. acquire: the poll sees all that happened before
+    // each wake-up. pairs with: Notify*(), TransitionToIdle(), Abort().
+    const S before(word_.fetch_add(S::kRunning - S::kNotified, std::memory_order_acquire));
+    assert(before.notified() && !before.running() && !before.complete());
+    return before.cancelled() ? StartResult::kCancel : StartResult::kRun;
+  }
+
+  IdleResult TransitionToIdle() {
+    // acquire, here and where the CAS fails: if it says cancelled, what the
+    // aborter did before is seen. pairs with: Abort().
+    std::uint64_t word = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const S now(word);
+      assert(now.running());
+      if (now.cancelled()) return IdleResult::kCancelled;
+      // release: the next worker sees this poll's writes to the future. pairs
+      // with: TransitionToRunning(), TransitionToShutdown().
+      if (word_.compare_exchange_weak(word, word & ~S::kRunning, std::memory_order_release,
+                                      std::memory_order_acquire)) {
+        return now.notified() ? IdleResult::kNotified : IdleResult::kIdle;
+      }
+    }
+  }
+
+  // One attempt to go from running, as `expected` says, to complete. If no join
+  // waker is set, `release` gives up the runtime's reference too. False: the
+  // word has changed, `expected` says to what.
+  [[nodiscard]] bool TransitionToComplete(TaskSnapshot& expected, bool release) {
+    assert(expected.running());
+    std::uint64_t word = expected.word();
+    std::uint64_t next = (word & ~S::kRunning) | S::kComplete;
+    if (release && !expected.join_waker()) next -= S::kReference;
+    // release: publishes the outcome. pairs with: Load(). acquire: the join
+    // waker is seen (pairs with: SetJoinWaker()), and whoever frees the cell
+    // comes after all other users (pairs with: Release()).
+    const bool done = word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+                                                  std::memory_order_acquire);
+    expected = S(done ? next : word);
+    return done;
+  }
+
+  // True: the task was idle, is now running and cancelled, and the caller's.
+  // False: it is in a queue, or complete; it is marked cancelled.
+  [[nodiscard]] bool TransitionToShutdown() {
+    // relaxed: a guess that the CAS verifies.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const bool idle = S(word).idle();
+      const std::uint64_t next = word | S::kCancelled | (idle ? S::kRunning : 0);
+      // acquire: the last poll's writes to the future. pairs with:
+      // TransitionToIdle(). release: keeps the release sequence of the others.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        return idle;
+      }
+    }
+  }
+
+  // -- Wakers ------------------------------------------------------------------
+
+  NotifyResult NotifyByRef() { return Notify(0); }
+
+  // Also gives up the waker's reference.
+  NotifyResult NotifyByValue() { return Notify(S::kReference); }
+
+  NotifyResult Abort() {
+    // relaxed: a guess that the CAS verifies.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const S now(word);
+      if (now.complete() || now.cancelled()) return NotifyResult::kDone;
+      const std::uint64_t next = word | S::kCancelled | (now.idle() ? S::kNotified : 0);
+      // release: what the aborter did before is seen by the cancellation. pairs
+      // with: TransitionToRunning(), TransitionToIdle(). No acquire: nothing of
+      // the task is read.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+        return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
+      }
+    }
+  }
+
+  // -- The JoinHandle ------------------------------------------------------------
+
+  // The handle has written join_waker and gives it away.
+  JoinWakerResult SetJoinWaker() { return ChangeUnlessComplete(0, S::kJoinWaker); }
+  // The handle takes join_waker back, to replace it.
+  JoinWakerResult UnsetJoinWaker() { return ChangeUnlessComplete(S::kJoinWaker, 0); }
+
+  // The handle goes away before the task is complete. If no join waker was set,
+  // its reference goes with it. `had_waker` says whether join_waker is the
+  // handle's again, to be dropped, with the reference after it.
+  JoinWakerResult DropJoinHandle(bool& had_waker) {
+    // acquire, here and where the CAS fails: if it says complete, the outcome is
+    // the handle's. pairs with: TransitionToComplete().
+    std::uint64_t word = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const S now(word);
+      if (now.complete()) return JoinWakerResult::kComplete;
+      had_waker = now.join_waker();
+      std::uint64_t next = word & ~(S::kJoinInterest | S::kJoinWaker);
+      if (!had_waker) next -= S::kReference;
+      // release: the handle's uses of the cell come before its freeing. acquire:
+      // join_waker was written by an earlier owner of the handle.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+        return JoinWakerResult::kDone;
+      }
+    }
+  }
+
+  // -- References ------------------------------------------------------------------
+
+  void AddReference() {
+    // relaxed: a new reference is made from one that the caller holds.
+    word_.fetch_add(S::kReference, std::memory_order_relaxed);
+  }
+  // True: that was the last one, the caller frees the cell.
+  [[nodiscard]] bool Release() {
+    // release: our uses of the cell come before its freeing. acquire: all others'
+    // do too. pairs with: itself, and every other place that gives one up.
+    const S before(word_.fetch_sub(S::kReference, std::memory_order_acq_rel));
+    assert(before.references() > 0);
+    return before.references() == 1;
+  }
+
+ private:
+  NotifyResult Notify(std::uint64_t given_up) {
+    // relaxed: a guess that the CAS verifies.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const S now(word);
+      // No poll will come that has to see anything.
+      const bool complete = now.complete();
+      if (complete && given_up == 0) return NotifyResult::kDone;
+      const std::uint64_t next = (complete ? word : word | S::kNotified) - given_up;
+      // release: also if the bit is set already, see the top. pairs with:
+      // TransitionToRunning(). acquire: only for the freeing of the cell.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        if (S(next).references() == 0) return NotifyResult::kDestroy;
+        return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
+      }
+    }
+  }
+
+  JoinWakerResult ChangeUnlessComplete(std::uint64_t clear, std::uint64_t set) {
+    // acquire, here and where the CAS fails: if it says complete, the outcome is
+    // seen. pairs with: TransitionToComplete().
+    std::uint64_t word = word_.load(std::memory_order_acquire);
+    for (;;) {
+      if (S(word).complete()) return JoinWakerResult::kComplete;
+      // release: a join waker given away is seen by the worker that completes.
+      // pairs with: TransitionToComplete().
+      if (word_.compare_exchange_weak(word, (word & ~clear) | set, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+        return JoinWakerResult::kDone;
+      }
+    }
+  }
+
+  Atomic<std::uint64_t> word_;
+};
+
+using TaskState = BasicTaskState<>;
+
+}  // namespace home
+
+#endif  // HOME_TASK_TASK_STATE_H_

@@ -1,0 +1,213 @@
+// Every transition from every state that it can meet.
+
+#include "home/task/task_state.h"
+
+#include <cstdint>
+
+#include "gtest/gtest.h"
+
+namespace home {
+namespace {
+
+void ToRunning(TaskState& state) { EXPECT_EQ(state.TransitionToRunning(), StartResult::kRun); }
+void ToIdle(TaskState& state) {
+  ToRunning(state);
+  EXPECT_EQ(state.TransitionToIdle(), IdleResult::kIdle);
+}
+void ToComplete(TaskState& state, bool release = true) {
+  TaskSnapshot now = state.Load();
+  while (!state.TransitionToComplete(now, release)) {
+  }
+}
+
+TEST(TaskStateTest, ASpawnedTaskIsNotifiedWithTwoReferences) {
+  TaskState state;
+  const TaskSnapshot now = state.Load();
+  EXPECT_TRUE(now.notified());
+  EXPECT_TRUE(now.join_interest());
+  EXPECT_FALSE(now.running() || now.complete() || now.cancelled() || now.join_waker());
+  EXPECT_EQ(now.references(), 2u);
+}
+
+TEST(TaskStateTest, RunningTakesTheNotification) {
+  TaskState state;
+  EXPECT_EQ(state.TransitionToRunning(), StartResult::kRun);
+  EXPECT_TRUE(state.Load().running());
+  EXPECT_FALSE(state.Load().notified());
+  EXPECT_EQ(state.Load().references(), 2u);
+}
+
+TEST(TaskStateTest, IdleAfterPending) {
+  TaskState state;
+  ToIdle(state);
+  EXPECT_TRUE(state.Load().idle());
+}
+
+TEST(TaskStateTest, AWakeOfAnIdleTaskSubmitsItOnce) {
+  TaskState state;
+  ToIdle(state);
+  EXPECT_EQ(state.NotifyByRef(), NotifyResult::kSubmit);
+  EXPECT_EQ(state.NotifyByRef(), NotifyResult::kDone);
+  EXPECT_EQ(state.Load().references(), 2u);
+}
+
+TEST(TaskStateTest, AWakeDuringThePollReschedules) {
+  TaskState state;
+  ToRunning(state);
+  EXPECT_EQ(state.NotifyByRef(), NotifyResult::kDone);
+  EXPECT_EQ(state.TransitionToIdle(), IdleResult::kNotified);
+  EXPECT_TRUE(state.Load().notified());
+  EXPECT_FALSE(state.Load().running());
+}
+
+TEST(TaskStateTest, AWakeByValueGivesUpItsReferenceInEveryState) {
+  TaskState state;
+  state.AddReference();
+  state.AddReference();
+  state.AddReference();
+  EXPECT_EQ(state.NotifyByValue(), NotifyResult::kDone);  // in a queue
+  EXPECT_EQ(state.Load().references(), 4u);
+  ToRunning(state);
+  EXPECT_EQ(state.NotifyByValue(), NotifyResult::kDone);
+  EXPECT_EQ(state.TransitionToIdle(), IdleResult::kNotified);
+  ToIdle(state);
+  EXPECT_EQ(state.NotifyByValue(), NotifyResult::kSubmit);
+  EXPECT_EQ(state.Load().references(), 2u);
+}
+
+TEST(TaskStateTest, AWakeByValueOfACompleteTaskMayBeTheLastReference) {
+  TaskState state;
+  state.AddReference();
+  ToRunning(state);
+  ToComplete(state);
+  EXPECT_FALSE(state.Release());  // the handle
+  EXPECT_EQ(state.NotifyByRef(), NotifyResult::kDone);
+  EXPECT_EQ(state.NotifyByValue(), NotifyResult::kDestroy);
+}
+
+TEST(TaskStateTest, CompletionGivesUpTheRuntimesReferenceInTheSameStep) {
+  TaskState state;
+  ToRunning(state);
+  ToComplete(state);
+  EXPECT_TRUE(state.Load().complete());
+  EXPECT_FALSE(state.Load().running());
+  EXPECT_EQ(state.Load().references(), 1u);
+}
+
+TEST(TaskStateTest, CompletionKeepsTheReferenceWhileAJoinWakerWaits) {
+  TaskState state;
+  ToRunning(state);
+  EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kDone);
+  ToComplete(state);
+  EXPECT_TRUE(state.Load().join_waker());
+  EXPECT_EQ(state.Load().references(), 2u);
+}
+
+TEST(TaskStateTest, CompletionKeepsTheReferenceIfTheTaskIsInAList) {
+  TaskState state;
+  ToRunning(state);
+  ToComplete(state, /*release=*/false);
+  EXPECT_EQ(state.Load().references(), 2u);
+}
+
+TEST(TaskStateTest, CompletionSeesAHandleThatWentMeanwhile) {
+  TaskState state;
+  ToRunning(state);
+  TaskSnapshot now = state.Load();
+  bool had_waker = true;
+  EXPECT_EQ(state.DropJoinHandle(had_waker), JoinWakerResult::kDone);
+  EXPECT_FALSE(had_waker);
+  EXPECT_FALSE(state.TransitionToComplete(now, true));
+  EXPECT_FALSE(now.join_interest());
+  ToComplete(state);
+  EXPECT_EQ(state.Load().references(), 0u);
+}
+
+TEST(TaskStateTest, TheJoinWakerIsSetReplacedAndRefusedAfterCompletion) {
+  TaskState state;
+  EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kDone);
+  EXPECT_EQ(state.UnsetJoinWaker(), JoinWakerResult::kDone);
+  EXPECT_FALSE(state.Load().join_waker());
+  ToRunning(state);
+  ToComplete(state);
+  EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kComplete);
+  EXPECT_EQ(state.UnsetJoinWaker(), JoinWakerResult::kComplete);
+}
+
+TEST(TaskStateTest, DroppingTheHandleReturnsTheJoinWaker) {
+  TaskState state;
+  EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kDone);
+  bool had_waker = false;
+  EXPECT_EQ(state.DropJoinHandle(had_waker), JoinWakerResult::kDone);
+  EXPECT_TRUE(had_waker);
+  EXPECT_FALSE(state.Load().join_waker() || state.Load().join_interest());
+  EXPECT_EQ(state.Load().references(), 2u);  // given up after the waker is dropped
+}
+
+TEST(TaskStateTest, DroppingTheHandleOfACompleteTaskChangesNothing) {
+  TaskState state;
+  ToRunning(state);
+  ToComplete(state);
+  const std::uint64_t before = state.Load().word();
+  bool had_waker = false;
+  EXPECT_EQ(state.DropJoinHandle(had_waker), JoinWakerResult::kComplete);
+  EXPECT_EQ(state.Load().word(), before);
+}
+
+TEST(TaskStateTest, AbortInEveryState) {
+  {
+    TaskState queued;
+    EXPECT_EQ(queued.Abort(), NotifyResult::kDone);
+    EXPECT_EQ(queued.Abort(), NotifyResult::kDone);
+    EXPECT_EQ(queued.TransitionToRunning(), StartResult::kCancel);
+  }
+  {
+    TaskState running;
+    ToRunning(running);
+    EXPECT_EQ(running.Abort(), NotifyResult::kDone);
+    EXPECT_EQ(running.TransitionToIdle(), IdleResult::kCancelled);
+    EXPECT_TRUE(running.Load().running());
+  }
+  {
+    TaskState idle;
+    ToIdle(idle);
+    EXPECT_EQ(idle.Abort(), NotifyResult::kSubmit);
+    EXPECT_EQ(idle.NotifyByRef(), NotifyResult::kDone);
+    EXPECT_EQ(idle.TransitionToRunning(), StartResult::kCancel);
+  }
+  {
+    TaskState complete;
+    ToRunning(complete);
+    ToComplete(complete);
+    EXPECT_EQ(complete.Abort(), NotifyResult::kDone);
+    EXPECT_FALSE(complete.Load().cancelled());
+  }
+}
+
+TEST(TaskStateTest, ShutdownTakesAnIdleTaskAndLeavesAQueuedOne) {
+  TaskState idle;
+  ToIdle(idle);
+  EXPECT_TRUE(idle.TransitionToShutdown());
+  EXPECT_TRUE(idle.Load().running() && idle.Load().cancelled());
+  TaskState queued;
+  EXPECT_FALSE(queued.TransitionToShutdown());
+  EXPECT_EQ(queued.TransitionToRunning(), StartResult::kCancel);
+  TaskState complete;
+  ToRunning(complete);
+  ToComplete(complete);
+  EXPECT_FALSE(complete.TransitionToShutdown());
+}
+
+// The counter shares its word with flags: neither may disturb the other.
+TEST(TaskStateTest, ReferencesLeaveTheFlagsAlone) {
+  TaskState state;
+  const std::uint64_t flags = state.Load().word() & (TaskSnapshot::kReference - 1);
+  for (int i = 0; i < 1000; ++i) state.AddReference();
+  EXPECT_EQ(state.Load().references(), 1002u);
+  for (int i = 0; i < 1001; ++i) EXPECT_FALSE(state.Release());
+  EXPECT_EQ(state.Load().word() & (TaskSnapshot::kReference - 1), flags);
+  EXPECT_TRUE(state.Release());
+}
+
+}  // namespace
+}  // namespace home

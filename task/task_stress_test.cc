@@ -1,0 +1,120 @@
+// Run, wake, abort, join and drop-handle of one task from different threads at
+// once: under ThreadSanitizer and AddressSanitizer this is the test of the
+// state word's orders and of the reference count.
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/future/ready.h"
+#include "home/future/testing.h"
+#include "home/task/testing.h"
+
+namespace home {
+namespace {
+
+using testing::CountingWaker;
+using testing::ManualScheduler;
+using testing::PollOnce;
+
+constexpr int kRounds = 2000;
+
+// A mailbox for the wakers of the task under test.
+class WakerBox {
+ public:
+  void Put(Waker waker) {
+    absl::MutexLock lock(&mutex_);
+    waker_ = std::move(waker);
+  }
+  Waker Take() {
+    absl::MutexLock lock(&mutex_);
+    return std::move(waker_);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  Waker waker_;
+};
+
+TEST(TaskStressTest, WakesAbortsAndJoinsRaceWithTheRun) {
+  for (int round = 0; round < kRounds; ++round) {
+    ManualScheduler scheduler;
+    WakerBox box;
+    std::atomic<int> stage{0};
+    int unguarded = 0;  // touched by the polls alone: the state word orders them
+    std::optional<JoinHandle<int>> handle(scheduler.Spawn(PollFn([&](Context& cx) -> Poll<int> {
+      ++unguarded;
+      box.Put(cx.waker().Clone());
+      if (stage.load() >= 3) return unguarded;
+      return kPending;
+    })));
+    AbortHandle abort = handle->abort_handle();
+    const bool aborts = round % 3 == 0;
+    const bool drops = round % 4 == 0;
+    CountingWaker counter;
+    std::thread waker_thread([&] {
+      for (int i = 0; i < 3; ++i) {
+        stage.fetch_add(1);
+        Waker waker = box.Take();
+        if (i % 2 == 0) waker.WakeByRef();
+        std::move(waker).Wake();
+        std::this_thread::yield();
+      }
+    });
+    std::thread join_thread([&] {
+      if (drops) {
+        if (round % 8 == 0) static_cast<void>(PollOnce(*handle, counter));
+        handle.reset();
+        return;
+      }
+      while (PollOnce(*handle, counter).pending()) std::this_thread::yield();
+    });
+    std::thread abort_thread([&] {
+      if (aborts) abort.Abort();
+    });
+    std::thread run_thread([&] {
+      for (int i = 0; i < 5; ++i) {
+        scheduler.RunUntilIdle();
+        std::this_thread::yield();
+      }
+      waker_thread.join();
+      // A waker may have been put after its last take: the join must end.
+      box.Take().WakeByRef();
+      while (abort.status() == TaskStatus::kPending || abort.status() == TaskStatus::kRunning) {
+        box.Take().WakeByRef();
+        scheduler.RunUntilIdle();
+      }
+    });
+    run_thread.join();
+    abort_thread.join();
+    join_thread.join();
+    EXPECT_EQ(counter.alive(), 0);
+  }
+}
+
+TEST(TaskStressTest, TheLastReferenceMayGoOnAnyThread) {
+  for (int round = 0; round < kRounds; ++round) {
+    auto canary = std::make_shared<int>(0);
+    {
+      ManualScheduler scheduler;
+      JoinHandle<std::shared_ptr<int>> handle =
+          scheduler.Spawn([canary]() -> Async<std::shared_ptr<int>> { co_return canary; });
+      AbortHandle abort = handle.abort_handle();
+      std::thread drop([handle = std::move(handle)]() mutable { handle.Detach(); });
+      std::thread release(
+          [abort = std::move(abort)]() mutable { AbortHandle gone(std::move(abort)); });
+      scheduler.RunUntilIdle();
+      drop.join();
+      release.join();
+    }
+    EXPECT_EQ(canary.use_count(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace home

@@ -1,0 +1,105 @@
+// A scheduler for tests: one queue, run by hand on the calling thread, fed by
+// any.
+
+#ifndef HOME_TASK_TESTING_H_
+#define HOME_TASK_TESTING_H_
+
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <source_location>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "home/task/run_task.h"
+#include "home/task/spawnable.h"
+#include "home/task/task_header.h"
+
+namespace home::testing {
+
+class ManualScheduler final : public TaskScheduler {
+ public:
+  ManualScheduler() = default;
+  // Cancels what is left.
+  ~ManualScheduler() { Shutdown(); }
+
+  template <Spawnable F>
+  JoinHandle<SpawnOutput<F>> Spawn(
+      F&& spawnable, std::source_location location = std::source_location::current()) {
+    auto [task, handle] = NewTask(std::forward<F>(spawnable), this, location);
+    Schedule(task);
+    return std::move(handle);
+  }
+
+  // Runs what is queued, and what that queues, until nothing is. Returns the
+  // number of polls. One thread at a time.
+  std::size_t RunUntilIdle() {
+    std::size_t polls = 0;
+    for (; TaskHeader* task = Next(); ++polls) {
+      if (RunTask(task, nullptr, *this) == RunResult::kRescheduled) Schedule(task);
+    }
+    return polls;
+  }
+
+  // Cancels every task.
+  void Shutdown() {
+    while (true) {
+      while (TaskHeader* task = Next()) {
+        AbortTask(task);
+        if (RunTask(task, nullptr, *this) == RunResult::kRescheduled) Schedule(task);
+      }
+      if (bound_ == nullptr) return;
+      for (TaskHeader* task = bound_; task != nullptr;) {
+        TaskHeader* next = task->list_next;
+        if (ShutdownTask(task, *this)) {
+          // It may have changed the list: begin again.
+          next = bound_;
+        }
+        task = next;
+      }
+    }
+  }
+
+  int unjoined_exceptions() const { return unjoined_exceptions_; }
+
+  void Schedule(TaskHeader* task) noexcept override {
+    absl::MutexLock lock(&mutex_);
+    queue_.push_back(task);
+  }
+  void OnUnjoinedException(const TaskHeader&, std::exception_ptr) noexcept override {
+    ++unjoined_exceptions_;
+  }
+
+  // As the owner of run_task.h.
+  void Bind(TaskHeader* task) {
+    task->owner = 0;
+    task->list_next = bound_;
+    if (bound_ != nullptr) bound_->list_previous = task;
+    bound_ = task;
+  }
+  bool Unbind(TaskHeader* task) {
+    (task->list_previous != nullptr ? task->list_previous->list_next : bound_) = task->list_next;
+    if (task->list_next != nullptr) task->list_next->list_previous = task->list_previous;
+    return true;
+  }
+  void ReleaseLater(TaskHeader*) {}
+
+ private:
+  TaskHeader* Next() {
+    absl::MutexLock lock(&mutex_);
+    if (queue_.empty()) return nullptr;
+    TaskHeader* task = queue_.front();
+    queue_.pop_front();
+    return task;
+  }
+
+  absl::Mutex mutex_;
+  std::deque<TaskHeader*> queue_ ABSL_GUARDED_BY(mutex_);
+  TaskHeader* bound_ = nullptr;
+  int unjoined_exceptions_ = 0;
+};
+
+}  // namespace home::testing
+
+#endif  // HOME_TASK_TESTING_H_
