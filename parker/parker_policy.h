@@ -21,8 +21,9 @@ struct ParkerPolicy {
   using Atomic = std::atomic<U>;
 
   // How often a parker looks for a token before it goes to sleep, with a Relax() in
-  // between. Measured: see parker/README.md.
-  static constexpr int kSpins = 64;
+  // between: at least and at most. In between it adapts (parker.h, "Spin").
+  static constexpr int kMinSpins = 8;
+  static constexpr int kMaxSpins = 256;
 
   static void Relax() { parker_internal::CpuRelax(); }
   static std::int64_t Now() { return parker_internal::FutexClockNanos(); }

@@ -207,8 +207,12 @@ struct ScriptedPolicy {
   template <typename U>
   using Atomic = std::atomic<U>;
 
-  static constexpr int kSpins = 2;
-  static void Relax() {}
+  static constexpr int kMinSpins = 2;
+  static constexpr int kMaxSpins = 8;
+  static void Relax() {
+    ++relaxes;
+    if (on_relax) on_relax();
+  }
   static std::int64_t Now() { return 1'000; }
   static bool Wait(const Atomic<std::uint32_t>&, std::uint32_t, std::int64_t deadline) {
     ++waits;
@@ -217,15 +221,20 @@ struct ScriptedPolicy {
   }
   static void Wake(const Atomic<std::uint32_t>*) { ++wakes; }
 
+  static inline int relaxes;
   static inline int waits;
   static inline int wakes;
   static inline std::int64_t last_deadline;
+  static inline std::function<void()> on_relax;
   static inline std::function<bool()> on_wait;
 };
 
 class ScriptedParkerTest : public testing::Test {
  protected:
-  ScriptedParkerTest() { ScriptedPolicy::waits = ScriptedPolicy::wakes = 0; }
+  ScriptedParkerTest() {
+    ScriptedPolicy::relaxes = ScriptedPolicy::waits = ScriptedPolicy::wakes = 0;
+    ScriptedPolicy::on_relax = nullptr;
+  }
   BasicParker<ScriptedPolicy> parker_;
 };
 
@@ -279,6 +288,28 @@ TEST_F(ScriptedParkerTest, FractionsOfANanosecondAreRoundedUp) {
   ScriptedPolicy::on_wait = [] { return false; };
   EXPECT_FALSE(parker_.ParkFor(absl::Nanoseconds(5) + absl::Nanoseconds(1) / 4));
   EXPECT_EQ(ScriptedPolicy::last_deadline, 1'006);
+}
+
+TEST_F(ScriptedParkerTest, SpinGrowsWhileItPaysAndShrinksWhileItDoesNot) {
+  const auto spins_of_a_failed_park = [&] {
+    ScriptedPolicy::on_relax = nullptr;
+    ScriptedPolicy::on_wait = [] { return false; };
+    ScriptedPolicy::relaxes = 0;
+    EXPECT_FALSE(parker_.ParkFor(absl::Nanoseconds(5)));
+    return ScriptedPolicy::relaxes;
+  };
+  EXPECT_EQ(spins_of_a_failed_park(), 2);
+  for (int i = 0; i < 5; ++i) {
+    ScriptedPolicy::on_relax = [&] { parker_.Unpark(); };
+    parker_.Park();
+  }
+  EXPECT_EQ(spins_of_a_failed_park(), 8);
+  EXPECT_EQ(spins_of_a_failed_park(), 4);
+  // A token that is there already says nothing about spinning.
+  parker_.Unpark();
+  parker_.Park();
+  EXPECT_EQ(spins_of_a_failed_park(), 2);
+  EXPECT_EQ(spins_of_a_failed_park(), 2);
 }
 
 }  // namespace
