@@ -81,13 +81,13 @@ class TimeoutFuture {
       if (result.ready()) {
         // The deadline means nothing any more; its waker should not linger.
         sleep_.Reset(absl::InfiniteDuration());
-        if constexpr (std::is_void_v<FutureOutput<F>>) {
-          future_.reset();
+        future_.reset();
+        if constexpr (std::is_same_v<FutureOutput<F>, Output>) {
+          return result;
+        } else if constexpr (std::is_void_v<FutureOutput<F>>) {
           return Output(absl::OkStatus());
         } else {
-          Output output(std::move(result).value());
-          future_.reset();
-          return output;
+          return Output(std::move(result).value());
         }
       }
     }
