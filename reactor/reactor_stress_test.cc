@@ -1,0 +1,156 @@
+// The reactor under many threads; run under ThreadSanitizer and
+// AddressSanitizer.
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "gtest/gtest.h"
+#include "home/future/testing.h"
+#include "home/reactor/reactor.h"
+#include "home/reactor/testing.h"
+#include "home/reactor/unique_fd.h"
+
+namespace home {
+namespace {
+
+using home::testing::CountingWaker;
+using home::testing::PollOnce;
+
+UniqueFd MakeEventFd() { return UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+
+void Ring(const UniqueFd& fd) {
+  const std::uint64_t one = 1;
+  ASSERT_EQ(::write(fd.get(), &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+}
+
+// Polls a reactor on two threads in turn until destroyed.
+class Pollers {
+ public:
+  explicit Pollers(Reactor& reactor) : reactor_(reactor) {
+    for (std::thread& thread : threads_) thread = std::thread([this] { Run(); });
+  }
+  ~Pollers() {
+    done_.store(true);
+    // Each Wake ends one Poll, and there are two pollers.
+    while (running_.load() != 0) {
+      reactor_.Wake();
+      std::this_thread::yield();
+    }
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void Run() {
+    while (!done_.load()) {
+      WakeList wakes;
+      {
+        absl::MutexLock lock(&turn_);
+        if (done_.load()) break;
+        reactor_.Poll(-1, wakes);
+      }
+      wakes.WakeAll();
+    }
+    running_.fetch_sub(1);
+  }
+
+  Reactor& reactor_;
+  absl::Mutex turn_;
+  std::atomic<bool> done_{false};
+  std::atomic<int> running_{2};
+  std::thread threads_[2];
+};
+
+// Registrations, their events and their ends, all at the same time, with
+// descriptor numbers and slots that are reused at once.
+TEST(ReactorStressTest, DeregistrationDuringEvents) {
+  const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
+  Pollers pollers(*reactor);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      CountingWaker counter;
+      for (int i = 0; i < 4000; ++i) {
+        const UniqueFd fd = MakeEventFd();
+        Registration registration = reactor->Register(fd.get(), Interest::Read()).value();
+        ReadyWait wait(registration, Direction::kRead);
+        const int wakes = counter.wakes();
+        EXPECT_TRUE(PollOnce(wait, counter).pending());
+        Ring(fd);
+        // Some leave at once, while the event is on its way.
+        if ((i + t) % 3 == 0) continue;
+        while (counter.wakes() == wakes) std::this_thread::yield();
+        EXPECT_TRUE(PollOnce(wait, counter).ready());
+      }
+      // A dispatcher may still hold the last waker of one that left at once.
+      while (counter.alive() != 0) std::this_thread::yield();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Readers that sleep whenever they find nothing: a lost edge hangs the test.
+TEST(ReactorStressTest, EveryEdgeArrives) {
+  constexpr std::uint64_t kRings = 20'000;
+  const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
+  Pollers pollers(*reactor);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      const UniqueFd fd = MakeEventFd();
+      std::thread ringer([&] {
+        for (std::uint64_t i = 0; i < kRings; ++i) Ring(fd);
+      });
+      CountingWaker counter;
+      Registration registration = reactor->Register(fd.get(), Interest::Read()).value();
+      ReadyWait wait(registration, Direction::kRead);
+      std::uint64_t total = 0;
+      while (total < kRings) {
+        const int wakes = counter.wakes();
+        home::Poll<ReadyEvent> ready = PollOnce(wait, counter);
+        if (ready.pending()) {
+          while (counter.wakes() == wakes) std::this_thread::yield();
+          continue;
+        }
+        std::uint64_t count = 0;
+        if (::read(fd.get(), &count, sizeof(count)) == static_cast<ssize_t>(sizeof(count))) {
+          total += count;
+        } else {
+          wait.Clear(*ready);
+        }
+      }
+      ringer.join();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Each waker announces its work and wakes; the poller sleeps without a timeout.
+TEST(ReactorStressTest, NoWakeIsLost) {
+  constexpr int kThreads = 3;
+  constexpr int kWakes = 20'000;
+  const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
+  std::atomic<int> announced{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kWakes; ++i) {
+        // relaxed: Wake() is what must make it visible.
+        announced.fetch_add(1, std::memory_order_relaxed);
+        reactor->Wake();
+      }
+    });
+  }
+  WakeList wakes;
+  while (announced.load(std::memory_order_relaxed) < kThreads * kWakes) reactor->Poll(-1, wakes);
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace home
