@@ -17,21 +17,22 @@ def fact(name, value):
 
 
 def totals(path):
-    """The sums of all numbers in a JSON file by key, workers' counters added up."""
+    """The numbers in a JSON file by key. Where a key occurs at several depths, the
+    shallowest counts (a total); at one depth (workers in a list) they are added up."""
     sums = {}
-
-    def walk(value, key):
-        if isinstance(value, dict):
-            for name, child in value.items():
-                walk(child, name)
-        elif isinstance(value, list):
-            for child in value:
-                walk(child, key)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            sums[key] = sums.get(key, 0) + value
-
     with open(path, encoding="utf-8") as text:
-        walk(json.load(text), "")
+        level = [("", json.load(text))]
+    while level:
+        here, below = {}, []
+        for key, value in level:
+            if isinstance(value, dict):
+                below += value.items()
+            elif isinstance(value, list):
+                below += [(key, child) for child in value]
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                here[key] = here.get(key, 0) + value
+        sums = {**here, **sums}
+        level = below
     return sums
 
 
