@@ -100,6 +100,8 @@ class Waker {
 class BorrowedWaker {
  public:
   BorrowedWaker(void* data, const WakerVTable* vtable) noexcept : waker_(data, vtable) {}
+  // Keeps the reference from being dropped: somebody else has taken it over.
+  explicit BorrowedWaker(Waker waker) noexcept : waker_(std::move(waker)) {}
   BorrowedWaker(const BorrowedWaker&) = delete;
   BorrowedWaker& operator=(const BorrowedWaker&) = delete;
   ~BorrowedWaker() {}  // NOLINT: leaves waker_ undestroyed, it is only lent
@@ -110,6 +112,34 @@ class BorrowedWaker {
   union {
     Waker waker_;
   };
+};
+
+// The words of a waker, for a place where a state word says who owns it. Taking
+// the waker out only reads, so that an owner and somebody who compares may look
+// at the slot at once.
+class WakerSlot {
+ public:
+  constexpr WakerSlot() noexcept = default;
+  WakerSlot(const WakerSlot&) = delete;
+  WakerSlot& operator=(const WakerSlot&) = delete;
+
+  // Puts `waker` into a slot that holds none.
+  void Put(Waker waker) noexcept {
+    data_ = waker.data();
+    vtable_ = waker.vtable();
+    const BorrowedWaker given_away(std::move(waker));
+  }
+  // The waker that was put in. At most once for each Put.
+  [[nodiscard]] Waker Take() const noexcept { return Waker(data_, vtable_); }
+
+  // As Waker::WillWake.
+  [[nodiscard]] bool WillWake(const Waker& other) const noexcept {
+    return data_ == other.data() && vtable_ == other.vtable();
+  }
+
+ private:
+  void* data_ = nullptr;
+  const WakerVTable* vtable_ = nullptr;
 };
 
 // Keeps `slot` the one waker that a leaf holds: replaces it only if it would

@@ -143,7 +143,7 @@ class [[nodiscard]] JoinHandle {
       task->vtable->drop_outcome(task);
       Free(task);
     } else if (had_waker) {
-      task->join_waker = Waker();
+      static_cast<void>(task->join_waker.Take());
       ReleaseTask(task);
     }
   }
@@ -160,10 +160,11 @@ class [[nodiscard]] JoinHandle {
     if (task_->state.Load().join_waker()) {
       if (task_->join_waker.WillWake(waker)) return false;
       if (task_->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
+      static_cast<void>(task_->join_waker.Take());
     }
-    task_->join_waker = waker.Clone();
+    task_->join_waker.Put(waker.Clone());
     if (task_->state.SetJoinWaker() == JoinWakerResult::kDone) return false;
-    task_->join_waker = Waker();
+    static_cast<void>(task_->join_waker.Take());
     return true;
   }
 

@@ -49,7 +49,7 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
   } while (!task->state.TransitionToComplete(now, release));
   if (now.join_waker()) {
     // The field is ours now, and the cell may go as soon as the reference does.
-    Waker waker = std::move(task->join_waker);
+    Waker waker = task->join_waker.Take();
     if (release) {
       ReleaseTask(task);
     } else {

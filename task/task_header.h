@@ -75,7 +75,7 @@ class TaskHeader : public MpscNode {
   // The list of the worker that polled the task first; see owner.
   TaskHeader* list_previous = nullptr;
   TaskHeader* list_next = nullptr;
-  Waker join_waker;
+  WakerSlot join_waker;
   const TaskId id;
   // Where the task was spawned.
   const std::source_location location;

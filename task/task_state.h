@@ -39,8 +39,9 @@
 //   the outcome       whoever is in kRunning; after kComplete the JoinHandle if
 //                     kJoinInterest was set at that moment, else nobody
 //   join_waker        while kJoinWaker is clear and the task is not complete,
-//                     the JoinHandle; while it is set, nobody; after a
-//                     completion that saw it set, the worker that completed
+//                     the JoinHandle; while it is set, all may read its words
+//                     and nobody may write; after a completion that saw it set,
+//                     the worker that completed owns what is in it
 //
 // The design is Tokio's (runtime/task/state.rs), with two changes: a queue holds
 // no reference of its own, and a completion that nobody waits for gives up the
