@@ -65,8 +65,8 @@ def main(wrk_path, before_path, after_path):
     return 1 if errors else 0
 
 
-METRIC_TASKS = ("tasks_run", "polls", "tasks_polled")
-METRIC_STEALS = ("steals", "stolen")
+METRIC_TASKS = ("polls",)
+METRIC_STEALS = ("steals",)
 METRIC_PARKS = ("parks",)
 
 if __name__ == "__main__":
