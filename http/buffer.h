@@ -73,6 +73,14 @@ class Buffer {
     end_ += bytes.size();
   }
   void Clear() { begin_ = end_ = 0; }
+  // Where the readable bytes begin, for Rewind().
+  [[nodiscard]] std::size_t Mark() const { return begin_; }
+  // Makes the memory from `mark` on free again, and leaves what lies before it
+  // in place. Only when empty, and if nothing was moved since Mark().
+  void Rewind(std::size_t mark) {
+    assert(empty() && mark <= begin_);
+    begin_ = end_ = mark;
+  }
   // Gives the memory back. Only when empty.
   void Release() {
     assert(empty());

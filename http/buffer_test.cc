@@ -61,6 +61,19 @@ TEST(BufferTest, ConsumeInPlaceMovesNothing) {
   EXPECT_EQ(std::string(base, 4), "head");
 }
 
+TEST(BufferTest, RewindKeepsWhatLiesBeforeTheMark) {
+  Buffer buffer;
+  buffer.Append("headbody");
+  const char* base = buffer.readable().data();
+  buffer.ConsumeInPlace(4);
+  const std::size_t mark = buffer.Mark();
+  buffer.ConsumeInPlace(4);
+  buffer.Rewind(mark);
+  buffer.Append("BODY");
+  EXPECT_EQ(std::string(base, 8), "headBODY");
+  EXPECT_EQ(buffer.readable(), "BODY");
+}
+
 TEST(BufferTest, ReleaseGivesTheMemoryBack) {
   Buffer buffer;
   buffer.Append("x");
