@@ -16,14 +16,11 @@
 #include <bit>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <mutex>
+#include <utility>
 
-#include "absl/base/attributes.h"
-#include "absl/base/const_init.h"
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "home/process/signal.h"
 #include "home/reactor/reactor.h"
 
@@ -50,9 +47,10 @@ struct Disposition {
   struct sigaction previous;
 };
 
-ABSL_CONST_INIT absl::Mutex mutex(absl::kConstInit);
-std::array<bool, kMailboxes> taken ABSL_GUARDED_BY(mutex);
-std::array<Disposition, kMaxSignal + 1> dispositions ABSL_GUARDED_BY(mutex);
+// Guards the two below. Never taken by the handler.
+constinit std::mutex mutex;
+std::array<bool, kMailboxes> taken;
+std::array<Disposition, kMaxSignal + 1> dispositions;
 
 std::uint64_t BitOf(int signal) { return std::uint64_t{1} << (signal - 1); }
 
@@ -99,8 +97,8 @@ absl::Status CheckCatchable(int signal) {
   }
 }
 
-// Our handler goes; what was there before comes back.
-void ReleaseSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+// Our handler goes; what was there before comes back. Under the lock.
+void ReleaseSignals(std::uint64_t signals) {
   for (int signal = 1; signal <= kMaxSignal; ++signal) {
     if ((signals & BitOf(signal)) == 0) continue;
     Disposition& disposition = dispositions[static_cast<std::size_t>(signal)];
@@ -112,7 +110,8 @@ void ReleaseSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) 
   }
 }
 
-absl::Status AcquireSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+// Counts a listener, and sets our handler for the first. Under the lock.
+absl::Status AcquireSignals(std::uint64_t signals) {
   std::uint64_t acquired = 0;
   for (int signal = 1; signal <= kMaxSignal; ++signal) {
     if ((signals & BitOf(signal)) == 0) continue;
@@ -135,8 +134,8 @@ absl::Status AcquireSignals(std::uint64_t signals) ABSL_EXCLUSIVE_LOCKS_REQUIRED
   return absl::OkStatus();
 }
 
-// A free mailbox with an eventfd, or an error.
-absl::StatusOr<int> TakeMailbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+// A free mailbox with an eventfd, or an error. Under the lock.
+absl::StatusOr<int> TakeMailbox() {
   for (int i = 0; i < kMailboxes; ++i) {
     const auto index = static_cast<std::size_t>(i);
     if (taken[index]) continue;
@@ -171,7 +170,7 @@ absl::StatusOr<SignalListener> SignalListener::Create(absl::Span<const int> sign
         "listen to signals: this thread has no reactor; do it in a task of a runtime (or in its "
         "BlockOn), or within a home::ReactorScope");
   }
-  absl::MutexLock lock(&mutex);
+  const std::lock_guard<std::mutex> lock(mutex);
   absl::StatusOr<int> index = TakeMailbox();
   if (!index.ok()) return index.status();
   Mailbox& mailbox = mailboxes[static_cast<std::size_t>(*index)];
@@ -208,7 +207,7 @@ void SignalListener::Close() {
   if (mailbox_ < 0) return;
   registration_.Reset();
   const auto index = static_cast<std::size_t>(std::exchange(mailbox_, -1));
-  absl::MutexLock lock(&mutex);
+  const std::lock_guard<std::mutex> lock(mutex);
   ReleaseSignals(signals_);
   // relaxed: nothing is published by wanting nothing.
   mailboxes[index].wanted.store(0, std::memory_order_relaxed);

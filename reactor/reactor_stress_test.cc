@@ -7,10 +7,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
 #include "home/reactor/reactor.h"
@@ -51,7 +51,7 @@ class Pollers {
     while (!done_.load()) {
       WakeList wakes;
       {
-        absl::MutexLock lock(&turn_);
+        const std::lock_guard<std::mutex> lock(turn_);
         if (done_.load()) break;
         reactor_.Poll(-1, wakes);
       }
@@ -61,7 +61,7 @@ class Pollers {
   }
 
   Reactor& reactor_;
-  absl::Mutex turn_;
+  std::mutex turn_;
   std::atomic<bool> done_{false};
   std::atomic<int> running_{2};
   std::thread threads_[2];

@@ -2,11 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
 #include "home/reactor/readiness.h"
@@ -26,13 +26,13 @@ TEST(ReadinessStressTest, NoEdgeIsLost) {
   std::atomic<int> produced{0};
 
   // Two threads take turns as the dispatcher, as workers do.
-  absl::Mutex dispatcher;
+  std::mutex dispatcher;
   std::atomic<int> next{0};
   auto dispatch = [&] {
     for (;;) {
       Waker waker;
       {
-        absl::MutexLock lock(&dispatcher);
+        const std::lock_guard<std::mutex> lock(dispatcher);
         if (next.load() == kItems) return;
         next.fetch_add(1);
         produced.fetch_add(1);

@@ -1,5 +1,8 @@
 #include "home/reactor/registry.h"
 
+#include <mutex>
+#include <utility>
+
 #include "absl/status/status.h"
 
 namespace home::reactor_internal {
@@ -8,7 +11,7 @@ absl::StatusOr<Slot*> Registry::Add(int fd, Interest interest, Ready initial) {
   Slot* slot;
   std::uint64_t key;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (shut_down_) {
       return absl::FailedPreconditionError("register a descriptor: the reactor is shut down");
     }
@@ -41,7 +44,7 @@ void Registry::Release(Slot* slot) {
   // Declared before the lock: dropping a waker may run anybody's code.
   Waker reader;
   Waker writer;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   ++slot->generation;
   reader = slot->of(Direction::kRead).Reset(slot->generation, Ready());
   writer = slot->of(Direction::kWrite).Reset(slot->generation, Ready());
@@ -64,7 +67,7 @@ bool Registry::Dispatch(const Poller::Event& event, WakeList& wakes) {
 }
 
 void Registry::Shutdown(WakeList& wakes) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   shut_down_ = true;
   for (std::uint32_t index = 0; index < slab_.used(); ++index) {
     Slot* slot = slab_.Find(index);

@@ -9,10 +9,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "home/future/wake_list.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/slab.h"
@@ -43,10 +43,11 @@ class Registry {
   void Release(Slot* slot);
 
   const std::unique_ptr<Poller> poller_;
-  absl::Mutex mutex_;
-  // Find() needs no lock; everything else has it.
+  // Guards all below, except for slab_.Find(). (Not an absl::Mutex: when that is
+  // contended, ThreadSanitizer reports races inside of it.)
+  std::mutex mutex_;
   SlotSlab slab_;
-  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  bool shut_down_ = false;
 };
 
 }  // namespace home::reactor_internal
