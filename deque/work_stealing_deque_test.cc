@@ -205,7 +205,9 @@ TYPED_TEST(WorkStealingDequeTest, AgreesWithAModel) {
       if (stolen.ok()) got = stolen.value();
       if (!model.empty()) expected = model.front();
       for (std::size_t taken = 0; taken < stolen.count(); ++taken) {
-        if (taken > 0) ASSERT_EQ(thief.PopFront(), model.front());
+        if (taken > 0) {
+          ASSERT_EQ(thief.PopFront(), model.front());
+        }
         model.pop_front();
       }
     }
