@@ -54,10 +54,21 @@ class Instant {
   [[nodiscard]] constexpr std::int64_t nanoseconds() const noexcept { return nanos_; }
   [[nodiscard]] constexpr bool is_infinite() const noexcept { return *this == Infinite(); }
 
+  // operator+ for who has nanoseconds already.
+  [[nodiscard]] constexpr Instant PlusNanoseconds(std::int64_t nanos) const noexcept {
+    // "Never" and "long past" are no points to count from.
+    if (*this == Infinite() || *this == InfinitePast()) return *this;
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(nanos_, nanos, &sum)) {
+      return nanos > 0 ? Infinite() : InfinitePast();
+    }
+    return Instant(sum);
+  }
+
   friend constexpr auto operator<=>(Instant, Instant) noexcept = default;
 
   friend Instant operator+(Instant instant, absl::Duration duration) noexcept {
-    return instant.Plus(ToNanosecondsRoundedUp(duration));
+    return instant.PlusNanoseconds(ToNanosecondsRoundedUp(duration));
   }
   friend Instant operator+(absl::Duration duration, Instant instant) noexcept {
     return instant + duration;
@@ -78,16 +89,6 @@ class Instant {
 
  private:
   explicit constexpr Instant(std::int64_t nanos) noexcept : nanos_(nanos) {}
-
-  [[nodiscard]] constexpr Instant Plus(std::int64_t nanos) const noexcept {
-    // "Never" and "long past" are no points to count from.
-    if (*this == Infinite() || *this == InfinitePast()) return *this;
-    std::int64_t sum = 0;
-    if (__builtin_add_overflow(nanos_, nanos, &sum)) {
-      return nanos > 0 ? Infinite() : InfinitePast();
-    }
-    return Instant(sum);
-  }
 
   std::int64_t nanos_ = 0;
 };

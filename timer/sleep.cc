@@ -31,7 +31,7 @@ void Sleep::Start(const Waker& waker) {
   }
   if (!deadline.is_infinite()) {  // so is an infinite duration's
     const Instant now = service.Now();
-    if (phase() == Phase::kRelative) deadline = now + absl::Nanoseconds(nanos_);
+    if (phase() == Phase::kRelative) deadline = now.PlusNanoseconds(nanos_);
     nanos_ = deadline.nanoseconds();
     if (deadline <= now) {
       set_phase(Phase::kDue);

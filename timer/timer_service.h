@@ -45,6 +45,9 @@
 // woken, through the shard's lock.
 // Cost: Arm and Cancel one uncontended lock each; FireExpired one relaxed load
 // while nothing is due. 8 KiB a shard.
+//
+// Rejected: a spin lock a shard. It made arm + cancel 25 ns cheaper of 80, but
+// spins for a time slice when the holder is preempted.
 
 #ifndef HOME_TIMER_TIMER_SERVICE_H_
 #define HOME_TIMER_TIMER_SERVICE_H_
