@@ -66,7 +66,7 @@ class Async;
 template <typename F>
 class TryFuture;
 
-namespace internal {
+namespace async_internal {
 
 template <typename T>
 class Promise;
@@ -125,7 +125,7 @@ class LeafAwaiter : protected LeafBase {
     return true;
   }
 
-  ResultSlot<Output> result_;
+  internal::ResultSlot<Output> result_;
 
  private:
   F& future_;
@@ -216,7 +216,7 @@ class TryChildAwaiter : private ChildAwaiter<T> {
       : Base(std::move(async), promise) {
     this->on_finished = [](ChildLink* link) {
       auto* self = static_cast<TryChildAwaiter*>(link);
-      ResultSlot<T>& result = self->child_promise().result();
+      internal::ResultSlot<T>& result = self->child_promise().result();
       if (!result.has_value() || StatusOf(result.value()).ok()) return false;
       static_cast<P*>(self->parent_promise)->result().Emplace(StatusOf(result.value()));
       return true;
@@ -241,20 +241,20 @@ class PromiseResult : public PromiseBase {
   void return_value(U&& value) {
     result_.Emplace(std::forward<U>(value));
   }
-  ResultSlot<T>& result() noexcept { return result_; }
+  internal::ResultSlot<T>& result() noexcept { return result_; }
 
  private:
-  ResultSlot<T> result_;
+  internal::ResultSlot<T> result_;
 };
 
 template <>
 class PromiseResult<void> : public PromiseBase {
  public:
   void return_void() noexcept { result_.Emplace(); }
-  ResultSlot<void>& result() noexcept { return result_; }
+  internal::ResultSlot<void>& result() noexcept { return result_; }
 
  private:
-  ResultSlot<void> result_;
+  internal::ResultSlot<void> result_;
 };
 
 template <typename T>
@@ -301,7 +301,7 @@ class Promise : public PromiseResult<T> {
   }
 };
 
-}  // namespace internal
+}  // namespace async_internal
 
 template <typename T>
 class [[nodiscard]] Async {
@@ -309,7 +309,7 @@ class [[nodiscard]] Async {
 
  public:
   using Output = T;
-  using promise_type = internal::Promise<T>;
+  using promise_type = async_internal::Promise<T>;
 
   // An empty Async: polling or awaiting it is a fatal mistake.
   constexpr Async() noexcept = default;
@@ -349,7 +349,7 @@ class [[nodiscard]] Async {
  private:
   friend promise_type;
   template <typename U>
-  friend class internal::ChildAwaiter;
+  friend class async_internal::ChildAwaiter;
 
   explicit Async(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {}
 

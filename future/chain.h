@@ -53,7 +53,7 @@
 #endif
 
 namespace home::inline HOME_ASYNC_ABI {
-namespace internal {
+namespace async_internal {
 
 class PromiseBase;
 
@@ -180,7 +180,7 @@ class PromiseBase {
 #endif
 };
 
-}  // namespace internal
+}  // namespace async_internal
 }  // namespace home::inline HOME_ASYNC_ABI
 
 #endif  // HOME_FUTURE_CHAIN_H_

@@ -1,0 +1,89 @@
+// BlockingPool: threads for closures that block, so that workers need not.
+//
+// The pool grows by a thread when a closure arrives and none is idle, up to a
+// limit, above which closures wait in order; a thread that was idle for the
+// keep-alive time ends. A closure is a task whose future runs it in one poll,
+// so it is joined and aborted as any task: Abort() has effect until a thread
+// has taken it.
+//
+// Shutdown: closures that were not started are cancelled; those that were are
+// waited for, as far as the caller has time.
+//
+// Thread-safety: full.
+
+#ifndef HOME_SCHEDULER_BLOCKING_POOL_H_
+#define HOME_SCHEDULER_BLOCKING_POOL_H_
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "home/task/task_header.h"
+
+namespace home::scheduler_internal {
+
+struct BlockingPoolOptions {
+  std::size_t max_threads = 512;
+  absl::Duration keep_alive = absl::Seconds(10);
+  std::string thread_name = "home-blocking";
+  // Called in a pool thread, around its whole life.
+  std::function<void(const std::function<void()>& body)> around_thread;
+  // Told of exceptions in closures that nobody joins.
+  std::function<void(const TaskHeader& task, std::exception_ptr exception)> on_exception;
+};
+
+class BlockingPool final : public TaskScheduler {
+ public:
+  explicit BlockingPool(BlockingPoolOptions options);
+  BlockingPool(const BlockingPool&) = delete;
+  BlockingPool& operator=(const BlockingPool&) = delete;
+  // Shutdown must have returned true, or the threads keep what they use alive.
+  ~BlockingPool() = default;
+
+  void Schedule(TaskHeader* task) noexcept override;
+  void OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept override;
+
+  // Refuses new closures and cancels those that were not started.
+  void Close();
+  // After Close(): waits until all threads have ended. False: some run still at
+  // the deadline. Not from a thread of the pool.
+  [[nodiscard]] bool AwaitThreads(absl::Time deadline);
+
+  struct Counts {
+    std::size_t threads = 0;
+    std::size_t idle = 0;
+    std::size_t queued = 0;
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  // What the threads share; outlives the pool if a closure outlives a shutdown.
+  struct State {
+    mutable absl::Mutex mutex;
+    MpscNode* head ABSL_GUARDED_BY(mutex) = nullptr;
+    MpscNode* tail ABSL_GUARDED_BY(mutex) = nullptr;
+    std::size_t queued ABSL_GUARDED_BY(mutex) = 0;
+    std::size_t threads ABSL_GUARDED_BY(mutex) = 0;
+    std::size_t idle ABSL_GUARDED_BY(mutex) = 0;
+    // Idle threads that were promised a queued closure and have not woken yet.
+    std::size_t promised ABSL_GUARDED_BY(mutex) = 0;
+    bool closed ABSL_GUARDED_BY(mutex) = false;
+    absl::CondVar work;
+    absl::CondVar ended;
+  };
+
+  static void RunThread(const std::shared_ptr<State>& state, absl::Duration keep_alive);
+  bool StartThread();
+
+  const BlockingPoolOptions options_;
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace home::scheduler_internal
+
+#endif  // HOME_SCHEDULER_BLOCKING_POOL_H_

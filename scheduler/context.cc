@@ -1,0 +1,38 @@
+#include "home/scheduler/context.h"
+
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/strings/str_cat.h"
+#include "home/future/fatal.h"
+#include "home/scheduler/scheduler.h"
+
+namespace home::scheduler_internal {
+namespace {
+
+// Reached through functions of this file alone, see worker.cc.
+thread_local Scheduler* current_scheduler = nullptr;
+
+}  // namespace
+
+ABSL_ATTRIBUTE_NOINLINE Scheduler* CurrentScheduler() noexcept { return current_scheduler; }
+
+Scheduler& CurrentSchedulerOrDie(const char* user) noexcept {
+  Scheduler* scheduler = CurrentScheduler();
+  if (scheduler == nullptr) {
+    Fatal(absl::StrCat(user,
+                       " was called outside of a runtime: call it from a task, inside "
+                       "Runtime::BlockOn, or through a Handle")
+              .c_str());
+  }
+  return *scheduler;
+}
+
+EnterScope::EnterScope(Scheduler* scheduler, std::size_t shard) noexcept
+    : previous_(std::exchange(current_scheduler, scheduler)),
+      timers_(&scheduler->timers(), shard),
+      reactor_(&scheduler->reactor()) {}
+
+EnterScope::~EnterScope() { current_scheduler = previous_; }
+
+}  // namespace home::scheduler_internal

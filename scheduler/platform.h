@@ -1,0 +1,20 @@
+// What the scheduler asks of the operating system, beyond what C++ has.
+
+#ifndef HOME_SCHEDULER_PLATFORM_H_
+#define HOME_SCHEDULER_PLATFORM_H_
+
+#include <cstddef>
+#include <string>
+
+namespace home::scheduler_internal {
+
+// The number of processors that this process may use, at least 1.
+[[nodiscard]] std::size_t AvailableProcessors();
+
+// Names the calling thread for debuggers and profilers; cut to what the system
+// can show.
+void SetThreadName(const std::string& name);
+
+}  // namespace home::scheduler_internal
+
+#endif  // HOME_SCHEDULER_PLATFORM_H_

@@ -1,0 +1,112 @@
+#include "home/scheduler/runtime.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "home/future/fatal.h"
+#include "home/scheduler/platform.h"
+
+namespace home {
+
+using scheduler_internal::CurrentScheduler;
+using scheduler_internal::CurrentSchedulerOrDie;
+using scheduler_internal::Scheduler;
+
+Handle Handle::Current() {
+  return Handle(CurrentSchedulerOrDie("Handle::Current").shared_from_this());
+}
+
+std::optional<Handle> Handle::TryCurrent() {
+  Scheduler* scheduler = CurrentScheduler();
+  if (scheduler == nullptr) return std::nullopt;
+  return Handle(scheduler->shared_from_this());
+}
+
+Runtime& Runtime::operator=(Runtime&& other) noexcept {
+  Runtime old(std::move(*this));
+  scheduler_ = std::move(other.scheduler_);
+  return *this;
+}
+
+Runtime::~Runtime() { Shutdown(absl::InfiniteDuration()); }
+
+bool Runtime::Shutdown(absl::Duration timeout) {
+  if (scheduler_ == nullptr) return true;
+  if (CurrentScheduler() == scheduler_.get()) {
+    Fatal(
+        "a Runtime was shut down or destroyed inside itself, by one of its own tasks, closures "
+        "or BlockOn calls: it would wait for itself");
+  }
+  const std::shared_ptr<Scheduler> scheduler = std::move(scheduler_);
+  return scheduler->Shutdown(absl::Now() + timeout);
+}
+
+Scheduler* Runtime::Checked() const {
+  if (scheduler_ == nullptr) Fatal("use of a Runtime that is empty or was shut down");
+  return scheduler_.get();
+}
+
+RuntimeBuilder& RuntimeBuilder::WorkerThreads(std::size_t n) {
+  options_.workers = n;
+  options_.current_thread = false;
+  default_workers_ = false;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::CurrentThread() {
+  options_.workers = 1;
+  options_.current_thread = true;
+  default_workers_ = false;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::MaxBlockingThreads(std::size_t n) {
+  options_.blocking.max_threads = n;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::BlockingKeepAlive(absl::Duration keep_alive) {
+  options_.blocking.keep_alive = keep_alive;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::ThreadName(std::string name) {
+  options_.thread_name = std::move(name);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::EventInterval(std::uint32_t tasks) {
+  options_.event_interval = tasks;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::TaskBudget(std::uint32_t steps) {
+  options_.budget = steps;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::WithClock(const Clock* clock) {
+  options_.clock = clock;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnPanic(PanicHandler handler) {
+  options_.panic_handler = std::move(handler);
+  return *this;
+}
+
+absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
+  scheduler_internal::SchedulerOptions options = options_;
+  if (default_workers_) options.workers = scheduler_internal::AvailableProcessors();
+  if (options.workers < 1 || options.workers > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("RuntimeBuilder: WorkerThreads must be 1 to 1024, not ", options.workers));
+  }
+  if (options.blocking.max_threads < 1) {
+    return absl::InvalidArgumentError("RuntimeBuilder: MaxBlockingThreads must be at least 1");
+  }
+  if (options.event_interval < 1) {
+    return absl::InvalidArgumentError("RuntimeBuilder: EventInterval must be at least 1");
+  }
+  if (options.budget < 1) {
+    return absl::InvalidArgumentError("RuntimeBuilder: TaskBudget must be at least 1");
+  }
+  absl::StatusOr<std::shared_ptr<Scheduler>> scheduler = Scheduler::Create(std::move(options));
+  if (!scheduler.ok()) return scheduler.status();
+  return Runtime(*std::move(scheduler));
+}
+
+RuntimeMetrics CurrentMetrics() { return CurrentSchedulerOrDie("CurrentMetrics").Metrics(); }
+
+}  // namespace home

@@ -1,0 +1,233 @@
+// Runtime: runs futures.
+//
+//   absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(4).Build();
+//   if (!runtime.ok()) return runtime.status();
+//   int answer = runtime->BlockOn([]() -> Async<int> {
+//     JoinHandle<int> other = Spawn(Compute());
+//     int mine = co_await Compute();
+//     absl::StatusOr<int> theirs = co_await other;
+//     co_return mine + theirs.value_or(0);
+//   });
+//
+// Two flavours: multi-thread (the default), whose workers run tasks at all times,
+// and current-thread, whose tasks run inside BlockOn, on the thread that calls
+// it. scheduler.h tells how tasks are scheduled.
+//
+// Inside a runtime (in its tasks, its blocking closures and its BlockOn) the free
+// functions Spawn, SpawnBlocking and CurrentMetrics mean that runtime; elsewhere
+// they end the process with a message.
+//
+// Thread-safety: BlockOn, Spawn, SpawnBlocking, handle and Metrics from any
+// thread. The destructor and Shutdown from one, outside of the runtime.
+
+#ifndef HOME_SCHEDULER_RUNTIME_H_
+#define HOME_SCHEDULER_RUNTIME_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "home/future/future.h"
+#include "home/scheduler/block_on.h"
+#include "home/scheduler/context.h"
+#include "home/scheduler/metrics.h"
+#include "home/scheduler/scheduler.h"
+#include "home/scheduler/yield.h"
+#include "home/task/join_handle.h"
+#include "home/task/spawnable.h"
+#include "home/timer/clock.h"
+
+namespace home {
+namespace scheduler_internal {
+
+template <Spawnable F>
+JoinHandle<SpawnOutput<F>> SpawnOn(Scheduler& scheduler, F&& spawnable,
+                                   std::source_location location) {
+  auto [task, handle] = NewTask(std::forward<F>(spawnable), &scheduler, location);
+  scheduler.Submit(task);
+  return std::move(handle);
+}
+
+// A future that calls a function at its one poll.
+template <typename Fn>
+class Closure {
+ public:
+  using Output = std::invoke_result_t<Fn&>;
+
+  explicit Closure(Fn fn) : fn_(std::move(fn)) {}
+
+  home::Poll<Output> Poll(Context&) {
+    if constexpr (std::is_void_v<Output>) {
+      fn_();
+      return kReady;
+    } else {
+      return fn_();
+    }
+  }
+
+ private:
+  Fn fn_;
+};
+
+template <typename Fn>
+auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, std::source_location location) {
+  auto [task, handle] =
+      NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &scheduler.blocking(), location);
+  scheduler.blocking().Schedule(task);
+  return std::move(handle);
+}
+
+}  // namespace scheduler_internal
+
+// A reference to a runtime: cheap to copy, usable on any thread. It keeps the
+// scheduler's memory, not its threads: what is spawned after the shutdown is
+// cancelled at once.
+class Handle {
+ public:
+  // The runtime that this thread works for; dies with a message outside of one.
+  [[nodiscard]] static Handle Current();
+  // The same, or nothing.
+  [[nodiscard]] static std::optional<Handle> TryCurrent();
+
+  // As the free functions.
+  template <Spawnable F>
+  JoinHandle<SpawnOutput<F>> Spawn(
+      F&& spawnable, std::source_location location = std::source_location::current()) const {
+    return scheduler_internal::SpawnOn(*scheduler_, std::forward<F>(spawnable), location);
+  }
+  template <std::invocable Fn>
+  auto SpawnBlocking(Fn&& fn,
+                     std::source_location location = std::source_location::current()) const {
+    return scheduler_internal::SpawnBlockingOn(*scheduler_, std::forward<Fn>(fn), location);
+  }
+  [[nodiscard]] RuntimeMetrics Metrics() const { return scheduler_->Metrics(); }
+
+ private:
+  friend class Runtime;
+  explicit Handle(std::shared_ptr<scheduler_internal::Scheduler> scheduler)
+      : scheduler_(std::move(scheduler)) {}
+
+  std::shared_ptr<scheduler_internal::Scheduler> scheduler_;
+};
+
+class Runtime {
+ public:
+  // An empty runtime, to be assigned to.
+  Runtime() = default;
+  Runtime(Runtime&&) noexcept = default;
+  Runtime& operator=(Runtime&& other) noexcept;
+  // Shutdown(absl::InfiniteDuration()).
+  ~Runtime();
+
+  // Polls `spawnable`'s future on this thread until it is ready. Tasks run
+  // meanwhile: on the workers, or, current-thread, on this thread. A second
+  // BlockOn of a current-thread runtime waits until the first has ended. Dies
+  // with a message inside a runtime, which it would block.
+  template <Spawnable F>
+  SpawnOutput<F> BlockOn(F&& spawnable) {
+    auto future = ToFuture(std::forward<F>(spawnable));
+    return scheduler_internal::BlockOn(*Checked(), future);
+  }
+
+  // A new task. See Spawn below.
+  template <Spawnable F>
+  JoinHandle<SpawnOutput<F>> Spawn(
+      F&& spawnable, std::source_location location = std::source_location::current()) {
+    return scheduler_internal::SpawnOn(*Checked(), std::forward<F>(spawnable), location);
+  }
+  template <std::invocable Fn>
+  auto SpawnBlocking(Fn&& fn, std::source_location location = std::source_location::current()) {
+    return scheduler_internal::SpawnBlockingOn(*Checked(), std::forward<Fn>(fn), location);
+  }
+
+  [[nodiscard]] Handle handle() { return Handle(scheduler_); }
+  [[nodiscard]] RuntimeMetrics Metrics() const { return Checked()->Metrics(); }
+
+  // Ends the runtime: every worker stops after the poll it is in, every task is
+  // cancelled and its future destroyed, blocking closures that were not started
+  // are cancelled and the others waited for. Waits for all that up to `timeout`.
+  // False: the time was over first; what still runs goes on by itself and cleans
+  // up after itself, and must not use what the caller destroys next. The runtime
+  // is empty afterwards.
+  bool Shutdown(absl::Duration timeout);
+
+ private:
+  friend class RuntimeBuilder;
+  explicit Runtime(std::shared_ptr<scheduler_internal::Scheduler> scheduler)
+      : scheduler_(std::move(scheduler)) {}
+
+  [[nodiscard]] scheduler_internal::Scheduler* Checked() const;
+
+  std::shared_ptr<scheduler_internal::Scheduler> scheduler_;
+};
+
+// Makes a Runtime. Each option says its default.
+class RuntimeBuilder {
+ public:
+  RuntimeBuilder() = default;
+
+  // Multi-thread with `n` workers, 1 to 1024. Default: one a processor that the
+  // process may use.
+  RuntimeBuilder& WorkerThreads(std::size_t n);
+  // Current-thread: tasks run inside BlockOn.
+  RuntimeBuilder& CurrentThread();
+  // The most threads for blocking closures, at least 1. Default: 512.
+  RuntimeBuilder& MaxBlockingThreads(std::size_t n);
+  // How long an idle blocking thread stays. Default: 10 s.
+  RuntimeBuilder& BlockingKeepAlive(absl::Duration keep_alive);
+  // What the threads are called: NAME-0, NAME-1, ... Default: "home-worker".
+  RuntimeBuilder& ThreadName(std::string name);
+  // How many tasks a busy worker runs between two looks at timers and reactor,
+  // at least 1. Default: 61.
+  RuntimeBuilder& EventInterval(std::uint32_t tasks);
+  // How many steps a task may take in one poll before it yields, at least 1; see
+  // home/future/context.h. Default: 128.
+  RuntimeBuilder& TaskBudget(std::uint32_t steps);
+  // Where timers read the time; must outlive the runtime. Default: the
+  // machine's monotonic clock.
+  RuntimeBuilder& WithClock(const Clock* clock);
+  // Called with exceptions of tasks that nobody joins, on the worker. Default:
+  // logs to standard error.
+  RuntimeBuilder& OnPanic(PanicHandler handler);
+
+  // Starts the runtime. kInvalidArgument names an option that is out of range;
+  // kResourceExhausted and the like say what the system refused.
+  absl::StatusOr<Runtime> Build() const;
+
+ private:
+  scheduler_internal::SchedulerOptions options_;
+  bool default_workers_ = true;
+};
+
+// Runs `spawnable`, a future or a callable that returns one, as a task of the
+// current runtime. It starts by itself, soon; the handle joins or aborts it. One
+// allocation beside a coroutine's frame.
+template <Spawnable F>
+JoinHandle<SpawnOutput<F>> Spawn(F&& spawnable,
+                                 std::source_location location = std::source_location::current()) {
+  return scheduler_internal::SpawnOn(scheduler_internal::CurrentSchedulerOrDie("Spawn"),
+                                     std::forward<F>(spawnable), location);
+}
+
+// Runs `fn()` on a thread that may block. The handle yields what it returned; to
+// abort it has effect only until a thread has taken it.
+template <std::invocable Fn>
+auto SpawnBlocking(Fn&& fn, std::source_location location = std::source_location::current()) {
+  return scheduler_internal::SpawnBlockingOn(
+      scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), std::forward<Fn>(fn), location);
+}
+
+// The current runtime's figures.
+[[nodiscard]] RuntimeMetrics CurrentMetrics();
+
+}  // namespace home
+
+#endif  // HOME_SCHEDULER_RUNTIME_H_

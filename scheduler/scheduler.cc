@@ -1,0 +1,311 @@
+#include "home/scheduler/scheduler.h"
+
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "home/future/async.h"
+#include "home/future/fatal.h"
+#include "home/scheduler/context.h"
+#include "home/scheduler/platform.h"
+#include "home/scheduler/worker.h"
+#include "home/task/run_task.h"
+
+namespace home::scheduler_internal {
+namespace {
+
+// The default panic handler: the exception is a bug, so it is shown, but it need
+// not end the other tasks.
+void LogException(const TaskHeader& task, std::exception_ptr exception) {
+  const char* what = "an exception that is no std::exception";
+#if defined(__cpp_exceptions)
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    // `exception` keeps the object alive.
+    what = error.what();
+  } catch (...) {
+  }
+#else
+  static_cast<void>(exception);
+#endif
+  std::fprintf(stderr, "home: task %llu, spawned at %s:%u, ended with %s\n",
+               static_cast<unsigned long long>(task.id.value()), task.location.file_name(),
+               static_cast<unsigned>(task.location.line()), what);
+}
+
+// Runs the cancellation of tasks that are in no list.
+struct NoList {
+  void Bind(TaskHeader*) { Fatal("a cancelled task was polled"); }
+  bool Unbind(TaskHeader*) { return true; }
+  void ReleaseLater(TaskHeader*) {}
+};
+
+// The drain: all lists are its own.
+struct DrainOwner {
+  Scheduler& scheduler;
+  void Bind(TaskHeader*) { Fatal("a cancelled task was polled"); }
+  bool Unbind(TaskHeader* task) {
+    scheduler.worker(task->owner).Unlink(task);
+    return true;
+  }
+  void ReleaseLater(TaskHeader*) {}
+};
+
+template <typename Owner>
+void CancelQueued(TaskHeader* task, Owner& owner) {
+  AbortTask(task);
+  static_cast<void>(RunTask(task, nullptr, owner));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions options) {
+  absl::StatusOr<std::unique_ptr<Reactor>> reactor = Reactor::Create();
+  if (!reactor.ok()) return reactor.status();
+  if (options.panic_handler == nullptr) options.panic_handler = LogException;
+  auto scheduler =
+      std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
+  if (scheduler->options_.current_thread) return scheduler;
+  HOME_FUTURE_TRY { scheduler->StartThreads(); }
+  HOME_FUTURE_CATCH_ALL {
+    const std::size_t started = scheduler->threads_.size();
+    {
+      absl::MutexLock lock(&scheduler->mutex_);
+      scheduler->running_ = started;
+    }
+    static_cast<void>(scheduler->Shutdown(absl::InfiniteFuture()));
+    return absl::ResourceExhaustedError(absl::StrCat("runtime: could not start worker thread ",
+                                                     started + 1, " of ", scheduler->workers()));
+  }
+  return scheduler;
+}
+
+Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
+    : options_(std::move(options)),
+      reactor_(std::move(reactor)),
+      timers_(options_.workers + 1, options_.clock != nullptr ? options_.clock : Clock::Real(),
+              [this] { reactor_->Wake(); }),
+      blocking_([this] {
+        BlockingPoolOptions blocking = options_.blocking;
+        blocking.around_thread = [this](const std::function<void()>& body) {
+          const EnterScope scope(this, outside_shard());
+          body();
+        };
+        blocking.on_exception = options_.panic_handler;
+        return blocking;
+      }()),
+      idle_(options_.workers) {
+  for (std::size_t i = 0; i < options_.workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(this, i));
+  }
+}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::StartThreads() {
+  {
+    absl::MutexLock lock(&mutex_);
+    running_ = workers_.size();
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    threads_.emplace_back([self = shared_from_this(), i] {
+      SetThreadName(absl::StrCat(self->options_.thread_name, "-", i));
+      {
+        const EnterScope scope(self.get(), i);
+        const CurrentWorkerScope current(self->workers_[i].get());
+        self->workers_[i]->Run([scheduler = self.get()] { return scheduler->stopping(); });
+      }
+      self->LeaveWorker();
+    });
+  }
+}
+
+void Scheduler::Schedule(TaskHeader* task) noexcept {
+  Worker* worker = Worker::Current();
+  if (worker != nullptr && worker->scheduler() == this) {
+    worker->PushWoken(task);
+  } else {
+    Inject(task);
+  }
+}
+
+void Scheduler::Submit(TaskHeader* task) noexcept {
+  Worker* worker = Worker::Current();
+  if (worker != nullptr && worker->scheduler() == this) return worker->PushSpawned(task);
+  // relaxed: a figure.
+  outside_spawned_.fetch_add(1, std::memory_order_relaxed);
+  Inject(task);
+}
+
+void Scheduler::Inject(TaskHeader* task) noexcept {
+  // relaxed: ordered before the drain's look by the injector's lock, which the
+  // push takes and the drain's close takes after it.
+  injecting_.fetch_add(1, std::memory_order_relaxed);
+  const bool pushed = injector_.Push(task);
+  if (pushed) NotifyOne();
+  // release: our uses of the scheduler come before its end. pairs with: Drain().
+  injecting_.fetch_sub(1, std::memory_order_release);
+  if (pushed) return;
+  // Closed: only a task that was just made can come here, see Shutdown above.
+  outside_completed_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure
+  NoList owner;
+  CancelQueued(task, owner);
+}
+
+void Scheduler::OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept {
+  options_.panic_handler(task, std::move(exception));
+}
+
+void Scheduler::RunHere(const std::function<bool()>& done) {
+  absl::MutexLock lock(&run_here_mutex_);
+  const CurrentWorkerScope current(workers_[0].get());
+  // release: as WakeMain().
+  main_woken_.store(true, std::memory_order_release);
+  workers_[0]->Run([this, &done] {
+    // relaxed: a guess that the exchange verifies.
+    if (!main_woken_.load(std::memory_order_relaxed)) return false;
+    // acquire: what happened before the wake. pairs with: WakeMain().
+    return main_woken_.exchange(false, std::memory_order_acquire) && done();
+  });
+}
+
+void Scheduler::WakeMain() {
+  // release: see RunHere(). Before the unpark, so that it is seen after it.
+  main_woken_.store(true, std::memory_order_release);
+  workers_[0]->Unpark();
+}
+
+bool Scheduler::TryTakeDriver() {
+  // relaxed: a guess that the exchange verifies.
+  if (driver_taken_.load(std::memory_order_relaxed)) return false;
+  // acquire: the last driver is done with the reactor. pairs with:
+  // ReleaseDriver().
+  return !driver_taken_.exchange(true, std::memory_order_acquire);
+}
+
+void Scheduler::ReleaseDriver() {
+  // release: pairs with TryTakeDriver().
+  driver_taken_.store(false, std::memory_order_release);
+}
+
+void Scheduler::NotifyOne() {
+  if (const auto worker = idle_.WorkerToNotify()) workers_[*worker]->Unpark();
+}
+
+bool Scheduler::WorkVisible() const {
+  if (!injector_.empty()) return true;
+  for (const auto& worker : workers_) {
+    if (worker->WorkVisible()) return true;
+  }
+  return false;
+}
+
+bool Scheduler::Shutdown(absl::Time deadline) {
+  stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
+  blocking_.Close();
+  for (const auto& worker : workers_) worker->Unpark();
+  bool drained = true;
+  if (options_.current_thread) {
+    absl::MutexLock lock(&run_here_mutex_);
+    Drain();
+  } else {
+    absl::MutexLock lock(&mutex_);
+    while (!drained_ && running_ > 0) {
+      if (drained_changed_.WaitWithDeadline(&mutex_, deadline)) break;
+    }
+    drained = drained_ || running_ == 0;
+  }
+  for (std::thread& thread : threads_) {
+    if (drained) {
+      thread.join();
+    } else {
+      // It keeps the scheduler alive and drains it when it comes back.
+      thread.detach();
+    }
+  }
+  threads_.clear();
+  return blocking_.AwaitThreads(deadline) && drained;
+}
+
+void Scheduler::LeaveWorker() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (--running_ > 0) return;
+  }
+  Drain();
+  absl::MutexLock lock(&mutex_);
+  drained_ = true;
+  drained_changed_.SignalAll();
+}
+
+void Scheduler::Drain() {
+  const EnterScope scope(this, outside_shard());
+  // What destructors wake goes to the injector.
+  const CurrentWorkerScope no_worker(nullptr);
+  DrainOwner owner{*this};
+  while (true) {
+    std::uint64_t cancelled = 0;
+    const auto cancel = [&owner, &cancelled](TaskHeader* task) {
+      ++cancelled;
+      CancelQueued(task, owner);
+    };
+    injector_.PopBatch(injector_.size(), cancel);
+    bool lists_empty = true;
+    for (const auto& worker : workers_) {
+      while (TaskHeader* task = worker->TakeQueued()) cancel(task);
+      worker->DrainReleases();
+      for (TaskHeader* task = worker->bound(); task != nullptr;) {
+        if (ShutdownTask(task, owner)) {
+          ++cancelled;
+          // The cancellation may have changed the list anywhere.
+          task = worker->bound();
+        } else {
+          task = task->list_next;
+        }
+      }
+      lists_empty = lists_empty && worker->bound() == nullptr;
+    }
+    outside_completed_.fetch_add(cancelled, std::memory_order_relaxed);  // relaxed: a figure
+    if (lists_empty && injector_.CloseIfEmpty()) break;
+    // A wake is under way on another thread.
+    if (cancelled == 0) std::this_thread::yield();
+  }
+  // acquire: pairs with Inject().
+  while (injecting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  timers_.Close();
+}
+
+RuntimeMetrics Scheduler::Metrics() const {
+  RuntimeMetrics metrics;
+  // relaxed: figures.
+  metrics.tasks_completed = outside_completed_.load(std::memory_order_relaxed);
+  metrics.tasks_spawned = outside_spawned_.load(std::memory_order_relaxed);
+  for (const auto& worker : workers_) {
+    metrics.workers.push_back(worker->Metrics());
+    const WorkerMetrics& one = metrics.workers.back();
+    metrics.tasks_completed += one.completed;
+    metrics.tasks_spawned += one.spawned;
+    metrics.polls += one.polls;
+    metrics.steals += one.steals;
+    metrics.stolen += one.stolen;
+    metrics.parks += one.parks;
+    metrics.wakes += one.wakes;
+    metrics.reactor_events += one.reactor_events;
+    metrics.timers_fired += one.timers_fired;
+  }
+  // Completions are read before spawns, so the difference is never negative.
+  metrics.tasks_alive = metrics.tasks_spawned - metrics.tasks_completed;
+  metrics.injected = injector_.pushed();
+  metrics.injector_depth = injector_.size();
+  const BlockingPool::Counts blocking = blocking_.counts();
+  metrics.blocking_threads = blocking.threads;
+  metrics.blocking_idle = blocking.idle;
+  metrics.blocking_queued = blocking.queued;
+  return metrics;
+}
+
+}  // namespace home::scheduler_internal

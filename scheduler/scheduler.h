@@ -1,0 +1,193 @@
+// Scheduler: what the workers of one runtime share, and what a task goes to
+// when it is woken.
+//
+// -- Concepts -------------------------------------------------------------------
+//
+// A *worker* (worker.h) is a thread that runs tasks. It has a *LIFO slot* for the
+// task that was woken last, a *deque* of other tasks that are ready, which it
+// empties oldest first and others steal from, a shard of the timers, and a list
+// of the tasks that wait and that it polled first. Tasks from outside go to the
+// *injector*. An idle worker is either *searching* or asleep (idle.h), and one of
+// those that sleep, the *driver*, sleeps in the reactor, with the earliest timer
+// as its timeout; the others sleep in their parkers.
+//
+// -- Where a task goes ------------------------------------------------------------
+//
+//   spawned on a worker    the back of its deque: it runs after what was ready before
+//   woken on a worker      the LIFO slot; what was there moves to the deque. The
+//                          woken task often continues what the waker did, with the
+//                          data still in the cache.
+//   woken during its poll  the back of the deque: it yielded, others go first
+//   from another thread    the injector
+//
+// The LIFO slot is used at most kMaxLifoStreak times in a row, so that two tasks
+// that wake each other do not starve the deque; thieves may take from it, but
+// only when they found nothing else. The injector is looked at every
+// kInjectorInterval tasks and whenever the deque is empty; the reactor and the
+// timers every event_interval tasks, and whenever a worker goes to sleep as
+// the driver.
+//
+// -- When somebody is woken ------------------------------------------------------
+//
+// Waking a thread costs what some hundred small tasks do, so a task alone in its
+// worker's queues wakes nobody: it is run as soon as the current poll returns,
+// and often that poll is about to wait for it. From the second task on, a
+// submission follows idle.h. A searcher that found work and was the last one
+// wakes the next if it sees more.
+//
+// -- Shutdown ---------------------------------------------------------------------
+//
+//   1. Workers are told to stop; each leaves after the poll it is in.
+//   2. The last one to leave cancels every task: those in queues, then those
+//      that wait in lists. Their destructors run here; what these wake comes
+//      back through the injector and is cancelled too. A task that is marked
+//      notified but is in no queue is on its way there, on a thread that is in
+//      the middle of a wake: the drain waits for it.
+//   3. Only when no task is left the injector is closed. A spawn that comes
+//      later is cancelled where it is made.
+//   4. Threads that are inside Schedule() are waited for, so that the scheduler
+//      may be freed. A waker that is kept for longer finds its task complete and
+//      touches nothing else.
+//
+// Designs rejected: one lock over all queues (Go before 1.1) does not scale; a
+// wake-up for every spawn (Java's ForkJoinPool with async tasks) costs more than
+// the tasks; a reference count of the scheduler in every task (Tokio) is a
+// contended RMW at every spawn, which the drain's accounting makes needless.
+
+#ifndef HOME_SCHEDULER_SCHEDULER_H_
+#define HOME_SCHEDULER_SCHEDULER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "home/reactor/reactor.h"
+#include "home/scheduler/blocking_pool.h"
+#include "home/scheduler/idle.h"
+#include "home/scheduler/injector.h"
+#include "home/scheduler/metrics.h"
+#include "home/task/task_header.h"
+#include "home/timer/clock.h"
+#include "home/timer/timer_service.h"
+
+namespace home {
+
+// An exception that ended a task which nobody joins.
+using PanicHandler = std::function<void(const TaskHeader& task, std::exception_ptr exception)>;
+
+namespace scheduler_internal {
+
+class Worker;
+
+struct SchedulerOptions {
+  // No threads of its own: tasks run inside BlockOn.
+  bool current_thread = false;
+  std::size_t workers = 1;
+  std::string thread_name = "home-worker";
+  std::uint32_t event_interval = 61;
+  std::uint32_t budget = 128;
+  const Clock* clock = nullptr;
+  BlockingPoolOptions blocking;
+  PanicHandler panic_handler;
+};
+
+class Scheduler final : public TaskScheduler, public std::enable_shared_from_this<Scheduler> {
+ public:
+  static absl::StatusOr<std::shared_ptr<Scheduler>> Create(SchedulerOptions options);
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+  ~Scheduler();
+
+  // A worker's or, from any other thread, the injector's.
+  void Schedule(TaskHeader* task) noexcept override;
+  // As Schedule, for a task that was never polled.
+  void Submit(TaskHeader* task) noexcept;
+  void OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept override;
+
+  // Runs the current-thread flavour's tasks until `done` returns true; it is
+  // asked after every wake of worker 0 by WakeMain(), and at the start.
+  void RunHere(const std::function<bool()>& done);
+  void WakeMain();
+
+  // Steps 1 to 4 above, and the same for the blocking pool. False: some thread
+  // was still busy at the deadline; it ends the shutdown when it comes back.
+  [[nodiscard]] bool Shutdown(absl::Time deadline);
+
+  [[nodiscard]] RuntimeMetrics Metrics() const;
+  [[nodiscard]] const SchedulerOptions& options() const { return options_; }
+  [[nodiscard]] BlockingPool& blocking() { return blocking_; }
+  [[nodiscard]] TimerService& timers() { return timers_; }
+  [[nodiscard]] Reactor& reactor() { return *reactor_; }
+  // The timer shard of threads that are no workers.
+  [[nodiscard]] std::size_t outside_shard() const { return options_.workers; }
+
+  // -- For workers -----------------------------------------------------------------
+
+  [[nodiscard]] Worker& worker(std::size_t index) { return *workers_[index]; }
+  [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+  [[nodiscard]] Idle& idle() { return idle_; }
+  [[nodiscard]] Injector& injector() { return injector_; }
+  [[nodiscard]] bool stopping() const {
+    // acquire: for nothing but tidiness; the drain is ordered by running_.
+    return stopping_.load(std::memory_order_acquire);
+  }
+  // The right to poll the reactor.
+  [[nodiscard]] bool TryTakeDriver();
+  void ReleaseDriver();
+  // Wakes a sleeping worker if the protocol of idle.h asks for it.
+  void NotifyOne();
+  // Whether any queue seems to have a task.
+  [[nodiscard]] bool WorkVisible() const;
+
+ private:
+  friend class Worker;
+
+  Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
+
+  void StartThreads();
+  // Called by each worker's thread as it leaves; the last one drains.
+  void LeaveWorker();
+  void Drain();
+  void Inject(TaskHeader* task) noexcept;
+
+  const SchedulerOptions options_;
+  const std::unique_ptr<Reactor> reactor_;
+  TimerService timers_;
+  BlockingPool blocking_;
+  Idle idle_;
+  Injector injector_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> driver_taken_{false};
+  // Threads outside of the workers that are inside Inject().
+  std::atomic<std::uint64_t> injecting_{0};
+  // Spawns and cancellations outside of the workers.
+  std::atomic<std::uint64_t> outside_spawned_{0};
+  std::atomic<std::uint64_t> outside_completed_{0};
+
+  // One BlockOn of the current-thread flavour at a time.
+  absl::Mutex run_here_mutex_;
+  std::atomic<bool> main_woken_{false};
+
+  absl::Mutex mutex_;
+  std::size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool drained_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::CondVar drained_changed_;
+};
+
+}  // namespace scheduler_internal
+}  // namespace home
+
+#endif  // HOME_SCHEDULER_SCHEDULER_H_

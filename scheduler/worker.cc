@@ -1,0 +1,310 @@
+#include "home/scheduler/worker.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "home/reactor/reactor.h"
+#include "home/scheduler/idle.h"
+#include "home/scheduler/injector.h"
+#include "home/scheduler/scheduler.h"
+#include "home/timer/instant.h"
+#include "home/timer/timer_service.h"
+
+namespace home::scheduler_internal {
+namespace {
+
+// Reached through functions of this file alone: a coroutine may go on on another
+// thread, and must not keep the address of a thread-local across an await.
+thread_local Worker* current_worker = nullptr;
+
+}  // namespace
+
+CurrentWorkerScope::CurrentWorkerScope(Worker* worker) noexcept
+    : previous_(std::exchange(current_worker, worker)) {}
+CurrentWorkerScope::~CurrentWorkerScope() { current_worker = previous_; }
+
+ABSL_ATTRIBUTE_NOINLINE Worker* Worker::Current() noexcept { return current_worker; }
+
+Worker::Worker(Scheduler* scheduler, std::size_t index)
+    : scheduler_(scheduler),
+      index_(index),
+      random_(static_cast<std::uint32_t>(index) * 2654435761u + 1) {}
+
+void Worker::Run(const std::function<bool()>& leave) {
+  const std::uint32_t event_interval = scheduler_->options().event_interval;
+  while (!leave()) {
+    if (++tick_ % event_interval == 0) Maintain();
+    TaskHeader* task = NextTask();
+    if (task == nullptr) task = Search();
+    if (task != nullptr) {
+      if (searching_) FoundWork();
+      RunOne(task);
+    } else {
+      Park();
+    }
+  }
+  // Out of the counts, lest somebody trusts this worker to search.
+  if (searching_) FoundWork();
+}
+
+void Worker::RunOne(TaskHeader* task) {
+  budget_ = Budget{.remaining = scheduler_->options().budget};
+  polls_.Add();
+  switch (RunTask(task, &budget_, *this)) {
+    case RunResult::kIdle:
+      break;
+    case RunResult::kRescheduled:
+      Push(task);
+      break;
+    case RunResult::kComplete:
+      completed_.Add();
+      break;
+  }
+  if (budget_.exhausted) budget_exhausted_.Add();
+}
+
+void Worker::Push(TaskHeader* task) {
+  const bool alone = deque_.EmptyHint();
+  deque_.Push(task);
+  // The only ready task is run here as soon as this poll returns.
+  if (!alone) scheduler_->NotifyOne();
+}
+
+void Worker::PushSpawned(TaskHeader* task) {
+  spawned_.Add();
+  Push(task);
+}
+
+void Worker::PushWoken(TaskHeader* task) {
+  // release: a thief sees the task. acquire: we see the one that was there; both
+  // were published by RMWs or stores of this thread, or taken by a thief.
+  // pairs with: StealFor().
+  TaskHeader* displaced = lifo_.exchange(task, std::memory_order_acq_rel);
+  if (displaced == nullptr) return;
+  deque_.Push(displaced);
+  scheduler_->NotifyOne();
+}
+
+TaskHeader* Worker::NextTask() {
+  if (tick_ % kInjectorInterval == 0) {
+    if (TaskHeader* task = TakeInjected()) return task;
+  }
+  // relaxed: only this thread fills the slot.
+  if (lifo_.load(std::memory_order_relaxed) != nullptr) {
+    // acquire, release: as in PushWoken().
+    TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+    if (task != nullptr) {
+      if (lifo_streak_ < kMaxLifoStreak) {
+        ++lifo_streak_;
+        return task;
+      }
+      deque_.Push(task);
+    }
+  }
+  lifo_streak_ = 0;
+  if (std::optional<TaskHeader*> task = deque_.PopFront()) return *task;
+  return TakeInjected();
+}
+
+TaskHeader* Worker::TakeInjected() {
+  Injector& injector = scheduler_->injector();
+  const std::size_t size = injector.size();
+  if (size == 0) return nullptr;
+  TaskHeader* first = nullptr;
+  const std::size_t share = size / scheduler_->workers() + 1;
+  injector.PopBatch(std::min(share, kMaxInjectedBatch), [&](TaskHeader* task) {
+    if (first == nullptr) {
+      first = task;
+    } else {
+      deque_.Push(task);
+    }
+  });
+  return first;
+}
+
+TaskHeader* Worker::Search() {
+  const std::size_t workers = scheduler_->workers();
+  if (workers == 1) return nullptr;
+  if (!searching_) {
+    searching_ = scheduler_->idle().StartSearching();
+    if (!searching_) return nullptr;
+  }
+  const std::size_t first = NextRandom() % workers;
+  for (const bool and_lifo : {false, true}) {
+    for (std::size_t i = 0; i < workers; ++i) {
+      Worker& victim = scheduler_->worker((first + i) % workers);
+      if (&victim == this) continue;
+      if (TaskHeader* task = victim.StealFor(*this, and_lifo)) return task;
+    }
+  }
+  return TakeInjected();
+}
+
+TaskHeader* Worker::StealFor(Worker& thief, bool and_lifo) {
+  StealResult<TaskHeader*> stolen = deque_.StealHalf(thief.deque_);
+  while (stolen.retry()) stolen = deque_.StealHalf(thief.deque_);
+  if (stolen.ok()) {
+    thief.steals_.Add();
+    thief.stolen_.Add(stolen.count());
+    return stolen.value();
+  }
+  // relaxed: a guess that the exchange verifies.
+  if (!and_lifo || lifo_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  // acquire: the task. release: keeps the order of the slot's RMWs. pairs with:
+  // PushWoken().
+  TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  if (task != nullptr) {
+    thief.steals_.Add();
+    thief.stolen_.Add();
+  }
+  return task;
+}
+
+bool Worker::WorkVisible() const {
+  // relaxed: ordered by idle.h's RMW where it matters.
+  return !deque_.EmptyHint() || lifo_.load(std::memory_order_relaxed) != nullptr;
+}
+
+void Worker::FoundWork() {
+  searching_ = false;
+  if (scheduler_->idle().StopSearching() && scheduler_->WorkVisible()) scheduler_->NotifyOne();
+}
+
+void Worker::Maintain() {
+  DrainReleases();
+  TimerService& timers = scheduler_->timers();
+  // All shards: the workers that they belong to may be asleep.
+  timers_fired_.Add(timers.FireAllExpired(timers.Now(), wakes_));
+  if (scheduler_->TryTakeDriver()) {
+    reactor_polls_.Add();
+    reactor_events_.Add(scheduler_->reactor().Poll(0, wakes_));
+    scheduler_->ReleaseDriver();
+  }
+  wakes_.WakeAll();
+}
+
+void Worker::Park() {
+  DrainReleases();
+  parks_.Add();
+  scheduler_->idle().Sleep(index_, std::exchange(searching_, false));
+  // From here on a notifier may choose this worker; it may be this very line.
+  if (scheduler_->WorkVisible()) scheduler_->NotifyOne();
+
+  const bool drive = scheduler_->TryTakeDriver();
+  Sleep awake = Sleep::kAwake;
+  // acq_rel: an Unpark() that came first is seen, with what its caller did; one
+  // that comes later sees how we sleep. pairs with: Unpark().
+  if (sleep_.compare_exchange_strong(awake, drive ? Sleep::kDriving : Sleep::kParked,
+                                     std::memory_order_acq_rel, std::memory_order_acquire)) {
+    if (drive) {
+      BlockAsDriver(wakes_);
+    } else {
+      parker_.Park();
+    }
+  }
+  // acquire: what the caller of Unpark() did. release: the next Unpark() sees us
+  // awake. pairs with: Unpark().
+  sleep_.exchange(Sleep::kAwake, std::memory_order_acq_rel);
+  if (drive) scheduler_->ReleaseDriver();
+  searching_ = scheduler_->idle().WakeUp(index_);
+  // Only now, when this worker counts as awake: what is woken goes to its queues.
+  wakes_.WakeAll();
+}
+
+void Worker::BlockAsDriver(WakeList& wakes) {
+  TimerService& timers = scheduler_->timers();
+  const Instant until = timers.PrepareSleep();
+  std::int64_t timeout = -1;
+  if (!until.is_infinite()) {
+    const absl::Duration left = until - timers.Now();
+    timeout = std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(left));
+  }
+  reactor_polls_.Add();
+  reactor_events_.Add(scheduler_->reactor().Poll(timeout, wakes));
+  timers.FinishSleep();
+  timers_fired_.Add(timers.FireAllExpired(wakes));
+}
+
+void Worker::Unpark() {
+  // relaxed: a figure.
+  unparked_.fetch_add(1, std::memory_order_relaxed);
+  // release: what the caller did is seen when the worker wakes. acquire: how it
+  // sleeps. pairs with: Park().
+  switch (sleep_.exchange(Sleep::kToken, std::memory_order_acq_rel)) {
+    case Sleep::kAwake:
+    case Sleep::kToken:
+      break;
+    case Sleep::kParked:
+      parker_.Unpark();
+      break;
+    case Sleep::kDriving:
+      scheduler_->reactor().Wake();
+      break;
+  }
+}
+
+void Worker::Bind(TaskHeader* task) {
+  task->owner = static_cast<std::uint32_t>(index_);
+  task->list_previous = nullptr;
+  task->list_next = bound_;
+  if (bound_ != nullptr) bound_->list_previous = task;
+  bound_ = task;
+}
+
+void Worker::Unlink(TaskHeader* task) {
+  (task->list_previous != nullptr ? task->list_previous->list_next : bound_) = task->list_next;
+  if (task->list_next != nullptr) task->list_next->list_previous = task->list_previous;
+}
+
+bool Worker::Unbind(TaskHeader* task) {
+  if (task->owner != index_) return false;
+  Unlink(task);
+  return true;
+}
+
+void Worker::ReleaseLater(TaskHeader* task) {
+  scheduler_->worker(task->owner).releases_.Push(task);
+}
+
+void Worker::DrainReleases() {
+  while (TaskHeader* task = releases_.Pop()) {
+    Unlink(task);
+    ReleaseTask(task);
+  }
+}
+
+TaskHeader* Worker::TakeQueued() {
+  // acq_rel: as in NextTask().
+  if (TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel)) return task;
+  return deque_.PopFront().value_or(nullptr);
+}
+
+// xorshift (Marsaglia 2003).
+std::uint32_t Worker::NextRandom() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 17;
+  random_ ^= random_ << 5;
+  return random_;
+}
+
+WorkerMetrics Worker::Metrics() const {
+  WorkerMetrics metrics;
+  metrics.polls = polls_.value();
+  metrics.completed = completed_.value();
+  metrics.spawned = spawned_.value();
+  metrics.steals = steals_.value();
+  metrics.stolen = stolen_.value();
+  metrics.parks = parks_.value();
+  // relaxed: a figure.
+  metrics.wakes = unparked_.load(std::memory_order_relaxed);
+  metrics.reactor_polls = reactor_polls_.value();
+  metrics.reactor_events = reactor_events_.value();
+  metrics.timers_fired = timers_fired_.value();
+  metrics.budget_exhausted = budget_exhausted_.value();
+  metrics.queue_depth = deque_.SizeHint();
+  return metrics;
+}
+
+}  // namespace home::scheduler_internal

@@ -1,0 +1,134 @@
+// Worker: one thread's part of the scheduler. scheduler.h says what it does when.
+//
+// Thread-safety: all but the functions marked "any thread" belong to the
+// worker's own thread, and to the drain once all workers have left.
+
+#ifndef HOME_SCHEDULER_WORKER_H_
+#define HOME_SCHEDULER_WORKER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/base/optimization.h"
+#include "home/deque/work_stealing_deque.h"
+#include "home/future/context.h"
+#include "home/future/wake_list.h"
+#include "home/parker/parker.h"
+#include "home/queue/mpsc_queue.h"
+#include "home/scheduler/metrics.h"
+#include "home/task/run_task.h"
+#include "home/task/task_header.h"
+
+namespace home::scheduler_internal {
+
+class Scheduler;
+
+class Worker {
+ public:
+  Worker(Scheduler* scheduler, std::size_t index);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // The worker that runs on this thread, or null.
+  [[nodiscard]] static Worker* Current() noexcept;
+  [[nodiscard]] Scheduler* scheduler() const { return scheduler_; }
+
+  // Runs tasks until `leave` returns true. It is asked before each task and
+  // after each sleep.
+  void Run(const std::function<bool()>& leave);
+
+  void PushSpawned(TaskHeader* task);
+  void PushWoken(TaskHeader* task);
+
+  // Any thread: ends the worker's sleep, or its next one.
+  void Unpark();
+  // Any thread: takes the older half of this worker's deque into `thief`'s.
+  // With `and_lifo` also the task in the LIFO slot, if there is nothing else.
+  [[nodiscard]] TaskHeader* StealFor(Worker& thief, bool and_lifo);
+  // Any thread: whether a queue of this worker's seems to have a task.
+  [[nodiscard]] bool WorkVisible() const;
+  // Any thread.
+  [[nodiscard]] WorkerMetrics Metrics() const;
+
+  // -- As the owner of run_task.h ---------------------------------------------------
+
+  void Bind(TaskHeader* task);
+  bool Unbind(TaskHeader* task);
+  void ReleaseLater(TaskHeader* task);
+
+  // -- For the drain ------------------------------------------------------------------
+
+  // The next task of this worker's queues, or null.
+  [[nodiscard]] TaskHeader* TakeQueued();
+  [[nodiscard]] TaskHeader* bound() const { return bound_; }
+  void Unlink(TaskHeader* task);
+  // Gives up the references of tasks that completed elsewhere.
+  void DrainReleases();
+
+ private:
+  // What Unpark finds, and leaves kToken in any case.
+  enum class Sleep : std::uint32_t { kAwake, kParked, kDriving, kToken };
+
+  void RunOne(TaskHeader* task);
+  [[nodiscard]] TaskHeader* NextTask();
+  [[nodiscard]] TaskHeader* TakeInjected();
+  [[nodiscard]] TaskHeader* Search();
+  void FoundWork();
+  // Timers, reactor and releases, without blocking.
+  void Maintain();
+  void Park();
+  void BlockAsDriver(WakeList& wakes);
+  void Push(TaskHeader* task);
+  [[nodiscard]] std::uint32_t NextRandom();
+
+  static constexpr std::uint32_t kMaxLifoStreak = 3;
+  static constexpr std::uint32_t kInjectorInterval = 31;
+  static constexpr std::size_t kMaxInjectedBatch = 64;
+
+  Scheduler* const scheduler_;
+  const std::size_t index_;
+  std::uint32_t tick_ = 0;
+  std::uint32_t lifo_streak_ = 0;
+  std::uint32_t random_;
+  bool searching_ = false;
+  Budget budget_;
+  TaskHeader* bound_ = nullptr;
+  WakeList wakes_;
+
+  Counter polls_;
+  Counter completed_;
+  Counter spawned_;
+  Counter steals_;
+  Counter stolen_;
+  Counter parks_;
+  Counter reactor_polls_;
+  Counter reactor_events_;
+  Counter timers_fired_;
+  Counter budget_exhausted_;
+
+  // What other threads write.
+  alignas(ABSL_CACHELINE_SIZE) std::atomic<TaskHeader*> lifo_{nullptr};
+  WorkStealingDeque<TaskHeader*> deque_;
+  MpscQueue<TaskHeader> releases_;
+  alignas(ABSL_CACHELINE_SIZE) std::atomic<Sleep> sleep_{Sleep::kAwake};
+  std::atomic<std::uint64_t> unparked_{0};
+  Parker parker_;
+};
+
+// Makes `worker` the current one of this thread.
+class CurrentWorkerScope {
+ public:
+  explicit CurrentWorkerScope(Worker* worker) noexcept;
+  CurrentWorkerScope(const CurrentWorkerScope&) = delete;
+  CurrentWorkerScope& operator=(const CurrentWorkerScope&) = delete;
+  ~CurrentWorkerScope();
+
+ private:
+  Worker* const previous_;
+};
+
+}  // namespace home::scheduler_internal
+
+#endif  // HOME_SCHEDULER_WORKER_H_
