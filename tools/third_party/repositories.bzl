@@ -2,16 +2,20 @@
 
 load(":archive.bzl", "llhttp_repository", "pinned_archive")
 
-def bazel_repositories():
-    """What Debian's Bazel needs to work without a network: its own rules, from Debian packages."""
+def bazel_repositories(home_async = "."):
+    """What Debian's Bazel needs to work without a network: its own rules, from Debian packages.
+
+    Args:
+      home_async: where this repository is, seen from the workspace that calls.
+    """
     native.local_repository(name = "platforms", path = "/usr/share/bazel/tools/platforms")
     native.local_repository(name = "bazel_skylib", path = "/usr/share/bazel/tools/skylib")
     native.local_repository(name = "rules_java", path = "/usr/share/bazel/rules/java")
     native.local_repository(name = "rules_proto", path = "/usr/share/bazel/rules/proto")
 
     # Debian's rules_cc is too new for its own Bazel: a stub over the native rules.
-    native.local_repository(name = "rules_cc", path = "tools/third_party/rules_cc")
-    native.local_repository(name = "remote_coverage_tools", path = "tools/third_party/remote_coverage_tools")
+    native.local_repository(name = "rules_cc", path = home_async + "/tools/third_party/rules_cc")
+    native.local_repository(name = "remote_coverage_tools", path = home_async + "/tools/third_party/remote_coverage_tools")
 
 def home_async_repositories():
     """The libraries that Home Async is built from."""
@@ -44,7 +48,7 @@ def home_async_repositories():
     )
     pinned_archive(
         name = "liburing",
-        build_file = "//tools/third_party:overlays/liburing.BUILD",
+        build_file = Label("//tools/third_party:overlays/liburing.BUILD"),
         local_file = "liburing_2.3.orig.tar.gz",
         local_sha256 = "2eac26f880125d83f75ba8641fde5d88226dd352d3cee95d45a9128758a8f1be",
         local_strip_prefix = "liburing-2.3",
@@ -54,7 +58,7 @@ def home_async_repositories():
     )
     pinned_archive(
         name = "mimalloc",
-        build_file = "//tools/third_party:overlays/mimalloc.BUILD",
+        build_file = Label("//tools/third_party:overlays/mimalloc.BUILD"),
         local_file = "mimalloc_2.0.9+ds.orig.tar.xz",
         local_sha256 = "cbc9d207ff105ad1f0cb739c378076143a6452b8d0624309cea0abfb040e972b",
         local_strip_prefix = "mimalloc-2.0.9+ds",
@@ -64,7 +68,7 @@ def home_async_repositories():
     )
     llhttp_repository(
         name = "llhttp",
-        build_file = "//tools/third_party:overlays/llhttp.BUILD",
+        build_file = Label("//tools/third_party:overlays/llhttp.BUILD"),
         sha256 = "9da0d23453e8e242cf3b2bc5d6fb70b1517b8a70520065fcbad6be787e86638e",
         strip_prefix = "llhttp-release-v8.1.0",
         urls = ["https://github.com/nodejs/llhttp/archive/refs/tags/release/v8.1.0.tar.gz"],
