@@ -185,11 +185,12 @@ TEST(WorkStealingDequeStressTest, GrowthUnderSteals) {
     std::vector<std::thread> thieves;
     for (int t = 0; t < kThieves; ++t) {
       thieves.emplace_back([&] {
-        while (stolen_count.load() < kCount) {
+        while (stolen_count.load(std::memory_order_relaxed) < kCount) {
           StealResult<std::uint32_t*> stolen = deque.Steal();
           if (stolen.ok()) {
             ++*stolen.value();
-            ++stolen_count;
+            // relaxed: only the deque may order the accesses to the elements.
+            stolen_count.fetch_add(1, std::memory_order_relaxed);
           } else {
             std::this_thread::yield();
           }
@@ -203,20 +204,24 @@ TEST(WorkStealingDequeStressTest, GrowthUnderSteals) {
 }
 
 // As in a scheduler: every worker owns a deque, works at its front, and when it has nothing
-// steals half of another's. All the work starts in one place.
+// steals half of another's. All the work comes from the first, so that most elements travel
+// through several deques.
 TEST(WorkStealingDequeStressTest, WorkersStealHalfFromEachOther) {
-  constexpr int kWorkers = 4;
+  constexpr unsigned kWorkers = 4;
   Elements elements(kElements);
   std::vector<std::unique_ptr<Deque>> deques;
-  for (int w = 0; w < kWorkers; ++w) deques.push_back(std::make_unique<Deque>());
-  for (std::size_t i = 0; i < kElements; ++i) deques[0]->Push(elements.Make(i));
+  for (unsigned w = 0; w < kWorkers; ++w) deques.push_back(std::make_unique<Deque>());
   std::atomic<std::size_t> taken = 0;
   std::vector<std::thread> workers;
   for (unsigned w = 0; w < kWorkers; ++w) {
     workers.emplace_back([&, w] {
       std::mt19937 random(w);
       Deque& mine = *deques[w];
-      while (taken.load() < kElements) {
+      std::size_t next = w == 0 ? 0 : kElements;
+      while (taken.load(std::memory_order_relaxed) < kElements) {
+        const std::size_t burst = random() % 200;
+        for (std::size_t i = 0; i < burst && next < kElements; ++i)
+          mine.Push(elements.Make(next++));
         std::optional<std::uint32_t*> element = random() % 4 == 0 ? mine.Pop() : mine.PopFront();
         if (!element) {
           const unsigned victim = static_cast<unsigned>(random() % kWorkers);
@@ -229,7 +234,8 @@ TEST(WorkStealingDequeStressTest, WorkersStealHalfFromEachOther) {
           element = stolen.value();
         }
         ++**element;
-        ++taken;
+        // relaxed: only the deques may order the accesses to the elements.
+        taken.fetch_add(1, std::memory_order_relaxed);
         MaybeYield(64);
       }
     });

@@ -27,7 +27,20 @@ TEST(ParkerTest, ParkTakesATokenThatIsThere) {
   EXPECT_FALSE(parker.TryPark());
 }
 
-TEST(ParkerTest, RepeatedUnparksCountOnce) {
+TEST(ParkerTest, Park) {
+  Parker parker;
+  int published = 0;
+  std::thread peer([&] {
+    absl::SleepFor(absl::Milliseconds(1));  // The sleeper most likely sleeps by then.
+    published = 1;
+    parker.Unpark();
+  });
+  parker.Park();
+  EXPECT_EQ(published, 1);
+  peer.join();
+}
+
+TEST(ParkerTest, RepeatedUnparks) {
   Parker parker;
   for (int i = 0; i < 10; ++i) parker.Unpark();
   parker.Park();
