@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts of this folder: where the repository is, how a script
 # speaks, and how it calls Bazel.
 
