@@ -1,0 +1,95 @@
+// The costs of scheduling; docs/performance.md compares them with other
+// runtimes'.
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "benchmark/benchmark.h"
+#include "home/future/async.h"
+#include "home/future/ready.h"
+#include "home/scheduler/runtime.h"
+
+namespace home {
+namespace {
+
+Runtime MakeRuntime(int workers) {
+  return *(workers == 0
+               ? RuntimeBuilder().CurrentThread().Build()
+               : RuntimeBuilder().WorkerThreads(static_cast<std::size_t>(workers)).Build());
+}
+
+// Runs `body` as a task: on a worker, not on the thread that blocks.
+template <typename Body>
+void RunOnWorker(Runtime& runtime, Body body) {
+  static_cast<void>(runtime.BlockOn(runtime.Spawn(std::move(body))));
+}
+
+// One empty task is spawned and joined by another on the same worker.
+void BM_SpawnRunJoin(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      JoinHandle<int> handle = Spawn(Ready(1));
+      absl::StatusOr<int> value = co_await handle;
+      benchmark::DoNotOptimize(value);
+    }
+  });
+}
+BENCHMARK(BM_SpawnRunJoin)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// The same with a coroutine.
+void BM_SpawnRunJoinCoroutine(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      JoinHandle<int> handle = Spawn([]() -> Async<int> { co_return 1; });
+      absl::StatusOr<int> value = co_await handle;
+      benchmark::DoNotOptimize(value);
+    }
+  });
+}
+BENCHMARK(BM_SpawnRunJoinCoroutine)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// A thousand empty tasks are spawned, then joined.
+void BM_SpawnJoinThousand(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    std::vector<JoinHandle<int>> handles;
+    handles.reserve(1000);
+    for (auto _ : state) {
+      for (int i = 0; i < 1000; ++i) handles.push_back(Spawn([]() -> Async<int> { co_return 1; }));
+      for (JoinHandle<int>& handle : handles) {
+        absl::StatusOr<int> value = co_await handle;
+        benchmark::DoNotOptimize(value);
+      }
+      handles.clear();
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+BENCHMARK(BM_SpawnJoinThousand)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// A thousand tasks yield in turn.
+void BM_Yield(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    auto stop = std::make_shared<std::atomic<bool>>(false);
+    std::vector<JoinHandle<void>> handles;
+    for (int i = 0; i < 999; ++i) {
+      handles.push_back(Spawn([stop]() -> Async<> {
+        while (!stop->load(std::memory_order_relaxed)) co_await YieldNow();
+      }));
+    }
+    for (auto _ : state) co_await YieldNow();
+    stop->store(true);
+    for (JoinHandle<void>& handle : handles) static_cast<void>(co_await handle);
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+BENCHMARK(BM_Yield)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+}  // namespace
+}  // namespace home
