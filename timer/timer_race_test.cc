@@ -2,15 +2,16 @@
 // AddressSanitizer.
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
@@ -104,17 +105,18 @@ TEST(TimerRaceTest, CancelFromAnotherThread) {
   CountingWaker waker;
   PausedClock clock;
   TimerService timers(1, &clock, [] {});
-  absl::Mutex mutex;
+  std::mutex mutex;
+  std::condition_variable given;
   std::vector<std::unique_ptr<Sleep>> handed;
   bool done = false;
   std::thread cancelling([&] {
     for (;;) {
       std::vector<std::unique_ptr<Sleep>> mine;
-      absl::MutexLock lock(&mutex);
-      mutex.Await(absl::Condition(
-          +[](std::vector<std::unique_ptr<Sleep>>* v) { return !v->empty(); }, &handed));
+      std::unique_lock lock(mutex);
+      given.wait(lock, [&] { return done || !handed.empty(); });
+      if (handed.empty()) return;
       mine.swap(handed);
-      if (done) return;
+      lock.unlock();
     }
   });
   {
@@ -127,19 +129,20 @@ TEST(TimerRaceTest, CancelFromAnotherThread) {
         ASSERT_TRUE(PollOnce(*armed.back(), waker).pending());
       }
       {
-        absl::MutexLock lock(&mutex);
+        const std::lock_guard lock(mutex);
         for (auto& sleep : armed) handed.push_back(std::move(sleep));
       }
+      given.notify_one();
       clock.Advance(absl::Milliseconds(2));
       timers.FireAllExpired(wakes);
       wakes.WakeAll();
     }
   }
   {
-    absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     done = true;
-    handed.push_back(nullptr);
   }
+  given.notify_one();
   cancelling.join();
   EXPECT_EQ(timers.size(), 0u);
   EXPECT_EQ(waker.alive(), 0);
@@ -150,17 +153,21 @@ TEST(TimerRaceTest, CancelFromAnotherThread) {
 class FakeReactor {
  public:
   void Wake() {
-    absl::MutexLock lock(&mutex_);
-    woken_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      woken_ = true;
+    }
+    changed_.notify_one();
   }
   void Wait() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&woken_));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return woken_; });
     woken_ = false;
   }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   bool woken_ = false;
 };
 

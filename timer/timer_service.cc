@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -56,7 +57,7 @@ TimerService::TimerService(std::size_t shards, const Clock* clock,
   assert(shards > 0);
   const std::uint64_t now = TickOf(clock->Now());
   for (std::size_t i = 0; i < shards; ++i) {
-    absl::MutexLock lock(&shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].mutex);
     shards_[i].wheel.SkipTo(now);
   }
 }
@@ -85,7 +86,7 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
   Shard& shard = shards_[shard_index];
   bool lowered = false;
   {
-    absl::MutexLock lock(&shard.mutex);
+    const std::lock_guard lock(shard.mutex);
     // relaxed: whoever acts on kArmed from another thread holds the lock.
     node.state_.store(TimerNode::State::kArmed, std::memory_order_relaxed);
     shard.wheel.Insert(node, tick);
@@ -104,7 +105,7 @@ bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
   Waker fresh = current.Clone();
   Waker old;
   Shard& shard = node.service_->shards_[node.shard_];
-  absl::MutexLock lock(&shard.mutex);
+  const std::lock_guard lock(shard.mutex);
   // relaxed: only written under the lock while the node is armed.
   if (node.state_.load(std::memory_order_relaxed) != TimerNode::State::kArmed) return false;
   old = TakeWaker(node);
@@ -116,7 +117,7 @@ void TimerService::Cancel(TimerNode& node) {
   Waker dropped;  // after the lock
   if (node.state() == TimerNode::State::kArmed) {
     Shard& shard = node.service_->shards_[node.shard_];
-    absl::MutexLock lock(&shard.mutex);
+    const std::lock_guard lock(shard.mutex);
     // relaxed: only written under the lock while the node is armed. It may have
     // fired meanwhile: then the firing side is done with it.
     if (node.state_.load(std::memory_order_relaxed) == TimerNode::State::kArmed) {
@@ -144,7 +145,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
     std::size_t budget = kMovesPerLock;
     std::size_t count = 0;
     {
-      absl::MutexLock lock(&shard.mutex);
+      const std::lock_guard lock(shard.mutex);
       if (shard.closed) return fired;
       while (TimerEntry* const entry = shard.wheel.PopDue(tick, budget)) {
         TimerNode& node = static_cast<TimerNode&>(*entry);
@@ -200,7 +201,7 @@ Instant TimerService::NextDeadline() const {
 std::size_t TimerService::size() const {
   std::size_t size = 0;
   for (std::size_t i = 0; i < shard_count_; ++i) {
-    absl::MutexLock lock(&shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].mutex);
     size += shards_[i].wheel.size();
   }
   return size;
@@ -208,7 +209,7 @@ std::size_t TimerService::size() const {
 
 void TimerService::Close() {
   for (std::size_t i = 0; i < shard_count_; ++i) {
-    absl::MutexLock lock(&shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].mutex);
     shards_[i].closed = true;
     // relaxed: whoever reads the older value finds `closed` under the lock.
     shards_[i].next.store(kInfinite, std::memory_order_relaxed);
