@@ -88,7 +88,7 @@ home::Poll<TcpAccept::Output> TcpAccept::Poll(Context& cx) {
     // Believed to be ready both ways: clients speak first more often than not,
     // and a new socket can always be written to.
     absl::StatusOr<Registration> registration = listener_->socket_.registration().RegisterSibling(
-        fd.get(), TcpStream::kInterest, Ready(Ready::kReadable | Ready::kWritable));
+        fd.get(), TcpStream::kInterest, ReadySet(ReadySet::kReadable | ReadySet::kWritable));
     if (!registration.ok()) return Output(registration.status());
     return Output(TcpStream(net_internal::Socket(std::move(fd), *std::move(registration)), *peer));
   }

@@ -48,17 +48,17 @@ Transfer Send(int fd, absl::string_view data) {
 // Whether `transfer` emptied the queue (filled it, for writes), so that the
 // readiness which led to it is used up. See the header for why that is sound.
 // The end of the stream (a count of 0) is none: it stays readable.
-bool UsedUp(const Transfer& transfer, std::size_t wanted, Ready seen, Ready::Bit only) {
+bool UsedUp(const Transfer& transfer, std::size_t wanted, ReadySet seen, ReadySet::Bit only) {
   return transfer.count > 0 && static_cast<std::size_t>(transfer.count) < wanted &&
-         seen == Ready(only);
+         seen == ReadySet(only);
 }
 
 // One step of a reading or writing future: waits until the direction is ready,
 // spends budget and tries. `call` returns a Transfer and has `wanted` bytes to
 // move. Ready with what the call said, unless that it would block.
 template <typename Call>
-home::Poll<Transfer> PollTransfer(ReadyWait& wait, Context& cx, Ready::Bit only, std::size_t wanted,
-                                  Call call) {
+home::Poll<Transfer> PollTransfer(ReadyWait& wait, Context& cx, ReadySet::Bit only,
+                                  std::size_t wanted, Call call) {
   for (;;) {
     home::Poll<ReadyEvent> ready = wait.Poll(cx);
     if (ready.pending()) return kPending;
@@ -82,7 +82,7 @@ absl::Status TransferError(int error, absl::string_view operation, const SocketA
 // As PollTransfer, for the Try functions.
 template <typename Call>
 absl::StatusOr<std::optional<std::size_t>> TryTransfer(Registration& registration,
-                                                       Direction direction, Ready::Bit only,
+                                                       Direction direction, ReadySet::Bit only,
                                                        std::size_t wanted, Call call,
                                                        absl::string_view operation,
                                                        const SocketAddress& peer) {
@@ -104,14 +104,14 @@ absl::StatusOr<std::optional<std::size_t>> TryTransfer(Registration& registratio
 absl::StatusOr<std::optional<std::size_t>> TcpStream::TryRead(absl::Span<char> buffer) {
   if (buffer.empty()) return std::size_t{0};
   return TryTransfer(
-      socket_.registration(), Direction::kRead, Ready::kReadable, buffer.size(),
+      socket_.registration(), Direction::kRead, ReadySet::kReadable, buffer.size(),
       [&] { return Receive(fd(), buffer); }, kRead, peer_);
 }
 
 absl::StatusOr<std::optional<std::size_t>> TcpStream::TryWrite(absl::string_view data) {
   if (data.empty()) return std::size_t{0};
   return TryTransfer(
-      socket_.registration(), Direction::kWrite, Ready::kWritable, data.size(),
+      socket_.registration(), Direction::kWrite, ReadySet::kWritable, data.size(),
       [&] { return Send(fd(), data); }, kWrite, peer_);
 }
 
@@ -188,7 +188,7 @@ home::Poll<TcpConnect::Output> TcpConnect::Poll(Context& cx) {
 
 home::Poll<TcpRead::Output> TcpRead::Poll(Context& cx) {
   if (buffer_.empty()) return Output(std::size_t{0});
-  home::Poll<Transfer> transfer = PollTransfer(wait_, cx, Ready::kReadable, buffer_.size(),
+  home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kReadable, buffer_.size(),
                                                [this] { return Receive(stream_->fd(), buffer_); });
   if (transfer.pending()) return kPending;
   if ((*transfer).count < 0) {
@@ -199,7 +199,7 @@ home::Poll<TcpRead::Output> TcpRead::Poll(Context& cx) {
 
 home::Poll<TcpWrite::Output> TcpWrite::Poll(Context& cx) {
   if (data_.empty()) return Output(std::size_t{0});
-  home::Poll<Transfer> transfer = PollTransfer(wait_, cx, Ready::kWritable, data_.size(),
+  home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kWritable, data_.size(),
                                                [this] { return Send(stream_->fd(), data_); });
   if (transfer.pending()) return kPending;
   if ((*transfer).count < 0) {
@@ -210,7 +210,7 @@ home::Poll<TcpWrite::Output> TcpWrite::Poll(Context& cx) {
 
 home::Poll<TcpWriteAll::Output> TcpWriteAll::Poll(Context& cx) {
   while (!rest_.empty()) {
-    home::Poll<Transfer> transfer = PollTransfer(wait_, cx, Ready::kWritable, rest_.size(),
+    home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kWritable, rest_.size(),
                                                  [this] { return Send(stream_->fd(), rest_); });
     if (transfer.pending()) return kPending;
     if ((*transfer).count < 0) {
@@ -238,7 +238,7 @@ home::Poll<TcpWriteAllV::Output> TcpWriteAllV::Poll(Context& cx) {
     msghdr message = {};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
-    home::Poll<Transfer> transfer = PollTransfer(wait_, cx, Ready::kWritable, wanted, [&] {
+    home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kWritable, wanted, [&] {
       return Attempt([&] { return ::sendmsg(stream_->fd(), &message, MSG_NOSIGNAL); });
     });
     if (transfer.pending()) return kPending;

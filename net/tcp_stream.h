@@ -89,6 +89,12 @@ class TcpStream {
   // Cancellation: as WriteAll().
   TcpWriteAllV WriteAllV(absl::Span<const absl::string_view> pieces);
 
+  // Wait until a TryRead (TryWrite) may have something to say: for connections
+  // that are idle for long and shouldn't hold a buffer meanwhile.
+  // Cancellation: nothing is lost.
+  ReadyWait Readable() { return ReadyWait(socket_.registration(), Direction::kRead); }
+  ReadyWait Writable() { return ReadyWait(socket_.registration(), Direction::kWrite); }
+
   // Reads or writes if that needs no waiting; nullopt: it would block. They
   // believe the reactor's last word: after a nullopt they make no system call
   // until the reactor was polled and reported something new.

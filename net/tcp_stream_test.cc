@@ -231,6 +231,25 @@ TEST_F(TcpStreamTest, TryFormsSayThatTheyWouldBlock) {
             [&] { return server().TryRead(absl::MakeSpan(buffer_)).value().has_value(); });
 }
 
+TEST_F(TcpStreamTest, ReadableAndWritableNeedNoBuffer) {
+  while (server().TryRead(absl::MakeSpan(buffer_)).value().has_value()) {
+  }
+  CountingWaker counter;
+  ReadyWait readable = server().Readable();
+  // What accepting itself reported may come first; it reads as "would block".
+  while (PollOnce(readable, counter).ready()) {
+    EXPECT_EQ(server().TryRead(absl::MakeSpan(buffer_)).value(), std::nullopt);
+  }
+  EXPECT_TRUE(BlockOn(*reactor_, client().WriteAll("hello")).ok());
+  EXPECT_TRUE(BlockOn(*reactor_, client().Writable()).ready.writable());
+  std::optional<std::size_t> count;
+  while (!count.has_value()) {
+    BlockOn(*reactor_, server().Readable());
+    count = server().TryRead(absl::MakeSpan(buffer_)).value();
+  }
+  EXPECT_EQ(count, 5u);
+}
+
 TEST_F(TcpStreamTest, HalfCloseLeavesTheOtherDirection) {
   EXPECT_TRUE(client().ShutdownWrite().ok());
   EXPECT_EQ(BlockOn(*reactor_, server().Read(absl::MakeSpan(buffer_))).value(), 0u);

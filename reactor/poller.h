@@ -26,7 +26,7 @@ class Poller {
  public:
   struct Event {
     std::uint64_t key = 0;
-    Ready ready;
+    ReadySet ready;
   };
   // Never used as a key by the reactor: implementations may mark their own
   // wake-up event with it.

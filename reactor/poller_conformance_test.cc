@@ -56,10 +56,10 @@ class PollerTest : public ::testing::TestWithParam<Backend> {
   PollerTest() : poller_(GetParam().create().value()) {}
 
   // All that is reported now, by key.
-  std::map<std::uint64_t, Ready> Wait(std::int64_t timeout_ns = 0) {
+  std::map<std::uint64_t, ReadySet> Wait(std::int64_t timeout_ns = 0) {
     std::array<Poller::Event, 64> events;
     const std::size_t count = poller_->Wait(timeout_ns, absl::MakeSpan(events));
-    std::map<std::uint64_t, Ready> result;
+    std::map<std::uint64_t, ReadySet> result;
     for (std::size_t i = 0; i < count; ++i) {
       result[events[i].key] = result[events[i].key] | events[i].ready;
     }
@@ -86,14 +86,14 @@ TEST_P(PollerTest, ReportsWhatHoldsWhenAdded) {
   const Pair pair = MakeSocketPair();
   WriteByte(pair.b);
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
-  EXPECT_EQ(Wait(kHangGuard)[1], Ready(Ready::kReadable | Ready::kWritable));
+  EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kReadable | ReadySet::kWritable));
 }
 
 TEST_P(PollerTest, ReportsOnlyWhatIsOfInterest) {
   const Pair pair = MakeSocketPair();
   WriteByte(pair.b);
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::Write(), 1).ok());
-  EXPECT_EQ(Wait(kHangGuard)[1], Ready(Ready::kWritable));
+  EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kWritable));
 }
 
 TEST_P(PollerTest, ReportsThatThereIsRoomAgain) {
@@ -125,7 +125,7 @@ TEST_P(PollerTest, ReRegistrationReportsWhatHolds) {
   EXPECT_TRUE(Wait(kHangGuard)[1].readable());
   poller_->Remove(pipe.a.get());
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 2).ok());
-  const std::map<std::uint64_t, Ready> events = Wait(kHangGuard);
+  const std::map<std::uint64_t, ReadySet> events = Wait(kHangGuard);
   EXPECT_EQ(events.count(1), 0u);
   EXPECT_EQ(events.count(2), 1u);
 }
@@ -142,7 +142,7 @@ TEST_P(PollerTest, DescriptorReuse) {
   ASSERT_TRUE(poller_->Add(number, Interest::Read(), 2).ok());
   EXPECT_TRUE(Wait().empty());
   WriteByte(second.b);
-  const std::map<std::uint64_t, Ready> events = Wait(kHangGuard);
+  const std::map<std::uint64_t, ReadySet> events = Wait(kHangGuard);
   EXPECT_EQ(events.size(), 1u);
   EXPECT_EQ(events.count(2), 1u);
 }
@@ -150,9 +150,9 @@ TEST_P(PollerTest, DescriptorReuse) {
 TEST_P(PollerTest, HalfClose) {
   const Pair pair = MakeSocketPair();
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
-  EXPECT_EQ(Wait(kHangGuard)[1], Ready(Ready::kWritable));
+  EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kWritable));
   ASSERT_EQ(::shutdown(pair.b.get(), SHUT_WR), 0);
-  const Ready ready = Wait(kHangGuard)[1];
+  const ReadySet ready = Wait(kHangGuard)[1];
   EXPECT_TRUE(ready.read_closed());
   EXPECT_FALSE(ready.write_closed());
 }
@@ -162,7 +162,7 @@ TEST_P(PollerTest, HangUpClosesBothDirections) {
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
   Wait(kHangGuard);
   pair.b.Reset();
-  const Ready ready = Wait(kHangGuard)[1];
+  const ReadySet ready = Wait(kHangGuard)[1];
   EXPECT_TRUE(ready.read_closed());
   EXPECT_TRUE(ready.write_closed());
 }
@@ -208,9 +208,9 @@ TEST_P(PollerTest, MoreEventsThanRoom) {
     ASSERT_TRUE(poller_->Add(pipes.back().a.get(), Interest::Read(), i).ok());
     WriteByte(pipes.back().b);
   }
-  std::map<std::uint64_t, Ready> all;
+  std::map<std::uint64_t, ReadySet> all;
   while (all.size() < pipes.size()) {
-    const std::map<std::uint64_t, Ready> some = Wait(kHangGuard);
+    const std::map<std::uint64_t, ReadySet> some = Wait(kHangGuard);
     ASSERT_FALSE(some.empty());
     for (const auto& [key, ready] : some) EXPECT_TRUE(all.emplace(key, ready).second);
   }
@@ -273,7 +273,7 @@ TEST_P(PollerTest, SignalsDoNotEndAWait) {
 
 INSTANTIATE_TEST_SUITE_P(All, PollerTest,
                          ::testing::Values(Backend{"Platform", [] { return CreatePoller(); }}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& backend) { return backend.param.name; });
 
 }  // namespace
 }  // namespace home::reactor_internal

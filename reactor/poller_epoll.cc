@@ -42,15 +42,15 @@ std::uint32_t ToEpoll(Interest interest) {
   return mask;
 }
 
-Ready FromEpoll(std::uint32_t events) {
+ReadySet FromEpoll(std::uint32_t events) {
   unsigned bits = 0;
-  if ((events & EPOLLIN) != 0) bits |= Ready::kReadable;
-  if ((events & EPOLLOUT) != 0) bits |= Ready::kWritable;
-  if ((events & EPOLLPRI) != 0) bits |= Ready::kPriority;
-  if ((events & EPOLLRDHUP) != 0) bits |= Ready::kReadClosed;
-  if ((events & EPOLLHUP) != 0) bits |= Ready::kReadClosed | Ready::kWriteClosed;
-  if ((events & EPOLLERR) != 0) bits |= Ready::kError;
-  return Ready(bits);
+  if ((events & EPOLLIN) != 0) bits |= ReadySet::kReadable;
+  if ((events & EPOLLOUT) != 0) bits |= ReadySet::kWritable;
+  if ((events & EPOLLPRI) != 0) bits |= ReadySet::kPriority;
+  if ((events & EPOLLRDHUP) != 0) bits |= ReadySet::kReadClosed;
+  if ((events & EPOLLHUP) != 0) bits |= ReadySet::kReadClosed | ReadySet::kWriteClosed;
+  if ((events & EPOLLERR) != 0) bits |= ReadySet::kError;
+  return ReadySet(bits);
 }
 
 class EpollPoller final : public Poller {

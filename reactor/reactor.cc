@@ -90,7 +90,7 @@ void Reactor::Wake() {
   if (failed || retry) notify_failed_.store(failed, std::memory_order_relaxed);
 }
 
-absl::StatusOr<Registration> Reactor::Register(int fd, Interest interest, Ready initial) {
+absl::StatusOr<Registration> Reactor::Register(int fd, Interest interest, ReadySet initial) {
   return Registration::Create(registry_, fd, interest, initial);
 }
 

@@ -13,7 +13,8 @@
 //
 // Thread-safety: Poll from one thread at a time, a second one dies with a
 // message; everything else from any thread at any time. The reactor must
-// outlive its ReactorScopes and a Poll; registrations may outlive it.
+// outlive its ReactorScopes, a Poll and a Wake (whoever destroys it makes sure
+// that nobody is still about to wake it); registrations may outlive it.
 // Memory ordering: what happened before Wake() happens before the return of
 // the Poll that it ends; what happened before one Poll returned happens before
 // the next one.
@@ -48,13 +49,13 @@ class Reactor {
 
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
-  // Wakes everybody who still waits; they find Ready::shutdown().
+  // Wakes everybody who still waits; they find ReadySet::shutdown().
   ~Reactor();
 
   // Waits for events and collects the wakers that they call for; the caller
   // wakes them. `timeout_ns`: how long to wait, 0 not at all, negative for ever.
   // Returns the number of events of live registrations. Returns early, with
-  // none, after Wake().
+  // none, after Wake(), and now and then for no reason.
   std::size_t Poll(std::int64_t timeout_ns, WakeList& wakes);
 
   // Makes the Poll that is blocked return, or else the next one that would
@@ -66,7 +67,7 @@ class Reactor {
   // gone. `initial` is what to believe before the first event: what can
   // probably be done at once, so that the first operation is tried without
   // waiting for it.
-  absl::StatusOr<Registration> Register(int fd, Interest interest, Ready initial = Ready());
+  absl::StatusOr<Registration> Register(int fd, Interest interest, ReadySet initial = ReadySet());
 
   // The reactor of the runtime that this thread works for, or null.
   static Reactor* Current();

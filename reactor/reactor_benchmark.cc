@@ -27,7 +27,7 @@ void Ring(const UniqueFd& fd) {
 
 void BM_PollReadyWhenReady(benchmark::State& state) {
   reactor_internal::Readiness readiness;
-  const Waker none = readiness.Reset(1, Ready(Ready::kReadable));
+  const Waker none = readiness.Reset(1, ReadySet(ReadySet::kReadable));
   const Waker waker;
   Context cx(waker);
   for (auto _ : state) benchmark::DoNotOptimize(readiness.PollReady(cx).ready());
@@ -43,7 +43,7 @@ void BM_WaitAndReport(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(readiness.PollReady(cx).pending());
     Waker woken;
-    readiness.Report(0, Ready(Ready::kReadable), &woken);
+    readiness.Report(0, ReadySet(ReadySet::kReadable), &woken);
     std::move(woken).Wake();
     readiness.Clear(readiness.Current());
   }

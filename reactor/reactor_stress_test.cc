@@ -76,7 +76,7 @@ TEST(ReactorStressTest, DeregistrationDuringEvents) {
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&, t] {
       CountingWaker counter;
-      for (int i = 0; i < 4000; ++i) {
+      for (int i = 0; i < 2000; ++i) {
         const UniqueFd fd = MakeEventFd();
         Registration registration = reactor->Register(fd.get(), Interest::Read()).value();
         ReadyWait wait(registration, Direction::kRead);
@@ -97,7 +97,7 @@ TEST(ReactorStressTest, DeregistrationDuringEvents) {
 
 // Readers that sleep whenever they find nothing: a lost edge hangs the test.
 TEST(ReactorStressTest, EveryEdgeArrives) {
-  constexpr std::uint64_t kRings = 20'000;
+  constexpr std::uint64_t kRings = 10'000;
   const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
   Pollers pollers(*reactor);
   std::vector<std::thread> threads;
@@ -134,7 +134,7 @@ TEST(ReactorStressTest, EveryEdgeArrives) {
 // Each waker announces its work and wakes; the poller sleeps without a timeout.
 TEST(ReactorStressTest, NoWakeIsLost) {
   constexpr int kThreads = 3;
-  constexpr int kWakes = 20'000;
+  constexpr int kWakes = 10'000;
   const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
   std::atomic<int> announced{0};
   std::vector<std::thread> threads;

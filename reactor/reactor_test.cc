@@ -39,7 +39,7 @@ void Ring(const UniqueFd& fd) {
 }
 
 // What a reader sees who waits no longer.
-Ready ReadReady(const Registration& registration) {
+ReadySet ReadReady(const Registration& registration) {
   return registration.CurrentReady(Direction::kRead).ready;
 }
 
@@ -83,7 +83,7 @@ TEST_F(ReactorTest, PollLeavesTheWakingToItsCaller) {
 TEST_F(ReactorTest, InitialReadinessNeedsNoPoll) {
   const UniqueFd fd = MakeEventFd();
   Registration registration =
-      reactor_->Register(fd.get(), Interest::ReadWrite(), Ready(Ready::kWritable)).value();
+      reactor_->Register(fd.get(), Interest::ReadWrite(), ReadySet(ReadySet::kWritable)).value();
   EXPECT_TRUE(ReadReady(registration).empty());
   EXPECT_TRUE(registration.CurrentReady(Direction::kWrite).ready.writable());
 }
@@ -367,12 +367,12 @@ TEST_F(ReactorOnFakeTest, LateEventAfterDescriptorAndSlotReuse) {
   CountingWaker counter;
   ReadyWait wait(second, Direction::kRead);
   EXPECT_TRUE(PollOnce(wait, counter).pending());
-  poller_->next_events = {{poller_->keys[0], Ready(Ready::kReadable)}};
+  poller_->next_events = {{poller_->keys[0], ReadySet(ReadySet::kReadable)}};
   EXPECT_EQ(reactor_->Poll(0, wakes_), 0u);
   EXPECT_TRUE(wakes_.empty());
   EXPECT_TRUE(PollOnce(wait, counter).pending());
 
-  poller_->next_events = {{poller_->keys[1], Ready(Ready::kReadable)}};
+  poller_->next_events = {{poller_->keys[1], ReadySet(ReadySet::kReadable)}};
   EXPECT_EQ(reactor_->Poll(0, wakes_), 1u);
   wakes_.WakeAll();
   EXPECT_TRUE(PollOnce(wait, counter).ready());
@@ -386,15 +386,15 @@ TEST_F(ReactorOnFakeTest, DeregistrationDuringAnEvent) {
   EXPECT_TRUE(registration.PollReady(Direction::kRead, cx).pending());
   // The system has the event already when the registration goes.
   poller_->on_wait = [&] { registration.Reset(); };
-  poller_->next_events = {{poller_->keys[0], Ready(Ready::kReadable)}};
+  poller_->next_events = {{poller_->keys[0], ReadySet(ReadySet::kReadable)}};
   EXPECT_EQ(reactor_->Poll(0, wakes_), 0u);
   EXPECT_TRUE(wakes_.empty());
   EXPECT_EQ(counter.alive(), 1);
 }
 
 TEST_F(ReactorOnFakeTest, UnknownKeysAreIgnored) {
-  poller_->next_events = {{12345, Ready(Ready::kReadable)},
-                          {~std::uint64_t{1}, Ready(Ready::kReadable)}};
+  poller_->next_events = {{12345, ReadySet(ReadySet::kReadable)},
+                          {~std::uint64_t{1}, ReadySet(ReadySet::kReadable)}};
   EXPECT_EQ(reactor_->Poll(0, wakes_), 0u);
 }
 

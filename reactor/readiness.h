@@ -18,7 +18,7 @@
 //               so a "would block" seen late can't erase a newer edge.
 //   cell        which of the two waker cells the owner uses.
 //   armed       cell[cell] holds a waker for the next edge.
-//   ready       Ready bits of this direction.
+//   ready       ReadySet bits of this direction.
 //
 // Invariants:
 //   I1  armed implies that no ready bit is set: an edge disarms.
@@ -71,7 +71,7 @@ class BasicReadiness {
   // has no owner, but the dispatcher may still be at work for the last one.
   // Returns the waker that the last owner left behind, for the caller to drop
   // outside of its locks.
-  [[nodiscard]] Waker Reset(std::uint32_t generation, Ready initial) {
+  [[nodiscard]] Waker Reset(std::uint32_t generation, ReadySet initial) {
     // acquire: pairs with the release in Arm(), for the cell that is taken.
     // release: pairs with the acquire in Report() for the cell's new state.
     // From here on an edge of the old generation finds a word that isn't its.
@@ -85,7 +85,7 @@ class BasicReadiness {
 
   // Dispatcher: an edge of the registration with this generation. Returns false
   // if the slot has gone to another one. `*waker` is what is to be woken.
-  bool Report(std::uint32_t generation, Ready ready, Waker* waker) {
+  bool Report(std::uint32_t generation, ReadySet ready, Waker* waker) {
     // relaxed: only a first guess, which the exchange checks.
     std::uint64_t old = word_.load(std::memory_order_relaxed);
     for (;;) {
@@ -152,14 +152,14 @@ class BasicReadiness {
   }
 
  private:
-  static constexpr int kArmedShift = Ready::kBitCount;
+  static constexpr int kArmedShift = ReadySet::kBitCount;
   static constexpr int kCellShift = kArmedShift + 1;
   static constexpr int kTickShift = kCellShift + 1;
   static constexpr int kGenerationShift = 32;
   static_assert(kTickShift + kTickBits <= kGenerationShift);
 
-  static constexpr std::uint64_t kReadyMask = (std::uint64_t{1} << Ready::kBitCount) - 1;
-  static constexpr std::uint64_t kClearable = kReadyMask & ~std::uint64_t{Ready::kShutdown};
+  static constexpr std::uint64_t kReadyMask = (std::uint64_t{1} << ReadySet::kBitCount) - 1;
+  static constexpr std::uint64_t kClearable = kReadyMask & ~std::uint64_t{ReadySet::kShutdown};
   static constexpr std::uint64_t kArmedBit = std::uint64_t{1} << kArmedShift;
   static constexpr std::uint64_t kCellBit = std::uint64_t{1} << kCellShift;
   static constexpr std::uint32_t kTickMask = (std::uint32_t{1} << kTickBits) - 1;
@@ -176,7 +176,7 @@ class BasicReadiness {
   static std::uint32_t TickOf(std::uint64_t word) {
     return static_cast<std::uint32_t>(word >> kTickShift) & kTickMask;
   }
-  static Ready ReadyOf(std::uint64_t word) { return Ready(word & kReadyMask); }
+  static ReadySet ReadyOf(std::uint64_t word) { return ReadySet(word & kReadyMask); }
   static ReadyEvent EventOf(std::uint64_t word) { return ReadyEvent{ReadyOf(word), TickOf(word)}; }
   Waker& CellOf(std::uint64_t word) { return cells_[(word & kCellBit) >> kCellShift]; }
 

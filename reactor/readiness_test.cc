@@ -13,7 +13,7 @@ namespace {
 
 using home::testing::CountingWaker;
 
-constexpr Ready kReadable(Ready::kReadable);
+constexpr ReadySet kReadable(ReadySet::kReadable);
 
 // One poll with `counter`'s waker.
 template <typename R>
@@ -25,7 +25,7 @@ home::Poll<ReadyEvent> PollWith(R& readiness, CountingWaker& counter) {
 
 // Reports an edge and wakes, as the dispatcher does.
 template <typename R>
-bool ReportAndWake(R& readiness, std::uint32_t generation, Ready ready) {
+bool ReportAndWake(R& readiness, std::uint32_t generation, ReadySet ready) {
   Waker waker;
   const bool live = readiness.Report(generation, ready, &waker);
   std::move(waker).Wake();
@@ -58,8 +58,8 @@ TEST(ReadinessTest, InitialReadinessIsBelieved) {
 TEST(ReadinessTest, ConditionsAddUp) {
   Readiness readiness;
   ReportAndWake(readiness, 0, kReadable);
-  ReportAndWake(readiness, 0, Ready(Ready::kReadClosed));
-  EXPECT_EQ(readiness.Current().ready, Ready(Ready::kReadable | Ready::kReadClosed));
+  ReportAndWake(readiness, 0, ReadySet(ReadySet::kReadClosed));
+  EXPECT_EQ(readiness.Current().ready, ReadySet(ReadySet::kReadable | ReadySet::kReadClosed));
 }
 
 // Pitfall: a "would block" that is seen late clears the edge that came after.
@@ -97,7 +97,7 @@ TEST(ReadinessTest, TwoBitTickSurvivesThreeEdgesAndNotFour) {
 
 TEST(ReadinessTest, TickWrapsWithoutTouchingItsNeighbours) {
   BasicReadiness<2> readiness;
-  EXPECT_FALSE(readiness.Reset(41, Ready()));
+  EXPECT_FALSE(readiness.Reset(41, ReadySet()));
   for (int i = 0; i < 9; ++i) {
     EXPECT_TRUE(ReportAndWake(readiness, 41, kReadable));
     EXPECT_EQ(readiness.Current().tick, static_cast<std::uint32_t>(i + 1) % 4);
@@ -111,7 +111,7 @@ TEST(ReadinessTest, TickWrapsWithoutTouchingItsNeighbours) {
 TEST(ReadinessTest, EdgeOfAnotherGenerationIsIgnored) {
   Readiness readiness;
   CountingWaker counter;
-  EXPECT_FALSE(readiness.Reset(5, Ready()));
+  EXPECT_FALSE(readiness.Reset(5, ReadySet()));
   EXPECT_TRUE(PollWith(readiness, counter).pending());
   EXPECT_FALSE(ReportAndWake(readiness, 4, kReadable));
   EXPECT_FALSE(ReportAndWake(readiness, 6, kReadable));
@@ -122,9 +122,9 @@ TEST(ReadinessTest, EdgeOfAnotherGenerationIsIgnored) {
 
 TEST(ReadinessTest, GenerationWrapsFromItsMaximum) {
   Readiness readiness;
-  EXPECT_FALSE(readiness.Reset(UINT32_MAX, Ready()));
+  EXPECT_FALSE(readiness.Reset(UINT32_MAX, ReadySet()));
   EXPECT_TRUE(ReportAndWake(readiness, UINT32_MAX, kReadable));
-  EXPECT_FALSE(readiness.Reset(0, Ready()));
+  EXPECT_FALSE(readiness.Reset(0, ReadySet()));
   EXPECT_FALSE(ReportAndWake(readiness, UINT32_MAX, kReadable));
   EXPECT_TRUE(ReportAndWake(readiness, 0, kReadable));
 }
@@ -161,7 +161,7 @@ TEST(ReadinessTest, ResetGivesBackWhatTheLastOwnerLeft) {
   Readiness readiness;
   CountingWaker counter;
   EXPECT_TRUE(PollWith(readiness, counter).pending());
-  EXPECT_TRUE(readiness.Reset(1, Ready()));
+  EXPECT_TRUE(readiness.Reset(1, ReadySet()));
   EXPECT_EQ(counter.alive(), 0);
   EXPECT_EQ(counter.wakes(), 0);
   EXPECT_TRUE(PollWith(readiness, counter).pending());
@@ -171,9 +171,9 @@ TEST(ReadinessTest, ResetGivesBackWhatTheLastOwnerLeft) {
 
 TEST(ReadinessTest, ShutdownCannotBeCleared) {
   Readiness readiness;
-  ReportAndWake(readiness, 0, Ready(Ready::kShutdown | Ready::kReadable));
+  ReportAndWake(readiness, 0, ReadySet(ReadySet::kShutdown | ReadySet::kReadable));
   readiness.Clear(readiness.Current());
-  EXPECT_EQ(readiness.Current().ready, Ready(Ready::kShutdown));
+  EXPECT_EQ(readiness.Current().ready, ReadySet(ReadySet::kShutdown));
 }
 
 // A waker that runs the test's code when it is cloned, woken or dropped.

@@ -1,8 +1,8 @@
-// The vocabulary of readiness: Direction, Interest, Ready, ReadyEvent.
+// The vocabulary of readiness: Direction, Interest, ReadySet, ReadyEvent.
 //
 // A descriptor has two directions, one to read and one to write. Interest says
-// which of them a registration watches; Ready says what the system reported;
-// ReadyEvent is Ready together with the tick of the edge that it came from.
+// which of them a registration watches; ReadySet says what the system reported;
+// ReadyEvent is ReadySet together with the tick of the edge that it came from.
 //
 // Thread-safety: plain values.
 
@@ -42,7 +42,7 @@ class Interest {
 
 // A set of conditions. Readiness is a hint: the operation may still say that
 // it would block.
-class Ready {
+class ReadySet {
  public:
   enum Bit : std::uint8_t {
     kReadable = 1 << 0,
@@ -55,14 +55,14 @@ class Ready {
   };
   static constexpr int kBitCount = 7;
 
-  constexpr Ready() = default;
-  explicit constexpr Ready(unsigned bits) : bits_(static_cast<std::uint8_t>(bits)) {}
+  constexpr ReadySet() = default;
+  explicit constexpr ReadySet(unsigned bits) : bits_(static_cast<std::uint8_t>(bits)) {}
 
   // All conditions that concern one direction.
-  static constexpr Ready MaskOf(Direction direction) {
+  static constexpr ReadySet MaskOf(Direction direction) {
     return direction == Direction::kRead
-               ? Ready(kReadable | kReadClosed | kError | kPriority | kShutdown)
-               : Ready(kWritable | kWriteClosed | kError | kShutdown);
+               ? ReadySet(kReadable | kReadClosed | kError | kPriority | kShutdown)
+               : ReadySet(kWritable | kWriteClosed | kError | kShutdown);
   }
 
   constexpr bool readable() const { return Has(kReadable); }
@@ -76,9 +76,13 @@ class Ready {
   constexpr bool empty() const { return bits_ == 0; }
   constexpr std::uint8_t bits() const { return bits_; }
 
-  friend constexpr Ready operator|(Ready a, Ready b) { return Ready(unsigned{a.bits_} | b.bits_); }
-  friend constexpr Ready operator&(Ready a, Ready b) { return Ready(unsigned{a.bits_} & b.bits_); }
-  friend constexpr bool operator==(Ready a, Ready b) { return a.bits_ == b.bits_; }
+  friend constexpr ReadySet operator|(ReadySet a, ReadySet b) {
+    return ReadySet(unsigned{a.bits_} | b.bits_);
+  }
+  friend constexpr ReadySet operator&(ReadySet a, ReadySet b) {
+    return ReadySet(unsigned{a.bits_} & b.bits_);
+  }
+  friend constexpr bool operator==(ReadySet a, ReadySet b) { return a.bits_ == b.bits_; }
 
  private:
   constexpr bool Has(Bit bit) const { return (bits_ & bit) != 0; }
@@ -89,7 +93,7 @@ class Ready {
 // Readiness as seen at one moment. `tick` names the last edge that is part of
 // it; Registration::ClearReady() uses it to leave newer edges alone.
 struct ReadyEvent {
-  Ready ready;
+  ReadySet ready;
   std::uint32_t tick = 0;
 };
 

@@ -24,7 +24,7 @@
 // functions on one direction are for one thread at a time, functions on
 // different directions may run at once. Reset and destruction only when neither
 // uses it; events may arrive meanwhile. A registration may outlive its reactor:
-// from then on it is always ready, with Ready::shutdown().
+// from then on it is always ready, with ReadySet::shutdown().
 // Memory ordering: as readiness.h says; what one poll wrote is seen by the next,
 // on whatever thread the executor runs it.
 // Cost: Register and Reset one system call and one short lock each. PollReady:
@@ -83,7 +83,7 @@ class Registration {
 
   // Registers another descriptor with the same reactor.
   absl::StatusOr<Registration> RegisterSibling(int fd, Interest interest,
-                                               Ready initial = Ready()) const {
+                                               ReadySet initial = ReadySet()) const {
     return Create(registry_, fd, interest, initial);
   }
 
@@ -107,7 +107,7 @@ class Registration {
 
   static absl::StatusOr<Registration> Create(
       const std::shared_ptr<reactor_internal::Registry>& registry, int fd, Interest interest,
-      Ready initial) {
+      ReadySet initial) {
     absl::StatusOr<reactor_internal::Slot*> slot = registry->Add(fd, interest, initial);
     if (!slot.ok()) return slot.status();
     return Registration(registry, *slot, fd);
@@ -120,7 +120,7 @@ class Registration {
 
 // Waits until one direction of a registration is ready. A future, and the
 // building block of others: unlike most futures it may be polled again after
-// Ready, for the next wait. Borrows the registration.
+// ReadySet, for the next wait. Borrows the registration.
 //
 // Cancellation: dropping it loses nothing; its waker is dropped with it.
 class [[nodiscard]] ReadyWait {

@@ -7,7 +7,7 @@
 
 namespace home::reactor_internal {
 
-absl::StatusOr<Slot*> Registry::Add(int fd, Interest interest, Ready initial) {
+absl::StatusOr<Slot*> Registry::Add(int fd, Interest interest, ReadySet initial) {
   Slot* slot;
   std::uint64_t key;
   {
@@ -22,7 +22,7 @@ absl::StatusOr<Slot*> Registry::Add(int fd, Interest interest, Ready initial) {
     // No event carries this generation yet, so nothing can come in between.
     for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
       const Waker none =
-          slot->of(direction).Reset(slot->generation, initial & Ready::MaskOf(direction));
+          slot->of(direction).Reset(slot->generation, initial & ReadySet::MaskOf(direction));
     }
     key = slot->key();
   }
@@ -46,8 +46,8 @@ void Registry::Release(Slot* slot) {
   Waker writer;
   const std::lock_guard<std::mutex> lock(mutex_);
   ++slot->generation;
-  reader = slot->of(Direction::kRead).Reset(slot->generation, Ready());
-  writer = slot->of(Direction::kWrite).Reset(slot->generation, Ready());
+  reader = slot->of(Direction::kRead).Reset(slot->generation, ReadySet());
+  writer = slot->of(Direction::kWrite).Reset(slot->generation, ReadySet());
   slab_.Free(slot);
 }
 
@@ -57,7 +57,7 @@ bool Registry::Dispatch(const Poller::Event& event, WakeList& wakes) {
   const auto generation = static_cast<std::uint32_t>(event.key >> 32);
   bool live = false;
   for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
-    const Ready ready = event.ready & Ready::MaskOf(direction);
+    const ReadySet ready = event.ready & ReadySet::MaskOf(direction);
     if (ready.empty()) continue;
     Waker waker;
     live |= slot->of(direction).Report(generation, ready, &waker);
@@ -74,7 +74,7 @@ void Registry::Shutdown(WakeList& wakes) {
     // Free slots are marked as well; nobody will be given one again.
     for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
       Waker waker;
-      slot->of(direction).Report(slot->generation, Ready(Ready::kShutdown), &waker);
+      slot->of(direction).Report(slot->generation, ReadySet(ReadySet::kShutdown), &waker);
       if (waker) wakes.Push(std::move(waker));
     }
   }

@@ -28,7 +28,7 @@ class Registry {
   Poller& poller() { return *poller_; }
 
   // Gives `fd` a slot that starts with `initial` and has it watched.
-  absl::StatusOr<Slot*> Add(int fd, Interest interest, Ready initial);
+  absl::StatusOr<Slot*> Add(int fd, Interest interest, ReadySet initial);
   // Ends it. A waker that waits is dropped.
   void Remove(Slot* slot, int fd);
 
@@ -36,7 +36,7 @@ class Registry {
   // descriptor that was removed.
   bool Dispatch(const Poller::Event& event, WakeList& wakes);
 
-  // The reactor dies: everything becomes ready with Ready::kShutdown.
+  // The reactor dies: everything becomes ready with ReadySet::kShutdown.
   void Shutdown(WakeList& wakes);
 
  private:
