@@ -27,7 +27,11 @@ FutureOutput<F> Await(F&& future) {
   for (;;) {
     const int wakes = counter.wakes();
     home::Poll<FutureOutput<F>> poll = PollOnce(future, counter);
-    if (poll.ready()) return std::move(poll).value();
+    if (poll.ready()) {
+      // The poller may still be inside the wake-up that got us here.
+      while (counter.alive() != 0) std::this_thread::yield();
+      return std::move(poll).value();
+    }
     while (counter.wakes() == wakes) std::this_thread::yield();
   }
 }
