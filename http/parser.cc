@@ -289,9 +289,14 @@ const char* RequestParser::CheckHead(absl::string_view head, StatusCode& status)
     status = StatusCode::kHttpVersionNotSupported;
     return "only HTTP/1.0 and HTTP/1.1 are supported";
   }
+  for (const char c : target_.At(head.data())) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte == 0x7f) return "the request target contains a control character";
+  }
   int hosts = 0;
   for (const Field& field : fields_) {
     const absl::string_view name = field.name.At(head.data());
+    if (!IsToken(name)) return "the name of a field is no token";
     if (name.size() == 4 && absl::EqualsIgnoreCase(name, "host")) {
       ++hosts;
     } else if (name.size() == 6 && absl::EqualsIgnoreCase(name, "expect")) {

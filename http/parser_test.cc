@@ -184,6 +184,8 @@ TEST(ParserTest, RefusesWithTheRightStatus) {
       {"GET / XTTP/1.1\r\nHost: a\r\n\r\n", StatusCode::kBadRequest},
       {"GET /\r\nHost: a\r\n\r\n", StatusCode::kHttpVersionNotSupported},  // HTTP/0.9's form
       {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", StatusCode::kBadRequest},
+      {"GET / HTTP/1.1\r\nHost: a\r\nB d: x\r\n\r\n", StatusCode::kBadRequest},
+      {"GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n", StatusCode::kBadRequest},
       {"GET / HTTP/1.1\r\nHost: a\r\nB@d: x\r\n\r\n", StatusCode::kBadRequest},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: a\x01\r\n\r\n", StatusCode::kBadRequest},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", StatusCode::kBadRequest},  // folded

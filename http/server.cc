@@ -71,7 +71,7 @@ Async<absl::Status> Accept(std::shared_ptr<ServerState> state, TcpListener liste
     // Responses are written whole; gathering small writes would only delay them.
     // A failure shows when the connection is used.
     (void)stream->SetNoDelay(true);
-    Spawn(ConnectionTask(*std::move(stream), state));
+    Spawn(ConnectionTask(*std::move(stream), state)).Detach();
   }
   co_return absl::OkStatus();
 }
