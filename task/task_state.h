@@ -205,9 +205,10 @@ class BasicTaskState {
       if (now.complete() || now.cancelled()) return NotifyResult::kDone;
       const std::uint64_t next = word | S::kCancelled | (now.idle() ? S::kNotified : 0);
       // release: what the aborter did before is seen by the cancellation. pairs
-      // with: TransitionToRunning(), TransitionToIdle(). No acquire: nothing of
-      // the task is read.
-      if (word_.compare_exchange_weak(word, next, std::memory_order_release,
+      // with: TransitionToRunning(), TransitionToIdle(). acquire: who submits the
+      // task writes its queue link, after the last worker's reads of it. pairs
+      // with: TransitionToIdle().
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
         return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
       }
@@ -269,7 +270,8 @@ class BasicTaskState {
       if (complete && given_up == 0) return NotifyResult::kDone;
       const std::uint64_t next = (complete ? word : word | S::kNotified) - given_up;
       // release: also if the bit is set already, see the top. pairs with:
-      // TransitionToRunning(). acquire: only for the freeing of the cell.
+      // TransitionToRunning(). acquire: for the freeing of the cell,
+      // and for the queue link, as in Abort().
       if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
         if (S(next).references() == 0) return NotifyResult::kDestroy;
