@@ -2,12 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HOME_FRAMES_UNCACHED 1
@@ -51,8 +51,8 @@ void FreeChain(Block* chain) {
 class ABSL_CACHELINE_ALIGNED Depot {
  public:
   // A full magazine, or null.
-  Block* Take() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
+  Block* Take() {
+    const std::lock_guard lock(mutex_);
     Block* magazine = full_;
     if (magazine != nullptr) {
       full_ = magazine->next_magazine;
@@ -61,9 +61,9 @@ class ABSL_CACHELINE_ALIGNED Depot {
     return magazine;
   }
 
-  void Give(Block* magazine, std::size_t size_class) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Give(Block* magazine, std::size_t size_class) {
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       if ((count_ + 1) * kMagazineSize * BytesOf(size_class) <= kDepotBytes) {
         magazine->next_magazine = full_;
         full_ = magazine;
@@ -75,9 +75,9 @@ class ABSL_CACHELINE_ALIGNED Depot {
   }
 
  private:
-  absl::Mutex mutex_;
-  Block* full_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::mutex mutex_;
+  Block* full_ = nullptr;
+  std::size_t count_ = 0;
 };
 
 // Never destroyed: frames may be freed by threads that outlive static storage.

@@ -5,7 +5,7 @@
 // wakes them all then.
 //
 //   WakeList wakes;
-//   { absl::MutexLock lock(&mutex_); while (...) wakes.Push(std::move(w)); }
+//   { std::lock_guard lock(mutex_); while (...) wakes.Push(std::move(w)); }
 //   wakes.WakeAll();
 //
 // Thread-safety: one thread at a time. Cost: no allocation up to 16 wakers; the

@@ -37,7 +37,7 @@ BlockingPool::BlockingPool(BlockingPoolOptions options)
 void BlockingPool::Schedule(TaskHeader* task) noexcept {
   bool start = false;
   {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     if (!state_->closed) {
       task->next = nullptr;
       (state_->tail != nullptr ? state_->tail->next : state_->head) = task;
@@ -45,7 +45,7 @@ void BlockingPool::Schedule(TaskHeader* task) noexcept {
       ++state_->queued;
       if (state_->idle > state_->promised) {
         ++state_->promised;
-        state_->work.Signal();
+        state_->work.notify_one();
         return;
       }
       if (state_->threads >= options_.max_threads) return;
@@ -59,14 +59,14 @@ void BlockingPool::Schedule(TaskHeader* task) noexcept {
   // there is none, nobody would ever take it.
   MpscNode* stranded = nullptr;
   {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     --state_->threads;
     if (state_->threads == 0) {
       stranded = std::exchange(state_->head, nullptr);
       state_->tail = nullptr;
       state_->queued = 0;
     }
-    state_->ended.SignalAll();
+    state_->ended.notify_all();
   }
   while (stranded != nullptr) {
     CancelClosure(static_cast<TaskHeader*>(std::exchange(stranded, stranded->next)));
@@ -83,9 +83,9 @@ bool BlockingPool::StartThread() {
                around = options_.around_thread] {
     SetThreadName(name);
     around([&state, keep_alive] { RunThread(state, keep_alive); });
-    absl::MutexLock lock(&state->mutex);
+    const std::lock_guard lock(state->mutex);
     --state->threads;
-    state->ended.SignalAll();
+    state->ended.notify_all();
   };
   HOME_FUTURE_TRY {
     std::thread(std::move(body)).detach();
@@ -95,21 +95,22 @@ bool BlockingPool::StartThread() {
 }
 
 void BlockingPool::RunThread(const std::shared_ptr<State>& state, absl::Duration keep_alive) {
-  state->mutex.Lock();
+  std::unique_lock lock(state->mutex);
   while (true) {
     if (state->head != nullptr) {
       TaskHeader* task = static_cast<TaskHeader*>(state->head);
       state->head = task->next;
       if (state->head == nullptr) state->tail = nullptr;
       --state->queued;
-      state->mutex.Unlock();
+      lock.unlock();
       RunClosure(task);
-      state->mutex.Lock();
+      lock.lock();
       continue;
     }
     if (state->closed) break;
     ++state->idle;
-    const bool timed_out = state->work.WaitWithTimeout(&state->mutex, keep_alive);
+    const bool timed_out = state->work.wait_for(lock, absl::ToChronoNanoseconds(keep_alive)) ==
+                           std::cv_status::timeout;
     --state->idle;
     // A signal may wake a thread whose time is up as well: the promise counts.
     if (state->promised > 0) {
@@ -118,34 +119,30 @@ void BlockingPool::RunThread(const std::shared_ptr<State>& state, absl::Duration
     }
     if (timed_out && state->head == nullptr) break;
   }
-  state->mutex.Unlock();
 }
 
 void BlockingPool::Close() {
   MpscNode* queued = nullptr;
   {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     state_->closed = true;
     queued = std::exchange(state_->head, nullptr);
     state_->tail = nullptr;
     state_->queued = 0;
-    state_->work.SignalAll();
+    state_->work.notify_all();
   }
   while (queued != nullptr) {
     CancelClosure(static_cast<TaskHeader*>(std::exchange(queued, queued->next)));
   }
 }
 
-bool BlockingPool::AwaitThreads(absl::Time deadline) {
-  absl::MutexLock lock(&state_->mutex);
-  while (state_->threads > 0) {
-    if (state_->ended.WaitWithDeadline(&state_->mutex, deadline)) return state_->threads == 0;
-  }
-  return true;
+bool BlockingPool::AwaitThreads(Deadline deadline) {
+  std::unique_lock lock(state_->mutex);
+  return WaitUntil(state_->ended, lock, deadline, [this] { return state_->threads == 0; });
 }
 
 BlockingPool::Counts BlockingPool::counts() const {
-  absl::MutexLock lock(&state_->mutex);
+  const std::lock_guard lock(state_->mutex);
   return {state_->threads, state_->idle, state_->queued};
 }
 

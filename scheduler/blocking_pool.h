@@ -14,18 +14,32 @@
 #ifndef HOME_SCHEDULER_BLOCKING_POOL_H_
 #define HOME_SCHEDULER_BLOCKING_POOL_H_
 
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "home/task/task_header.h"
 
 namespace home::scheduler_internal {
+
+// The end of somebody's patience; none waits for ever.
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+// Waits for `condition` under `lock`. False: the deadline came first.
+template <typename Condition>
+bool WaitUntil(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+               Deadline deadline, Condition condition) {
+  if (deadline) return changed.wait_until(lock, *deadline, condition);
+  changed.wait(lock, condition);
+  return true;
+}
 
 struct BlockingPoolOptions {
   std::size_t max_threads = 512;
@@ -52,7 +66,7 @@ class BlockingPool final : public TaskScheduler {
   void Close();
   // After Close(): waits until all threads have ended. False: some run still at
   // the deadline. Not from a thread of the pool.
-  [[nodiscard]] bool AwaitThreads(absl::Time deadline);
+  [[nodiscard]] bool AwaitThreads(Deadline deadline);
 
   struct Counts {
     std::size_t threads = 0;
@@ -64,17 +78,18 @@ class BlockingPool final : public TaskScheduler {
  private:
   // What the threads share; outlives the pool if a closure outlives a shutdown.
   struct State {
-    mutable absl::Mutex mutex;
-    MpscNode* head ABSL_GUARDED_BY(mutex) = nullptr;
-    MpscNode* tail ABSL_GUARDED_BY(mutex) = nullptr;
-    std::size_t queued ABSL_GUARDED_BY(mutex) = 0;
-    std::size_t threads ABSL_GUARDED_BY(mutex) = 0;
-    std::size_t idle ABSL_GUARDED_BY(mutex) = 0;
+    std::mutex mutex;
+    // All under the mutex.
+    MpscNode* head = nullptr;
+    MpscNode* tail = nullptr;
+    std::size_t queued = 0;
+    std::size_t threads = 0;
+    std::size_t idle = 0;
     // Idle threads that were promised a queued closure and have not woken yet.
-    std::size_t promised ABSL_GUARDED_BY(mutex) = 0;
-    bool closed ABSL_GUARDED_BY(mutex) = false;
-    absl::CondVar work;
-    absl::CondVar ended;
+    std::size_t promised = 0;
+    bool closed = false;
+    std::condition_variable work;
+    std::condition_variable ended;
   };
 
   static void RunThread(const std::shared_ptr<State>& state, absl::Duration keep_alive);

@@ -41,11 +41,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace home::scheduler_internal {
 
@@ -66,7 +64,7 @@ class Idle {
     // later leaver reads. pairs with: StopSearching(), Sleep().
     const std::uint32_t state = state_.fetch_add(0, std::memory_order_acq_rel);
     if (!ShouldWake(state)) return std::nullopt;
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     // relaxed: the lock orders it after the other notifiers; a searcher that has
     // come since will look at the queues after I1's point, as it entered after.
     if (!ShouldWake(state_.load(std::memory_order_relaxed)) || sleepers_.empty()) {
@@ -98,7 +96,7 @@ class Idle {
   // A worker goes to sleep; from here on it may be unparked at any moment. See
   // "leave".
   void Sleep(std::size_t worker, bool searching) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     sleepers_.push_back(worker);
     // I1. pairs with: WorkerToNotify().
     state_.fetch_sub(kAwake + (searching ? kSearching : 0), std::memory_order_acq_rel);
@@ -107,7 +105,7 @@ class Idle {
   // A worker is awake again. True: somebody notified it, and it counts as
   // searching; false: it woke by itself.
   [[nodiscard]] bool WakeUp(std::size_t worker) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto position = std::find(sleepers_.begin(), sleepers_.end(), worker);
     if (position == sleepers_.end()) return true;
     sleepers_.erase(position);
@@ -135,8 +133,9 @@ class Idle {
 
   const std::uint32_t workers_;
   std::atomic<std::uint32_t> state_;
-  absl::Mutex mutex_;
-  std::vector<std::size_t> sleepers_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  // Under the mutex.
+  std::vector<std::size_t> sleepers_;
 };
 
 }  // namespace home::scheduler_internal

@@ -14,9 +14,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "home/task/task_header.h"
 
 namespace home::scheduler_internal {
@@ -28,8 +27,8 @@ class Injector {
   Injector& operator=(const Injector&) = delete;
 
   // Appends `task`. False: the queue is closed and the task still the caller's.
-  [[nodiscard]] bool Push(TaskHeader* task) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
+  [[nodiscard]] bool Push(TaskHeader* task) {
+    const std::lock_guard lock(mutex_);
     if (closed_) return false;
     task->next = nullptr;
     (tail_ != nullptr ? tail_->next : head_) = task;
@@ -41,11 +40,11 @@ class Injector {
 
   // Takes up to `limit` tasks, oldest first, and hands each to `take`.
   template <typename Take>
-  void PopBatch(std::size_t limit, Take take) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void PopBatch(std::size_t limit, Take take) {
     MpscNode* chain = nullptr;
     std::size_t count = 0;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       count = std::min(limit, size());
       if (count == 0) return;
       chain = head_;
@@ -61,8 +60,8 @@ class Injector {
   }
 
   // Refuses all further tasks, if there are none left inside. False: there are.
-  [[nodiscard]] bool CloseIfEmpty() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
+  [[nodiscard]] bool CloseIfEmpty() {
+    const std::lock_guard lock(mutex_);
     closed_ = closed_ || head_ == nullptr;
     return closed_;
   }
@@ -75,22 +74,24 @@ class Injector {
   [[nodiscard]] bool empty() const { return size() == 0; }
 
   // How many tasks were ever pushed.
-  [[nodiscard]] std::uint64_t pushed() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
+  [[nodiscard]] std::uint64_t pushed() const {
+    const std::lock_guard lock(mutex_);
     return pushed_;
   }
 
  private:
-  void SetSize(std::size_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // Under the mutex.
+  void SetSize(std::size_t size) {
     // relaxed: see size().
     size_.store(size, std::memory_order_relaxed);
   }
 
-  mutable absl::Mutex mutex_;
-  MpscNode* head_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  MpscNode* tail_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::uint64_t pushed_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::mutex mutex_;
+  // All but size_ under the mutex.
+  MpscNode* head_ = nullptr;
+  MpscNode* tail_ = nullptr;
+  bool closed_ = false;
+  std::uint64_t pushed_ = 0;
   std::atomic<std::size_t> size_{0};
 };
 

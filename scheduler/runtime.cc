@@ -1,5 +1,7 @@
 #include "home/scheduler/runtime.h"
 
+#include <chrono>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/fatal.h"
@@ -37,7 +39,9 @@ bool Runtime::Shutdown(absl::Duration timeout) {
         "or BlockOn calls: it would wait for itself");
   }
   const std::shared_ptr<Scheduler> scheduler = std::move(scheduler_);
-  return scheduler->Shutdown(absl::Now() + timeout);
+  // More than the clock can hold counts as for ever.
+  if (timeout > absl::Hours(24 * 365)) return scheduler->Shutdown(std::nullopt);
+  return scheduler->Shutdown(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout));
 }
 
 Scheduler* Runtime::Checked() const {

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -14,7 +16,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -34,7 +35,7 @@ class Oneshot {
   void Set(int value) {
     Waker waker;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       value_ = value;
       waker = std::move(waker_);
     }
@@ -43,7 +44,7 @@ class Oneshot {
   auto Wait() {
     return PollFn([this](Context& cx) -> Poll<int> {
       Waker old;
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       if (value_) return *value_;
       if (!waker_ || !waker_.WillWake(cx.waker())) {
         old = std::move(waker_);
@@ -54,7 +55,7 @@ class Oneshot {
   }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::optional<int> value_;
   Waker waker_;
 };
@@ -157,12 +158,12 @@ TEST_P(RuntimeTest, YieldLetsOthersRun) {
   std::vector<int> order = runtime_.BlockOn([]() -> Async<std::vector<int>> {
     // One worker's order is what is tested, so all runs in one task's queue.
     auto log = std::make_shared<std::vector<int>>();
-    auto mutex = std::make_shared<absl::Mutex>();
-    auto body = [](std::shared_ptr<std::vector<int>> shared, std::shared_ptr<absl::Mutex> lock,
+    auto mutex = std::make_shared<std::mutex>();
+    auto body = [](std::shared_ptr<std::vector<int>> shared, std::shared_ptr<std::mutex> lock,
                    int id) -> Async<> {
       for (int i = 0; i < 3; ++i) {
         {
-          absl::MutexLock held(lock.get());
+          const std::lock_guard held(*lock);
           shared->push_back(id);
         }
         co_await YieldNow();
@@ -267,7 +268,7 @@ TEST_P(RuntimeTest, MetricsCountTasks) {
 TEST_P(RuntimeTest, PingPongThroughTheLifoSlotStarvesNobody) {
   runtime_.BlockOn([]() -> Async<> {
     struct Table {
-      absl::Mutex mutex;
+      std::mutex mutex;
       int turn = 0;
       Waker wakers[2];
       bool stop = false;
@@ -278,7 +279,7 @@ TEST_P(RuntimeTest, PingPongThroughTheLifoSlotStarvesNobody) {
         Waker other;
         bool stop = false;
         {
-          absl::MutexLock lock(&shared->mutex);
+          const std::lock_guard lock(shared->mutex);
           shared->wakers[me] = cx.waker().Clone();
           other = std::move(shared->wakers[1 - me]);
           stop = shared->stop;
@@ -292,7 +293,7 @@ TEST_P(RuntimeTest, PingPongThroughTheLifoSlotStarvesNobody) {
     JoinHandle<void> pong = Spawn(player(table, 1));
     JoinHandle<void> third = Spawn([table]() -> Async<> {
       for (int i = 0; i < 100; ++i) co_await YieldNow();
-      absl::MutexLock lock(&table->mutex);
+      const std::lock_guard lock(table->mutex);
       table->stop = true;
       for (Waker& waker : table->wakers) std::move(waker).Wake();
     });
@@ -453,36 +454,36 @@ TEST_P(RuntimeTest, WakesRaceWithShutdown) {
 
 TEST_P(RuntimeTest, ShutdownWaitsForBlockingClosuresThatRun) {
   std::atomic<bool> done{false};
-  absl::Notification started;
+  std::promise<void> started;
   Runtime runtime = MakeRuntime(GetParam());
   runtime
       .SpawnBlocking([&] {
-        started.Notify();
+        started.set_value();
         absl::SleepFor(absl::Milliseconds(20));
         done.store(true);
       })
       .Detach();
-  started.WaitForNotification();
+  started.get_future().wait();
   EXPECT_TRUE(runtime.Shutdown(absl::InfiniteDuration()));
   EXPECT_TRUE(done.load());
 }
 
 TEST_P(RuntimeTest, ShutdownGivesUpOnWhatDoesNotEnd) {
-  absl::Notification release;
-  absl::Notification started;
-  absl::Notification ended;
+  std::promise<void> release;
+  std::promise<void> started;
+  std::promise<void> ended;
   Runtime runtime = MakeRuntime(GetParam());
   runtime
       .SpawnBlocking([&] {
-        started.Notify();
-        release.WaitForNotification();
-        ended.Notify();
+        started.set_value();
+        release.get_future().wait();
+        ended.set_value();
       })
       .Detach();
-  started.WaitForNotification();
+  started.get_future().wait();
   EXPECT_FALSE(runtime.Shutdown(absl::Milliseconds(5)));
-  release.Notify();
-  ended.WaitForNotification();
+  release.set_value();
+  ended.get_future().wait();
 }
 
 INSTANTIATE_TEST_SUITE_P(Flavours, RuntimeTest,

@@ -73,11 +73,8 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
   HOME_FUTURE_TRY { scheduler->StartThreads(); }
   HOME_FUTURE_CATCH_ALL {
     const std::size_t started = scheduler->threads_.size();
-    {
-      absl::MutexLock lock(&scheduler->mutex_);
-      scheduler->running_ = started;
-    }
-    static_cast<void>(scheduler->Shutdown(absl::InfiniteFuture()));
+    scheduler->LeaveWorkers(scheduler->workers() - started);
+    static_cast<void>(scheduler->Shutdown(std::nullopt));
     return absl::ResourceExhaustedError(absl::StrCat("runtime: could not start worker thread ",
                                                      started + 1, " of ", scheduler->workers()));
   }
@@ -108,7 +105,7 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::StartThreads() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     running_ = workers_.size();
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -119,7 +116,7 @@ void Scheduler::StartThreads() {
         const CurrentWorkerScope current(self->workers_[i].get());
         self->workers_[i]->Run([scheduler = self.get()] { return scheduler->stopping(); });
       }
-      self->LeaveWorker();
+      self->LeaveWorkers(1);
     });
   }
 }
@@ -161,7 +158,7 @@ void Scheduler::OnUnjoinedException(const TaskHeader& task, std::exception_ptr e
 }
 
 void Scheduler::RunHere(const std::function<bool()>& done) {
-  absl::MutexLock lock(&run_here_mutex_);
+  const std::lock_guard lock(run_here_mutex_);
   const CurrentWorkerScope current(workers_[0].get());
   // release: as WakeMain().
   main_woken_.store(true, std::memory_order_release);
@@ -204,20 +201,17 @@ bool Scheduler::WorkVisible() const {
   return false;
 }
 
-bool Scheduler::Shutdown(absl::Time deadline) {
+bool Scheduler::Shutdown(Deadline deadline) {
   stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
   blocking_.Close();
   for (const auto& worker : workers_) worker->Unpark();
   bool drained = true;
   if (options_.current_thread) {
-    absl::MutexLock lock(&run_here_mutex_);
+    const std::lock_guard lock(run_here_mutex_);
     Drain();
   } else {
-    absl::MutexLock lock(&mutex_);
-    while (!drained_ && running_ > 0) {
-      if (drained_changed_.WaitWithDeadline(&mutex_, deadline)) break;
-    }
-    drained = drained_ || running_ == 0;
+    std::unique_lock lock(mutex_);
+    drained = WaitUntil(drained_changed_, lock, deadline, [this] { return drained_; });
   }
   for (std::thread& thread : threads_) {
     if (drained) {
@@ -231,15 +225,16 @@ bool Scheduler::Shutdown(absl::Time deadline) {
   return blocking_.AwaitThreads(deadline) && drained;
 }
 
-void Scheduler::LeaveWorker() {
+void Scheduler::LeaveWorkers(std::size_t count) {
   {
-    absl::MutexLock lock(&mutex_);
-    if (--running_ > 0) return;
+    const std::lock_guard lock(mutex_);
+    running_ -= count;
+    if (running_ > 0) return;
   }
   Drain();
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   drained_ = true;
-  drained_changed_.SignalAll();
+  drained_changed_.notify_all();
 }
 
 void Scheduler::Drain() {

@@ -58,18 +58,18 @@
 #define HOME_SCHEDULER_SCHEDULER_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/blocking_pool.h"
@@ -121,7 +121,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   // Steps 1 to 4 above, and the same for the blocking pool. False: some thread
   // was still busy at the deadline; it ends the shutdown when it comes back.
-  [[nodiscard]] bool Shutdown(absl::Time deadline);
+  [[nodiscard]] bool Shutdown(Deadline deadline);
 
   [[nodiscard]] RuntimeMetrics Metrics() const;
   [[nodiscard]] const SchedulerOptions& options() const { return options_; }
@@ -155,8 +155,9 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
 
   void StartThreads();
-  // Called by each worker's thread as it leaves; the last one drains.
-  void LeaveWorker();
+  // Called by each worker's thread as it leaves, and for those that could not
+  // be started; the last one drains.
+  void LeaveWorkers(std::size_t count);
   void Drain();
   void Inject(TaskHeader* task) noexcept;
 
@@ -178,13 +179,14 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   std::atomic<std::uint64_t> outside_completed_{0};
 
   // One BlockOn of the current-thread flavour at a time.
-  absl::Mutex run_here_mutex_;
+  std::mutex run_here_mutex_;
   std::atomic<bool> main_woken_{false};
 
-  absl::Mutex mutex_;
-  std::size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool drained_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::CondVar drained_changed_;
+  std::mutex mutex_;
+  // Both under the mutex.
+  std::size_t running_ = 0;
+  bool drained_ = false;
+  std::condition_variable drained_changed_;
 };
 
 }  // namespace scheduler_internal

@@ -4,11 +4,11 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
@@ -28,16 +28,16 @@ constexpr int kRounds = 2000;
 class WakerBox {
  public:
   void Put(Waker waker) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     waker_ = std::move(waker);
   }
   Waker Take() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return std::move(waker_);
   }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   Waker waker_;
 };
 

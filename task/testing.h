@@ -7,11 +7,10 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <mutex>
 #include <source_location>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "home/task/run_task.h"
 #include "home/task/spawnable.h"
 #include "home/task/task_header.h"
@@ -64,7 +63,7 @@ class ManualScheduler final : public TaskScheduler {
   int unjoined_exceptions() const { return unjoined_exceptions_; }
 
   void Schedule(TaskHeader* task) noexcept override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     queue_.push_back(task);
   }
   void OnUnjoinedException(const TaskHeader&, std::exception_ptr) noexcept override {
@@ -87,15 +86,15 @@ class ManualScheduler final : public TaskScheduler {
 
  private:
   TaskHeader* Next() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (queue_.empty()) return nullptr;
     TaskHeader* task = queue_.front();
     queue_.pop_front();
     return task;
   }
 
-  absl::Mutex mutex_;
-  std::deque<TaskHeader*> queue_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::deque<TaskHeader*> queue_;
   TaskHeader* bound_ = nullptr;
   int unjoined_exceptions_ = 0;
 };
