@@ -1,0 +1,42 @@
+// Everything that a program on the runtime usually needs, in one header:
+//
+//   #include "home/runtime.h"
+//
+//   home::Async<int> Main() {
+//     auto other = home::Spawn(Compute());
+//     co_await home::Sleep(absl::Milliseconds(10));
+//     absl::StatusOr<int> value = co_await other;
+//     co_return value.value_or(0);
+//   }
+//
+//   int main() {
+//     absl::StatusOr<home::Runtime> runtime = home::RuntimeBuilder().Build();
+//     return runtime.ok() ? runtime->BlockOn(Main()) : 1;
+//   }
+//
+// Futures and coroutines, tasks, the runtime itself, timers, readiness of
+// descriptors, synchronisation. What talks to the world has headers of its own:
+// home/net, home/process, home/http. Programs that need one part only depend on
+// its target instead of //:runtime.
+
+#ifndef HOME_RUNTIME_H_
+#define HOME_RUNTIME_H_
+
+// IWYU pragma: begin_exports
+#include "home/future/async.h"
+#include "home/future/future.h"
+#include "home/future/join.h"
+#include "home/future/lazy.h"
+#include "home/future/map.h"
+#include "home/future/ready.h"
+#include "home/future/select.h"
+#include "home/reactor/registration.h"
+#include "home/scheduler/runtime.h"
+#include "home/sync/event.h"
+#include "home/task/join_handle.h"
+#include "home/timer/interval.h"
+#include "home/timer/sleep.h"
+#include "home/timer/timeout.h"
+// IWYU pragma: end_exports
+
+#endif  // HOME_RUNTIME_H_
