@@ -13,7 +13,7 @@ import sys
 
 
 def fact(name, value):
-    print(f"   {name:<34} {value}")
+    print(f"   {name:<38} {value}")
 
 
 def totals(path):
