@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
+#include <utility>
 
 namespace home {
 namespace {
@@ -72,6 +74,13 @@ home::Poll<Transfer> PollTransfer(ReadyWait& wait, Context& cx, ReadySet::Bit on
     if (UsedUp(transfer, wanted, (*ready).ready, only)) wait.Clear(*ready);
     return transfer;
   }
+}
+
+// Marks a future as done, for the check that it isn't polled again.
+template <typename Output>
+Output Finish(bool& done, Output output) {
+  done = true;
+  return output;
 }
 
 absl::Status TransferError(int error, absl::string_view operation, const SocketAddress& peer) {
@@ -162,9 +171,10 @@ absl::Status TcpConnect::Start() {
 }
 
 home::Poll<TcpConnect::Output> TcpConnect::Poll(Context& cx) {
+  assert(!done_ && "a Connect was polled after it was ready");
   if (!wait_.has_value()) {
     absl::Status started = Start();
-    if (!started.ok()) return Output(std::move(started));
+    if (!started.ok()) return Finish(done_, Output(std::move(started)));
   }
   for (;;) {
     home::Poll<ReadyEvent> ready = wait_->Poll(cx);
@@ -173,55 +183,59 @@ home::Poll<TcpConnect::Output> TcpConnect::Poll(Context& cx) {
     int error = 0;
     socklen_t length = sizeof(error);
     if (::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
-    if (error != 0) return Output(SocketError(error, kConnect, address_));
+    if (error != 0) return Finish(done_, Output(SocketError(error, kConnect, address_)));
     // No error and no peer: still connecting, the event was for nothing.
     sockaddr_storage peer;
     length = sizeof(peer);
     if (::getpeername(socket_.fd(), reinterpret_cast<sockaddr*>(&peer), &length) == 0) break;
-    if (errno != ENOTCONN) return Output(SocketError(errno, kConnect, address_));
-    if ((*ready).ready.shutdown()) return Output(ReactorGone(kConnect, address_));
+    if (errno != ENOTCONN) return Finish(done_, Output(SocketError(errno, kConnect, address_)));
+    if ((*ready).ready.shutdown()) return Finish(done_, Output(ReactorGone(kConnect, address_)));
     wait_->Clear(*ready);
   }
   wait_.reset();
-  return Output(TcpStream(std::move(socket_), address_));
+  return Finish(done_, Output(TcpStream(std::move(socket_), address_)));
 }
 
 home::Poll<TcpRead::Output> TcpRead::Poll(Context& cx) {
-  if (buffer_.empty()) return Output(std::size_t{0});
+  assert(!done_ && "a Read was polled after it was ready");
+  if (buffer_.empty()) return Finish(done_, Output(std::size_t{0}));
   home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kReadable, buffer_.size(),
                                                [this] { return Receive(stream_->fd(), buffer_); });
   if (transfer.pending()) return kPending;
   if ((*transfer).count < 0) {
-    return Output(TransferError((*transfer).error, kRead, stream_->peer_));
+    return Finish(done_, Output(TransferError((*transfer).error, kRead, stream_->peer_)));
   }
-  return Output(static_cast<std::size_t>((*transfer).count));
+  return Finish(done_, Output(static_cast<std::size_t>((*transfer).count)));
 }
 
 home::Poll<TcpWrite::Output> TcpWrite::Poll(Context& cx) {
-  if (data_.empty()) return Output(std::size_t{0});
+  assert(!done_ && "a Write was polled after it was ready");
+  if (data_.empty()) return Finish(done_, Output(std::size_t{0}));
   home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kWritable, data_.size(),
                                                [this] { return Send(stream_->fd(), data_); });
   if (transfer.pending()) return kPending;
   if ((*transfer).count < 0) {
-    return Output(TransferError((*transfer).error, kWrite, stream_->peer_));
+    return Finish(done_, Output(TransferError((*transfer).error, kWrite, stream_->peer_)));
   }
-  return Output(static_cast<std::size_t>((*transfer).count));
+  return Finish(done_, Output(static_cast<std::size_t>((*transfer).count)));
 }
 
 home::Poll<TcpWriteAll::Output> TcpWriteAll::Poll(Context& cx) {
+  assert(!done_ && "a WriteAll was polled after it was ready");
   while (!rest_.empty()) {
     home::Poll<Transfer> transfer = PollTransfer(wait_, cx, ReadySet::kWritable, rest_.size(),
                                                  [this] { return Send(stream_->fd(), rest_); });
     if (transfer.pending()) return kPending;
     if ((*transfer).count < 0) {
-      return Output(TransferError((*transfer).error, kWrite, stream_->peer_));
+      return Finish(done_, Output(TransferError((*transfer).error, kWrite, stream_->peer_)));
     }
     rest_.remove_prefix(static_cast<std::size_t>((*transfer).count));
   }
-  return Output(absl::OkStatus());
+  return Finish(done_, Output(absl::OkStatus()));
 }
 
 home::Poll<TcpWriteAllV::Output> TcpWriteAllV::Poll(Context& cx) {
+  assert(!done_ && "a WriteAllV was polled after it was ready");
   Advance(0);
   while (!rest_.empty()) {
     std::array<iovec, 64> vectors;
@@ -243,11 +257,11 @@ home::Poll<TcpWriteAllV::Output> TcpWriteAllV::Poll(Context& cx) {
     });
     if (transfer.pending()) return kPending;
     if ((*transfer).count < 0) {
-      return Output(TransferError((*transfer).error, kWrite, stream_->peer_));
+      return Finish(done_, Output(TransferError((*transfer).error, kWrite, stream_->peer_)));
     }
     Advance(static_cast<std::size_t>((*transfer).count));
   }
-  return Output(absl::OkStatus());
+  return Finish(done_, Output(absl::OkStatus()));
 }
 
 // Moves on by `written` bytes, and past pieces that are empty.

@@ -152,6 +152,7 @@ class [[nodiscard]] TcpConnect {
   SocketAddress address_;
   net_internal::Socket socket_;
   std::optional<ReadyWait> wait_;  // borrows socket_
+  bool done_ = false;
 };
 
 class [[nodiscard]] TcpRead {
@@ -167,6 +168,7 @@ class [[nodiscard]] TcpRead {
   TcpStream* stream_;
   absl::Span<char> buffer_;
   ReadyWait wait_;
+  bool done_ = false;
 };
 
 class [[nodiscard]] TcpWrite {
@@ -182,6 +184,7 @@ class [[nodiscard]] TcpWrite {
   TcpStream* stream_;
   absl::string_view data_;
   ReadyWait wait_;
+  bool done_ = false;
 };
 
 class [[nodiscard]] TcpWriteAll {
@@ -197,6 +200,7 @@ class [[nodiscard]] TcpWriteAll {
   TcpStream* stream_;
   absl::string_view rest_;
   ReadyWait wait_;
+  bool done_ = false;
 };
 
 class [[nodiscard]] TcpWriteAllV {
@@ -216,6 +220,7 @@ class [[nodiscard]] TcpWriteAllV {
   // How much of rest_.front() is written.
   std::size_t offset_ = 0;
   ReadyWait wait_;
+  bool done_ = false;
 };
 
 inline TcpConnect TcpStream::Connect(const SocketAddress& address) { return TcpConnect(address); }

@@ -1,10 +1,9 @@
 #include "home/reactor/reactor.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/types/span.h"
+#include "home/future/fatal.h"
 
 namespace home {
 namespace {
@@ -45,8 +44,7 @@ std::size_t Reactor::Poll(std::int64_t timeout_ns, WakeList& wakes) {
   // acquire: pairs with the release below; the pollers' unsynchronised state
   // goes from thread to thread here, and readiness.h (I4) relies on it.
   if (polling_.exchange(true, std::memory_order_acquire)) {
-    std::fprintf(stderr, "home reactor: Poll() was called while another thread is in it\n");
-    std::abort();
+    Fatal("Reactor::Poll() was called while another thread is in it");
   }
   const bool blocking = timeout_ns != 0;
   if (blocking) {

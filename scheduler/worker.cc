@@ -78,11 +78,14 @@ void Worker::PushSpawned(TaskHeader* task) {
 }
 
 void Worker::PushWoken(TaskHeader* task) {
-  // release: a thief sees the task. acquire: we see the one that was there; both
-  // were published by RMWs or stores of this thread, or taken by a thief.
-  // pairs with: StealFor().
+  // relaxed: only this thread fills the slot, so an empty one stays empty.
+  if (lifo_.load(std::memory_order_relaxed) == nullptr) {
+    // release: a thief sees the task. pairs with: StealFor().
+    return lifo_.store(task, std::memory_order_release);
+  }
+  // release: as above. acquire: as a thief would have it. pairs with: StealFor().
   TaskHeader* displaced = lifo_.exchange(task, std::memory_order_acq_rel);
-  if (displaced == nullptr) return;
+  if (displaced == nullptr) return;  // a thief was quicker
   deque_.Push(displaced);
   scheduler_->NotifyOne();
 }

@@ -54,9 +54,7 @@ class FileBody : public http::BodySource {
       auto reading = SpawnBlocking([file = file_, offset = offset_, size = out.size()] {
         return ReadBlocking(*file, offset, size);
       });
-      absl::StatusOr<absl::StatusOr<std::string>> read = co_await reading;
-      if (!read.ok()) co_return read.status();
-      absl::StatusOr<std::string>& bytes = *read;
+      absl::StatusOr<std::string> bytes = co_await reading;
       if (!bytes.ok()) co_return bytes.status();
       std::memcpy(out.data(), bytes->data(), bytes->size());
       count = bytes->size();
@@ -75,7 +73,7 @@ Async<absl::StatusOr<SharedFile>> OpenFile(std::shared_ptr<const FileTree> tree,
   absl::StatusOr<File> file = tree->OpenFile(path, Blocking::kNever);
   if (absl::IsUnavailable(file.status())) {
     auto opening = SpawnBlocking([tree, path] { return tree->OpenFile(path, Blocking::kAllowed); });
-    absl::StatusOr<absl::StatusOr<File>> opened = co_await opening;
+    absl::StatusOr<File> opened = co_await opening;
     if (!opened.ok()) co_return opened.status();
     file = *std::move(opened);
   }
