@@ -275,7 +275,7 @@ TEST_P(RuntimeTest, PingPongThroughTheLifoSlotStarvesNobody) {
     };
     auto table = std::make_shared<Table>();
     auto player = [](std::shared_ptr<Table> shared, int me) -> Async<> {
-      co_await PollFn([shared, me](Context& cx) -> Poll<void> {
+      auto turn = PollFn([shared, me](Context& cx) -> Poll<void> {
         Waker other;
         bool stop = false;
         {
@@ -288,6 +288,7 @@ TEST_P(RuntimeTest, PingPongThroughTheLifoSlotStarvesNobody) {
         if (stop) return kReady;
         return kPending;
       });
+      co_await turn;
     };
     JoinHandle<void> ping = Spawn(player(table, 0));
     JoinHandle<void> pong = Spawn(player(table, 1));
