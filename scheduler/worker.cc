@@ -96,8 +96,7 @@ TaskHeader* Worker::NextTask() {
   }
   // relaxed: only this thread fills the slot.
   if (lifo_.load(std::memory_order_relaxed) != nullptr) {
-    // acquire, release: as in PushWoken().
-    TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+    TaskHeader* task = TakeLifo();
     if (task != nullptr) {
       if (lifo_streak_ < kMaxLifoStreak) {
         ++lifo_streak_;
@@ -278,9 +277,19 @@ void Worker::DrainReleases() {
   }
 }
 
+TaskHeader* Worker::TakeLifo() {
+  if (scheduler_->workers() == 1) {
+    // There are no thieves. relaxed: this thread's own writes.
+    TaskHeader* task = lifo_.load(std::memory_order_relaxed);
+    lifo_.store(nullptr, std::memory_order_relaxed);
+    return task;
+  }
+  // A thief may be quicker. acquire, release: as in PushWoken().
+  return lifo_.exchange(nullptr, std::memory_order_acq_rel);
+}
+
 TaskHeader* Worker::TakeQueued() {
-  // acq_rel: as in NextTask().
-  if (TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel)) return task;
+  if (TaskHeader* task = TakeLifo()) return task;
   return deque_.PopFront().value_or(nullptr);
 }
 

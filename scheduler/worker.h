@@ -73,6 +73,7 @@ class Worker {
 
   void RunOne(TaskHeader* task);
   [[nodiscard]] TaskHeader* NextTask();
+  [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
   [[nodiscard]] TaskHeader* Search();
   void FoundWork();

@@ -84,13 +84,9 @@ RunResult RunTask(TaskHeader* task, Budget* budget, Owner& owner) {
     case IdleResult::kIdle:
       return RunResult::kIdle;
     case IdleResult::kNotified:
-      return RunResult::kRescheduled;
-    case IdleResult::kCancelled:
       break;
   }
-  task->vtable->cancel(task);
-  internal::CompleteTask(task, owner);
-  return RunResult::kComplete;
+  return RunResult::kRescheduled;
 }
 
 // Cancels `task`, which is idle, on behalf of a runtime that shuts down. False:

@@ -21,9 +21,8 @@
 // Transitions; each is one RMW, and the result says what the caller must do:
 //
 //   TransitionToRunning   N -> R             the worker that took it from a queue
-//   TransitionToIdle      R -> idle          after Pending; or stays with it:
+//   TransitionToIdle      R -> idle          after Pending
 //                         R,N -> N             kNotified: put it in a queue again
-//                         R,C -> R,C           kCancelled: cancel and complete it
 //   TransitionToComplete  R -> complete      the outcome is published, and the
 //                                            runtime's reference given up
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
@@ -31,7 +30,8 @@
 //                         R -> R,N           nothing: the worker will
 //                         N, complete        nothing
 //   Abort                 idle -> N,C        kSubmit
-//                         R, N -> +C         nothing: the worker will see it
+//                         R, N -> N,C        nothing: the next worker to run the
+//                                            task will cancel it
 //   SetJoinWaker, UnsetJoinWaker, DropJoinHandle     by the JoinHandle, below
 //
 // Who may touch which field of the cell:
@@ -100,9 +100,8 @@ enum class [[nodiscard]] StartResult {
   kCancel,  // drop it instead
 };
 enum class [[nodiscard]] IdleResult {
-  kIdle,       // the task waits; it is no longer the caller's
-  kNotified,   // it was woken meanwhile: the caller must put it in a queue
-  kCancelled,  // it was aborted meanwhile: still running, the caller cancels it
+  kIdle,      // the task waits; it is no longer the caller's
+  kNotified,  // it was woken or aborted meanwhile: the caller puts it in a queue
 };
 enum class [[nodiscard]] NotifyResult {
   kDone,     // nothing to do
@@ -139,21 +138,15 @@ class BasicTaskState {
     return before.cancelled() ? StartResult::kCancel : StartResult::kRun;
   }
 
+  // After it the task may be gone, unless the result says that it is the
+  // caller's still.
   IdleResult TransitionToIdle() {
-    // acquire, here and where the CAS fails: if it says cancelled, what the
-    // aborter did before is seen. pairs with: Abort().
-    std::uint64_t word = word_.load(std::memory_order_acquire);
-    for (;;) {
-      const S now(word);
-      assert(now.running());
-      if (now.cancelled()) return IdleResult::kCancelled;
-      // release: the next worker sees this poll's writes to the future. pairs
-      // with: TransitionToRunning(), TransitionToShutdown().
-      if (word_.compare_exchange_weak(word, word & ~S::kRunning, std::memory_order_release,
-                                      std::memory_order_acquire)) {
-        return now.notified() ? IdleResult::kNotified : IdleResult::kIdle;
-      }
-    }
+    // release: the next worker sees this poll's writes to the future. pairs
+    // with: TransitionToRunning(), TransitionToShutdown(). No acquire: what a
+    // waker or aborter did is for the next transition to see.
+    const S before(word_.fetch_sub(S::kRunning, std::memory_order_release));
+    assert(before.running());
+    return before.notified() ? IdleResult::kNotified : IdleResult::kIdle;
   }
 
   // One attempt to go from running, as `expected` says, to complete. `release`
@@ -203,12 +196,10 @@ class BasicTaskState {
     for (;;) {
       const S now(word);
       if (now.complete() || now.cancelled()) return NotifyResult::kDone;
-      const std::uint64_t next = word | S::kCancelled | (now.idle() ? S::kNotified : 0);
+      const std::uint64_t next = word | S::kCancelled | S::kNotified;
       // release: what the aborter did before is seen by the cancellation. pairs
-      // with: TransitionToRunning(), TransitionToIdle(). acquire: who submits the
-      // task writes its queue link, after the last worker's reads of it. pairs
-      // with: TransitionToIdle().
-      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+      // with: TransitionToRunning(). No acquire: nothing of the task is read.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_release,
                                       std::memory_order_relaxed)) {
         return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
       }
@@ -217,10 +208,23 @@ class BasicTaskState {
 
   // -- The JoinHandle ------------------------------------------------------------
 
-  // The handle has written join_waker and gives it away.
-  JoinWakerResult SetJoinWaker() { return ChangeUnlessComplete(0, S::kJoinWaker); }
-  // The handle takes join_waker back, to replace it.
-  JoinWakerResult UnsetJoinWaker() { return ChangeUnlessComplete(S::kJoinWaker, 0); }
+  // The handle has written join_waker and gives it away. Refused, the flag is
+  // set too late for anybody to look at it, and the waker is the handle's.
+  JoinWakerResult SetJoinWaker() {
+    // release: the waker is seen by the worker that completes. acquire: if the
+    // task is complete, the outcome is seen. pairs with: TransitionToComplete().
+    const S before(word_.fetch_add(S::kJoinWaker, std::memory_order_acq_rel));
+    assert(!before.join_waker());
+    return before.complete() ? JoinWakerResult::kComplete : JoinWakerResult::kDone;
+  }
+  // The handle takes join_waker back, to replace it. Refused, it is the worker's
+  // that completed.
+  JoinWakerResult UnsetJoinWaker() {
+    // As SetJoinWaker().
+    const S before(word_.fetch_sub(S::kJoinWaker, std::memory_order_acq_rel));
+    assert(before.join_waker());
+    return before.complete() ? JoinWakerResult::kComplete : JoinWakerResult::kDone;
+  }
 
   // The handle goes away before the task is complete. If no join waker was set,
   // its reference goes with it. `had_waker` says whether join_waker is the
@@ -276,21 +280,6 @@ class BasicTaskState {
                                       std::memory_order_relaxed)) {
         if (S(next).references() == 0) return NotifyResult::kDestroy;
         return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
-      }
-    }
-  }
-
-  JoinWakerResult ChangeUnlessComplete(std::uint64_t clear, std::uint64_t set) {
-    // acquire, here and where the CAS fails: if it says complete, the outcome is
-    // seen. pairs with: TransitionToComplete().
-    std::uint64_t word = word_.load(std::memory_order_acquire);
-    for (;;) {
-      if (S(word).complete()) return JoinWakerResult::kComplete;
-      // release: a join waker given away is seen by the worker that completes.
-      // pairs with: TransitionToComplete().
-      if (word_.compare_exchange_weak(word, (word & ~clear) | set, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
-        return JoinWakerResult::kDone;
       }
     }
   }

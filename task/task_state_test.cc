@@ -165,8 +165,8 @@ TEST(TaskStateTest, AbortInEveryState) {
     TaskState running;
     ToRunning(running);
     EXPECT_EQ(running.Abort(), NotifyResult::kDone);
-    EXPECT_EQ(running.TransitionToIdle(), IdleResult::kCancelled);
-    EXPECT_TRUE(running.Load().running());
+    EXPECT_EQ(running.TransitionToIdle(), IdleResult::kNotified);
+    EXPECT_EQ(running.TransitionToRunning(), StartResult::kCancel);
   }
   {
     TaskState idle;
