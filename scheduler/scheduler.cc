@@ -114,7 +114,7 @@ void Scheduler::StartThreads() {
       {
         const EnterScope scope(self.get(), i);
         const CurrentWorkerScope current(self->workers_[i].get());
-        self->workers_[i]->Run([scheduler = self.get()] { return scheduler->stopping(); });
+        self->workers_[i]->RunUntilStopped();
       }
       self->LeaveWorkers(1);
     });
@@ -162,7 +162,7 @@ void Scheduler::RunHere(const std::function<bool()>& done) {
   const CurrentWorkerScope current(workers_[0].get());
   // release: as WakeMain().
   main_woken_.store(true, std::memory_order_release);
-  workers_[0]->Run([this, &done] {
+  workers_[0]->RunUntil([this, &done] {
     // relaxed: a guess that the exchange verifies.
     if (!main_woken_.load(std::memory_order_relaxed)) return false;
     // acquire: what happened before the wake. pairs with: WakeMain().

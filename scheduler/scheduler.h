@@ -23,9 +23,9 @@
 // The LIFO slot is used at most kMaxLifoStreak times in a row, so that two tasks
 // that wake each other do not starve the deque; thieves may take from it, but
 // only when they found nothing else. The injector is looked at every
-// kInjectorInterval tasks and whenever the deque is empty; the reactor and the
-// timers every event_interval tasks, and whenever a worker goes to sleep as
-// the driver.
+// kInjectorInterval tasks and whenever the deque is empty; the timers every
+// event_interval tasks and the reactor then too, unless that was a few
+// microseconds ago; and both whenever a worker goes to sleep as the driver.
 //
 // -- When somebody is woken ------------------------------------------------------
 //

@@ -9,6 +9,7 @@
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/scheduler.h"
+#include "home/timer/clock.h"
 #include "home/timer/instant.h"
 #include "home/timer/timer_service.h"
 
@@ -32,7 +33,14 @@ Worker::Worker(Scheduler* scheduler, std::size_t index)
       index_(index),
       random_(static_cast<std::uint32_t>(index) * 2654435761u + 1) {}
 
-void Worker::Run(const std::function<bool()>& leave) {
+void Worker::RunUntilStopped() {
+  Run([this] { return scheduler_->stopping(); });
+}
+
+void Worker::RunUntil(const std::function<bool()>& leave) { Run(leave); }
+
+template <typename Leave>
+void Worker::Run(const Leave& leave) {
   const std::uint32_t event_interval = scheduler_->options().event_interval;
   while (!leave()) {
     if (++tick_ % event_interval == 0) Maintain();
@@ -179,7 +187,10 @@ void Worker::Maintain() {
   TimerService& timers = scheduler_->timers();
   // All shards: the workers that they belong to may be asleep.
   timers_fired_.Add(timers.FireAllExpired(timers.Now(), wakes_));
-  if (scheduler_->TryTakeDriver()) {
+  // Not the timers' clock, which a test may have stopped.
+  const Instant now = Clock::Real()->Now();
+  if (now >= next_reactor_poll_ && scheduler_->TryTakeDriver()) {
+    next_reactor_poll_ = now + kReactorInterval;
     reactor_polls_.Add();
     reactor_events_.Add(scheduler_->reactor().Poll(0, wakes_));
     scheduler_->ReleaseDriver();

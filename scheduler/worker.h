@@ -12,6 +12,7 @@
 #include <functional>
 
 #include "absl/base/optimization.h"
+#include "absl/time/time.h"
 #include "home/deque/work_stealing_deque.h"
 #include "home/future/context.h"
 #include "home/future/wake_list.h"
@@ -20,6 +21,7 @@
 #include "home/scheduler/metrics.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
+#include "home/timer/instant.h"
 
 namespace home::scheduler_internal {
 
@@ -35,9 +37,11 @@ class Worker {
   [[nodiscard]] static Worker* Current() noexcept;
   [[nodiscard]] Scheduler* scheduler() const { return scheduler_; }
 
+  // Runs tasks until the scheduler stops.
+  void RunUntilStopped();
   // Runs tasks until `leave` returns true. It is asked before each task and
   // after each sleep.
-  void Run(const std::function<bool()>& leave);
+  void RunUntil(const std::function<bool()>& leave);
 
   void PushSpawned(TaskHeader* task);
   void PushWoken(TaskHeader* task);
@@ -71,6 +75,8 @@ class Worker {
   // What Unpark finds, and leaves kToken in any case.
   enum class Sleep : std::uint32_t { kAwake, kParked, kDriving, kToken };
 
+  template <typename Leave>
+  void Run(const Leave& leave);
   void RunOne(TaskHeader* task);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
@@ -87,6 +93,9 @@ class Worker {
   static constexpr std::uint32_t kMaxLifoStreak = 3;
   static constexpr std::uint32_t kInjectorInterval = 31;
   static constexpr std::size_t kMaxInjectedBatch = 64;
+  // A worker that is busy with small tasks looks at the reactor no more often
+  // than this: a look is a system call, and a sooner one would find little.
+  static constexpr absl::Duration kReactorInterval = absl::Microseconds(20);
 
   Scheduler* const scheduler_;
   const std::size_t index_;
@@ -94,6 +103,7 @@ class Worker {
   std::uint32_t lifo_streak_ = 0;
   std::uint32_t random_;
   bool searching_ = false;
+  Instant next_reactor_poll_;
   Budget budget_;
   TaskHeader* bound_ = nullptr;
   WakeList wakes_;

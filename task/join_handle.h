@@ -186,7 +186,7 @@ class [[nodiscard]] JoinHandle {
       return absl::OkStatus();
     } else {
       home::Poll<Output> ready{Output(result->Take())};
-      task->vtable->drop_outcome(task);
+      if constexpr (!std::is_trivially_destructible_v<T>) task->vtable->drop_outcome(task);
       Free(task);
       return ready;
     }
