@@ -1,6 +1,7 @@
 #include "home/http/connection.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <memory>
 #include <string>
@@ -10,7 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 
-namespace home::http::internal {
+namespace home::http {
+namespace internal {
 namespace {
 
 // Room for a first read: most requests are smaller.
@@ -47,6 +49,15 @@ Async<absl::StatusOr<std::size_t>> CallSource(BodySource& source, absl::Span<cha
 #endif
 }
 
+// What is wrong with what a source gave.
+absl::Status SourceFailure(const absl::StatusOr<std::size_t>& got, std::size_t wanted,
+                           bool has_length) {
+  if (!got.ok()) return got.status();
+  if (*got > wanted) return absl::InternalError("a body source gave more than it was asked for");
+  if (*got == 0 && has_length) return absl::DataLossError("a body source ended before its size");
+  return absl::OkStatus();
+}
+
 Async<void> Serve(TcpStream stream, ServerState* state) {
   Connection connection(std::move(stream), *state);
   co_await connection.Run();
@@ -80,7 +91,8 @@ class Connection::ReadFuture {
     }
     if (!waiting_) {
       waiting_ = true;
-      connection_.read_deadline_.Set(deadline_.is_infinite() ? Deadline::In(timeout_) : deadline_);
+      connection_.read_deadline_.Set(
+          deadline_.is_infinite() ? connection_.read_deadline_.In(timeout_) : deadline_);
     }
     if (connection_.read_deadline_.Poll(cx)) return Arrival::kTimeout;
     if (stoppable_ && connection_.stop_wait_.Poll(cx).ready()) return Arrival::kStopped;
@@ -156,7 +168,7 @@ home::Poll<bool> Connection::PollFlush(Context& cx) {
     if (written.pending()) {
       if (!write_waits_) {
         write_waits_ = true;
-        write_deadline_.Set(Deadline::In(state_.options.write_timeout));
+        write_deadline_.Set(write_deadline_.In(state_.options.write_timeout));
       }
       if (!write_deadline_.Poll(cx)) return kPending;
       broken_ = true;
@@ -171,6 +183,17 @@ home::Poll<bool> Connection::PollFlush(Context& cx) {
   }
   return !broken_;
 }
+
+}  // namespace internal
+
+void LogError(const Request& request, const absl::Status& error) {
+  // The target contains no control characters: the parser saw to that.
+  const std::string text =
+      absl::StrCat(request.method_name(), " ", request.target(), ": ", error.ToString());
+  std::fprintf(stderr, "http: %s\n", text.c_str());
+}
+
+namespace internal {
 
 // -- The loop -------------------------------------------------------------------
 
@@ -216,7 +239,7 @@ Async<bool> Connection::ReceiveHead() {
       in_.Clear();
       if (in_.capacity() > kIdleBytes) in_.Release();
     } else if (head_deadline_.is_infinite()) {
-      head_deadline_ = Deadline::In(state_.options.header_timeout);
+      head_deadline_ = read_deadline_.In(state_.options.header_timeout);
     }
     in_.Prepare(idle ? kReadBytes : kReadBytes / 4);
     ReadFuture read(*this, head_deadline_, state_.options.idle_timeout, idle);
@@ -253,13 +276,17 @@ Async<bool> Connection::Answer() {
     co_await Refuse(*body_failure_);
     co_return false;
   }
-  if (!answer.ok() || !answer->headers().valid()) {
+  if (answer.ok() && !answer->headers().valid()) {
+    answer = absl::InternalError("the response has a header field that no message may contain");
+  }
+  if (!answer.ok()) {
+    state_.options.on_error(request, answer.status());
     co_await Refuse(StatusCode::kInternalServerError);
     co_return false;
   }
   SkipArrivedBody();
   if (answer->close() || state_.stop.IsSet() || !MayDiscardBody()) close_ = true;
-  const bool sent = co_await Send(*std::move(answer));
+  const bool sent = co_await Send(request, *std::move(answer));
   if (!sent) co_return false;
   if (!body_done_ && !close_) {
     const bool discarded = co_await DiscardBody();
@@ -274,7 +301,7 @@ Async<bool> Connection::Answer() {
   co_return !close_;
 }
 
-Async<bool> Connection::Send(Response response) {
+Async<bool> Connection::Send(const Request& request, Response response) {
   BodyFraming framing = BodyFraming::Length(response.body().size());
   if (!StatusAllowsBody(response.status())) {
     framing = BodyFraming::None();
@@ -302,13 +329,14 @@ Async<bool> Connection::Send(Response response) {
                  connection, copied ? absl::string_view(response.body()) : absl::string_view());
   if (!with_body || copied) co_return true;
   if (response.source() != nullptr) {
-    co_return co_await SendSource(*response.source(), framing);
+    co_return co_await SendSource(request, *response.source(), framing);
   }
   tail_ = response.body();
   co_return co_await Flush();
 }
 
-Async<bool> Connection::SendSource(BodySource& source, BodyFraming framing) {
+Async<bool> Connection::SendSource(const Request& request, BodySource& source,
+                                   BodyFraming framing) {
   const bool chunked = framing.kind() == BodyFraming::Kind::kChunked;
   const bool has_length = framing.kind() == BodyFraming::Kind::kLength;
   const std::size_t head = chunked ? kChunkHeadSize : 0;
@@ -320,11 +348,13 @@ Async<bool> Connection::SendSource(BodySource& source, BodyFraming framing) {
     char* space = out_.Prepare(head + wanted + kChunkTailSize).data();
     CallFuture<std::size_t> call(*this, CallSource(source, absl::Span<char>(space + head, wanted)));
     const absl::StatusOr<std::size_t> got = co_await call;
-    if (broken_ || !got.ok() || *got > wanted) co_return false;
-    if (*got == 0) {
-      if (has_length) co_return false;  // closing early is how the client learns of it
-      break;
+    if (broken_) co_return false;
+    const absl::Status failure = SourceFailure(got, wanted, has_length);
+    if (!failure.ok()) {
+      state_.options.on_error(request, failure);
+      co_return false;  // closing early is how the client learns of it
     }
+    if (*got == 0) break;
     left -= *got;
     if (chunked) {
       FillChunkHead(space, *got);
@@ -362,7 +392,7 @@ Async<void> Connection::Refuse(StatusCode status) {
 Async<void> Connection::Linger() {
   // A failure shows in the read that follows.
   (void)stream_.ShutdownWrite();
-  const Instant deadline = Deadline::In(state_.options.linger_timeout);
+  const Instant deadline = read_deadline_.In(state_.options.linger_timeout);
   std::size_t left = state_.options.linger_bytes;
   while (left > 0) {
     in_.Clear();
@@ -483,4 +513,5 @@ home::Poll<void> ConnectionTask::Poll(Context& cx) {
   return kReady;
 }
 
-}  // namespace home::http::internal
+}  // namespace internal
+}  // namespace home::http

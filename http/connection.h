@@ -78,8 +78,8 @@ class Connection final : private BodyReader {
   Async<bool> ReceiveHead();
   // Runs the handler for that head; appends its response, or sends it.
   Async<bool> Answer();
-  Async<bool> Send(Response response);
-  Async<bool> SendSource(BodySource& source, BodyFraming framing);
+  Async<bool> Send(const Request& request, Response response);
+  Async<bool> SendSource(const Request& request, BodySource& source, BodyFraming framing);
   Async<bool> Flush();
   // Sends an error and closes.
   Async<void> Refuse(StatusCode status);

@@ -6,7 +6,7 @@
 // again for what the deadline is by then. A busy connection touches the wheel
 // once per timeout, and not once per request.
 //
-//   deadline.Set(Deadline::In(absl::Seconds(30)));
+//   deadline.Set(deadline.In(absl::Seconds(30)));
 //   if (deadline.Poll(cx)) ...   // passed; otherwise cx's task is woken in time
 //
 // Thread-safety: one thread at a time. Cost: Set() is a store; Poll() that
@@ -25,14 +25,13 @@ namespace home::http {
 
 class Deadline {
  public:
-  Deadline() = default;
+  // Deadlines are of `clock`, which must be the one that the timers run by.
+  explicit Deadline(const Clock* clock = Clock::Real()) : clock_(clock) {}
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
   // The moment `duration` from now.
-  [[nodiscard]] static Instant In(absl::Duration duration) {
-    return Clock::Real()->Now() + duration;
-  }
+  [[nodiscard]] Instant In(absl::Duration duration) const { return clock_->Now() + duration; }
 
   void Set(Instant deadline) { deadline_ = deadline; }
 
@@ -44,7 +43,7 @@ class Deadline {
     // Without the budget: a timeout must not wait for its turn.
     Context unlimited(cx.waker());
     while (sleep_.Poll(unlimited).ready()) {
-      if (Clock::Real()->Now() >= deadline_) {
+      if (clock_->Now() >= deadline_) {
         deadline_ = Instant::Infinite();
         Arm();
         return true;
@@ -61,6 +60,7 @@ class Deadline {
     armed_ = deadline_;
   }
 
+  const Clock* const clock_;
   Instant deadline_ = Instant::Infinite();
   Instant armed_ = Instant::Infinite();  // what sleep_ waits for: never later than deadline_
   Sleep sleep_{absl::InfiniteDuration()};

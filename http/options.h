@@ -4,8 +4,10 @@
 #define HOME_HTTP_OPTIONS_H_
 
 #include <cstddef>
+#include <functional>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "home/future/async.h"
@@ -21,9 +23,18 @@ namespace home::http {
 // closes the connection.
 using Handler = absl::AnyInvocable<Async<absl::StatusOr<Response>>(Request&) const>;
 
+// Learns of an error of a handler or a body source: its status, or its exception
+// as kInternal. The client is told nothing but 500. Must not throw.
+using ErrorListener = std::function<void(const Request&, const absl::Status&)>;
+
+// The default: a line on standard error.
+void LogError(const Request& request, const absl::Status& error);
+
 class ServerOptions {
  public:
   ServerOptions() {}
+
+  ErrorListener on_error = LogError;
 
   // Sizes: 431 for the header section, 414 for the target, 413 for the body.
   ParserLimits limits;
