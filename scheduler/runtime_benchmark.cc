@@ -2,15 +2,19 @@
 // runtimes'.
 
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "benchmark/benchmark.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
 #include "home/scheduler/runtime.h"
+#include "home/timer/sleep.h"
 
 namespace home {
 namespace {
@@ -90,6 +94,22 @@ void BM_Yield(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 1000);
 }
 BENCHMARK(BM_Yield)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// What an idle runtime costs: the processor time that the process uses in five
+// seconds with a thousand tasks asleep for an hour.
+void BM_IdleFiveSeconds(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(2);
+  std::vector<JoinHandle<void>> sleepers;
+  for (int i = 0; i < 1000; ++i) sleepers.push_back(runtime.Spawn(Sleep(absl::Hours(1))));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const RuntimeMetrics before = runtime.Metrics();
+  const std::clock_t start = std::clock();
+  for (auto _ : state) std::this_thread::sleep_for(std::chrono::seconds(5));
+  state.counters["cpu_us"] =
+      static_cast<double>(std::clock() - start) * 1e6 / static_cast<double>(CLOCKS_PER_SEC);
+  state.counters["wakes"] = static_cast<double>(runtime.Metrics().parks - before.parks);
+}
+BENCHMARK(BM_IdleFiveSeconds)->Iterations(1)->UseRealTime();
 
 }  // namespace
 }  // namespace home
