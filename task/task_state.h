@@ -198,8 +198,10 @@ class BasicTaskState {
       if (now.complete() || now.cancelled()) return NotifyResult::kDone;
       const std::uint64_t next = word | S::kCancelled | S::kNotified;
       // release: what the aborter did before is seen by the cancellation. pairs
-      // with: TransitionToRunning(). No acquire: nothing of the task is read.
-      if (word_.compare_exchange_weak(word, next, std::memory_order_release,
+      // with: TransitionToRunning(). acquire: who submits the task writes its
+      // queue link, after the last worker's reads of it. pairs with:
+      // TransitionToIdle().
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
         return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
       }
