@@ -238,6 +238,7 @@ Async<bool> Connection::ReceiveHead() {
       if (state_.stop.IsSet()) co_return false;
       in_.Clear();
       if (in_.capacity() > kIdleBytes) in_.Release();
+      if (out_.capacity() > kIdleBytes) out_.Release();
     } else if (head_deadline_.is_infinite()) {
       head_deadline_ = read_deadline_.In(state_.options.header_timeout);
     }
@@ -375,7 +376,6 @@ Async<bool> Connection::Flush() {
   FlushFuture flush(*this);
   const bool flushed = co_await flush;
   out_.Clear();
-  if (out_.capacity() > kIdleBytes && in_.empty()) out_.Release();
   co_return flushed;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "home/future/fatal.h"
 #include "home/http/connection.h"
 #include "home/http/until.h"
 #include "home/net/tcp_stream.h"
@@ -104,6 +105,7 @@ Server::Server(TcpListener listener, Handler handler, const ServerOptions& optio
       address_(listener_->local_address()) {}
 
 Async<absl::Status> Server::Serve() {
+  if (!listener_.has_value()) Fatal("http::Server::Serve() was called twice");
   TcpListener listener = *std::move(listener_);
   listener_.reset();
   return ServeAll(state_, std::move(listener));

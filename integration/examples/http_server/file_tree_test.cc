@@ -95,8 +95,9 @@ TEST_P(FileTreeTest, WhatIsNoFile) {
 INSTANTIATE_TEST_SUITE_P(Resolvers, FileTreeTest,
                          ::testing::Values(FileTree::Resolver::kSystem,
                                            FileTree::Resolver::kPortable),
-                         [](const auto& info) {
-                           return info.param == FileTree::Resolver::kSystem ? "System" : "Portable";
+                         [](const auto& resolver) {
+                           return resolver.param == FileTree::Resolver::kSystem ? "System"
+                                                                                : "Portable";
                          });
 
 TEST(FileTreeOpenTest, LinksInsideAreFollowedBySystem) {

@@ -56,7 +56,7 @@ absl::StatusOr<UrlPath> ResolveUrlPath(absl::string_view path) {
     if (!resolved.file.empty()) resolved.file.push_back('/');
     resolved.file += *part;
   }
-  if (resolved.file.empty()) resolved.file = ".";
+  if (resolved.file.empty()) resolved.file.push_back('.');
   return resolved;
 }
 
