@@ -71,6 +71,10 @@ namespace async_internal {
 template <typename T>
 class Promise;
 
+// T, also where T is void.
+template <typename T>
+using Aligned = std::conditional_t<std::is_void_v<T>, char, T>;
+
 inline const absl::Status& StatusOf(const absl::Status& status) { return status; }
 template <typename T>
 const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
@@ -148,7 +152,7 @@ class ChildAwaiter : protected ChildLink {
   ChildAwaiter(const ChildAwaiter&) = delete;
   ChildAwaiter& operator=(const ChildAwaiter&) = delete;
   ~ChildAwaiter() {
-    if (child != nullptr) child.destroy();
+    if (child != nullptr) child_promise().Destroy(child);
   }
 
   bool await_ready() const noexcept { return false; }
@@ -306,6 +310,8 @@ class Promise : public PromiseResult<T> {
 template <typename T>
 class [[nodiscard]] Async {
   static_assert(!std::is_reference_v<T>);
+  static_assert(alignof(async_internal::Aligned<T>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                "a coroutine's frame is aligned as operator new aligns, and no more");
 
  public:
   using Output = T;
@@ -358,11 +364,7 @@ class [[nodiscard]] Async {
   void Reset() noexcept {
     if (handle_ == nullptr) return;
     const std::coroutine_handle<promise_type> handle = Release();
-    if (handle.promise().suspended_root()) {
-      handle.promise().DestroySuspended(handle);
-    } else {
-      handle.destroy();
-    }
+    handle.promise().Destroy(handle);
   }
 
   std::coroutine_handle<promise_type> handle_;

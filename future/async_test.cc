@@ -329,6 +329,38 @@ TEST(AsyncTest, TryEndsEveryCoroutineOnTheWayWithTheError) {
   }
 }
 
+Async<absl::Status> FailAt(int depth, Gate* gate) {
+  if (depth == 0) {
+    if (gate != nullptr) co_await Gate::Wait(*gate);
+    co_return absl::DataLossError("at the bottom");
+  }
+  co_await Try(FailAt(depth - 1, gate));
+  co_return absl::OkStatus();
+}
+
+TEST(AsyncTest, AnErrorEndsAMillionDeepChainInConstantStack) {
+  for (bool suspends : {false, true}) {
+    Gate gate;
+    Async<absl::Status> future = FailAt(1'000'000, suspends ? &gate : nullptr);
+    if (suspends) {
+      EXPECT_TRUE(PollOnce(future).pending());
+      gate.Open(0);
+    }
+    EXPECT_EQ(*PollOnce(future), absl::DataLossError("at the bottom"));
+  }
+}
+
+// The chain that ended is owned by a coroutine that goes on.
+TEST(AsyncTest, AnErrorOfADeepChainIsCaughtAboveIt) {
+  auto body = []() -> Async<int> {
+    absl::Status status = co_await FailAt(1'000'000, nullptr);
+    absl::Status again = co_await FailAt(10, nullptr);
+    co_return static_cast<int>(status.ok()) + static_cast<int>(again.ok());
+  };
+  Async<int> future = body();
+  EXPECT_EQ(*PollOnce(future), 0);
+}
+
 TEST(AsyncTest, TryOfALeafEndsTheCoroutineReadyOrNot) {
   auto body = [](int pending_polls) -> Async<absl::Status> {
     int left = pending_polls;

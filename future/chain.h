@@ -20,8 +20,9 @@
 //      points into the frame of the coroutine that awaits it.
 //  C2  a child's `link` points into the frame of the coroutine that awaits it,
 //      and that awaiter owns the child's handle.
-//  C3  a coroutine is finished when its result is not empty. It may then be
-//      suspended at its final suspension point or, ended by Try, at that await.
+//  C3  a coroutine is finished when its result is not empty. It is then
+//      suspended at its final suspension point or, ended by Try, at that await;
+//      if that awaited a child, `ended_by` leads to the child.
 //
 // Thread-safety: a chain is used by one thread at a time; whoever polls it on
 // different threads orders the polls (a task's state word does).
@@ -92,21 +93,24 @@ class PromiseBase {
   [[nodiscard]] bool suspended_root() const noexcept { return root_ == this && leaf_ != nullptr; }
 
   // The context of the current poll. Only while the chain is being resumed.
-  [[nodiscard]] Context& context() const noexcept { return *root_->cx_; }
+  [[nodiscard]] Context& context() const noexcept {
+    return *static_cast<Context*>(root_->context_or_ended_by_);
+  }
 
   // Starts this coroutine as the root of a chain, or goes on where the chain
   // is suspended. Returns when the chain is suspended again or finished.
   void Drive(std::coroutine_handle<> self, Context& cx) {
-    cx_ = &cx;
+    context_or_ended_by_ = &cx;
     if (root_ == nullptr) {
       root_ = this;
       Resume(self);
-      return;
+    } else {
+      LeafBase* leaf = leaf_;
+      if (!leaf->poll(leaf, cx)) return ForgetContext(cx);
+      leaf_ = nullptr;
+      if (leaf->handle != nullptr) Resume(leaf->handle);
     }
-    LeafBase* leaf = leaf_;
-    if (!leaf->poll(leaf, cx)) return;
-    leaf_ = nullptr;
-    if (leaf->handle != nullptr) Resume(leaf->handle);
+    ForgetContext(cx);
   }
 
   // Suspends the chain at `leaf`.
@@ -128,6 +132,7 @@ class PromiseBase {
     while (promise->root_ != promise) {
       ChildLink* link = promise->link_;
       if (link->on_finished == nullptr || !link->on_finished(link)) return link->parent;
+      link->parent_promise->context_or_ended_by_ = promise;
       promise = link->parent_promise;
     }
     return nullptr;
@@ -138,24 +143,34 @@ class PromiseBase {
   // SuspendAt.
   Transfer Suspend() noexcept { return TransferTo(nullptr); }
 
-  // Destroys a chain that is suspended at a leaf, the innermost coroutine
-  // first. The parents' awaiters let go of each child before its parent is
-  // destroyed, so the stack stays flat at any depth.
-  void DestroySuspended(std::coroutine_handle<> root_handle) noexcept {
-    std::coroutine_handle<> handle = leaf_->handle;
-    PromiseBase* promise = leaf_->promise;
-    leaf_ = nullptr;
-    while (promise != this) {
-      ChildLink* link = promise->link_;
-      link->child = nullptr;
-      handle.destroy();
-      handle = link->parent;
-      promise = link->parent_promise;
+  // Destroys this coroutine, whose handle is `self`, and those that it awaits,
+  // the innermost first. It is the root of a chain that is suspended at a leaf,
+  // or not started, or finished.
+  void Destroy(std::coroutine_handle<> self) noexcept {
+    PromiseBase* innermost = this;
+    if (suspended_root()) {
+      innermost = std::exchange(leaf_, nullptr)->promise;
+    } else {
+      // The children that ended their parents by Try.
+      while (innermost->context_or_ended_by_ != nullptr) {
+        innermost = static_cast<PromiseBase*>(innermost->context_or_ended_by_);
+      }
     }
-    root_handle.destroy();
+    // The parents' awaiters let go of each child before its parent is destroyed,
+    // so the stack stays flat at any depth.
+    while (innermost != this) {
+      ChildLink* link = innermost->link_;
+      innermost = link->parent_promise;
+      std::exchange(link->child, nullptr).destroy();
+    }
+    self.destroy();
   }
 
  private:
+  void ForgetContext(Context& cx) noexcept {
+    if (context_or_ended_by_ == &cx) context_or_ended_by_ = nullptr;
+  }
+
 #if HOME_ASYNC_TRAMPOLINE
   void TransferTo(std::coroutine_handle<> next) noexcept { root_->next_ = next; }
   void Resume(std::coroutine_handle<> handle) {
@@ -174,7 +189,9 @@ class PromiseBase {
     ChildLink* link_;           // of a child
     LeafBase* leaf_ = nullptr;  // of the root
   };
-  Context* cx_ = nullptr;  // of the root, during a poll
+  // Of the root, during a poll: the Context. Of a coroutine that a child has
+  // ended by Try: the child's PromiseBase. Else null.
+  void* context_or_ended_by_ = nullptr;
 #if HOME_ASYNC_TRAMPOLINE
   std::coroutine_handle<> next_;  // of the root: whom the driver resumes next
 #endif

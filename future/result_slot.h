@@ -24,6 +24,15 @@ namespace home::internal {
 #endif
 }
 
+// Inside a handler: throws on what it has caught.
+[[noreturn]] inline void RethrowCurrent() {
+#if defined(__cpp_exceptions)
+  throw;
+#else
+  std::terminate();
+#endif
+}
+
 // Stands for a value of type void.
 struct Unit {};
 

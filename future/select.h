@@ -14,6 +14,7 @@
 #ifndef HOME_FUTURE_SELECT_H_
 #define HOME_FUTURE_SELECT_H_
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,7 @@ class [[nodiscard]] SelectFuture {
   explicit SelectFuture(Fs... futures) : children_(std::in_place, std::move(futures)...) {}
 
   home::Poll<Output> Poll(Context& cx) {
+    assert(children_.has_value() && "a Select was polled after it was ready");
     constexpr std::size_t kCount = sizeof...(Fs);
     const std::size_t first = kBiased ? 0 : NextRandom() % kCount;
     for (std::size_t i = 0; i < kCount; ++i) {

@@ -18,7 +18,6 @@
 #ifndef HOME_FUTURE_WAKER_H_
 #define HOME_FUTURE_WAKER_H_
 
-#include <atomic>
 #include <utility>
 
 namespace home {
@@ -115,9 +114,9 @@ class BorrowedWaker {
   };
 };
 
-// The words of a waker, for a place where a state word says who owns it. Reading
-// takes no ownership: who reads checks the state word afterwards, and drops or
-// keeps what it read accordingly. So the words are atomic.
+// The words of a waker, for a place where a state word says who owns it. Taking
+// the waker out only reads, so that an owner and somebody who compares may look
+// at the slot at once.
 class WakerSlot {
  public:
   constexpr WakerSlot() noexcept = default;
@@ -126,27 +125,21 @@ class WakerSlot {
 
   // Puts `waker` into a slot that holds none.
   void Put(Waker waker) noexcept {
-    // relaxed, here and below: published and checked by the state word.
-    data_.store(waker.data(), std::memory_order_relaxed);
-    vtable_.store(waker.vtable(), std::memory_order_relaxed);
+    data_ = waker.data();
+    vtable_ = waker.vtable();
     const BorrowedWaker given_away(std::move(waker));
   }
   // The waker that was put in. At most once for each Put.
-  [[nodiscard]] Waker Take() const noexcept { return Waker(data(), vtable()); }
+  [[nodiscard]] Waker Take() const noexcept { return Waker(data_, vtable_); }
 
   // As Waker::WillWake.
   [[nodiscard]] bool WillWake(const Waker& other) const noexcept {
-    return data() == other.data() && vtable() == other.vtable();
-  }
-
-  [[nodiscard]] void* data() const noexcept { return data_.load(std::memory_order_relaxed); }
-  [[nodiscard]] const WakerVTable* vtable() const noexcept {
-    return vtable_.load(std::memory_order_relaxed);
+    return data_ == other.data() && vtable_ == other.vtable();
   }
 
  private:
-  std::atomic<void*> data_{nullptr};
-  std::atomic<const WakerVTable*> vtable_{nullptr};
+  void* data_ = nullptr;
+  const WakerVTable* vtable_ = nullptr;
 };
 
 // Keeps `slot` the one waker that a leaf holds: replaces it only if it would

@@ -3,13 +3,8 @@
 //   JoinHandle<int> handle = Spawn(Compute());
 //   absl::StatusOr<int> sum = co_await handle;
 //
-// What awaiting it gives, by the task's output T:
-//
-//   T                  absl::StatusOr<T>: the value, or kCancelled after Abort()
-//                      or when the runtime was shut down first
-//   void               absl::Status
-//   absl::Status       absl::Status, the task's or kCancelled
-//   absl::StatusOr<U>  absl::StatusOr<U>, likewise
+// Awaiting it gives a Fallible of the task's output (fallible.h): the output, or
+// kCancelled after Abort() or when the runtime was shut down first.
 //
 // An exception that ended the task is rethrown. Dropping the handle detaches
 // the task: it runs on, and its output is dropped. Awaiting after Ready is a
@@ -30,32 +25,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/context.h"
+#include "home/future/fallible.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/result_slot.h"
 #include "home/task/task_header.h"
 
 namespace home {
-namespace internal {
-
-template <typename T>
-struct JoinOutput {
-  using type = absl::StatusOr<T>;
-};
-template <>
-struct JoinOutput<void> {
-  using type = absl::Status;
-};
-template <>
-struct JoinOutput<absl::Status> {
-  using type = absl::Status;
-};
-template <typename U>
-struct JoinOutput<absl::StatusOr<U>> {
-  using type = absl::StatusOr<U>;
-};
-
-}  // namespace internal
 
 // How far a task is.
 enum class TaskStatus : std::uint8_t {
@@ -104,7 +80,7 @@ class AbortHandle {
 template <typename T>
 class [[nodiscard]] JoinHandle {
  public:
-  using Output = typename internal::JoinOutput<T>::type;
+  using Output = Fallible<T>;
 
   // Takes over the handle's reference and the join interest.
   explicit JoinHandle(TaskHeader* task) noexcept : task_(task) {}
@@ -169,28 +145,33 @@ class [[nodiscard]] JoinHandle {
   }
 
   home::Poll<Output> Take() {
-    TaskHeader* task = std::exchange(task_, nullptr);
+    // Whatever is returned or thrown, the handle's part of the task goes.
+    const Taken taken(std::exchange(task_, nullptr));
+    TaskHeader* task = taken.task;
     auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable->outcome(task));
-    if (result->has_exception()) {
-      std::exception_ptr exception = result->TakeException();
-      Free(task);
-      internal::Rethrow(std::move(exception));
-    }
+    if (result->has_exception()) internal::Rethrow(result->TakeException());
     if (!result->has_value()) {
-      const TaskId id = task->id;
-      Free(task);
-      return Output(absl::CancelledError(absl::StrCat("task ", id.value(), " was cancelled")));
+      return Output(
+          absl::CancelledError(absl::StrCat("task ", task->id.value(), " was cancelled")));
     }
     if constexpr (std::is_void_v<T>) {
-      Free(task);
       return absl::OkStatus();
     } else {
-      home::Poll<Output> ready{Output(result->Take())};
-      if constexpr (!std::is_trivially_destructible_v<T>) task->vtable->drop_outcome(task);
-      Free(task);
-      return ready;
+      return Output(result->Take());
     }
   }
+
+  // A complete task on the way out of the handle.
+  struct Taken {
+    explicit Taken(TaskHeader* complete) : task(complete) {}
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+    ~Taken() {
+      task->vtable->drop_outcome(task);
+      Free(task);
+    }
+    TaskHeader* const task;
+  };
 
   // Gives up the handle's reference to a complete task. If it is the last one
   // nobody can make another, and the acquire of the load that found the task

@@ -37,8 +37,6 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
   const bool release = task->owner == kNoOwner || owner.Unbind(task);
   TaskSnapshot now = task->state.Load();
   bool dropped = false;
-  void* waker_data = nullptr;
-  const WakerVTable* waker_vtable = nullptr;
   do {
     if (!now.join_interest() && !dropped) {
       // Nobody will take the outcome: it goes while the task is still ours.
@@ -48,18 +46,18 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
       }
       task->vtable->drop_outcome(task);
     }
-    // Before the completion, as the cell may be gone after it. What is read is
-    // right if the word says so unchanged.
-    waker_data = task->join_waker.data();
-    waker_vtable = task->join_waker.vtable();
   } while (!task->state.TransitionToComplete(now, release));
-  Waker waker = now.join_waker() ? Waker(waker_data, waker_vtable) : Waker();
-  if (!release) {
-    owner.ReleaseLater(task);
-  } else if (now.references() == 0) {
-    task->vtable->destroy(task);
+  if (now.join_waker()) {
+    Waker waker = task->join_waker.Take();
+    if (release) {
+      ReleaseTask(task);
+    } else {
+      owner.ReleaseLater(task);
+    }
+    return std::move(waker).Wake();
   }
-  std::move(waker).Wake();
+  if (!release) return owner.ReleaseLater(task);
+  if (now.references() == 0) task->vtable->destroy(task);
 }
 
 }  // namespace internal

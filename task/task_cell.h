@@ -35,7 +35,12 @@ class TaskCell final : public TaskHeader {
     } else {
       storage = AllocateFrame(sizeof(TaskCell));
     }
-    return ::new (storage) TaskCell(std::move(future), scheduler, id, location);
+    HOME_FUTURE_TRY { return ::new (storage) TaskCell(std::move(future), scheduler, id, location); }
+    HOME_FUTURE_CATCH_ALL {
+      // The future's move threw.
+      FreeStorage(storage);
+      internal::RethrowCurrent();
+    }
   }
 
  private:
@@ -89,10 +94,14 @@ class TaskCell final : public TaskHeader {
   static void Destroy(TaskHeader* task) noexcept {
     TaskCell* self = Self(task);
     self->~TaskCell();
+    FreeStorage(self);
+  }
+
+  static void FreeStorage(void* storage) noexcept {
     if constexpr (kOverAligned) {
-      ::operator delete(static_cast<void*>(self), std::align_val_t(alignof(TaskCell)));
+      ::operator delete(storage, std::align_val_t(alignof(TaskCell)));
     } else {
-      FreeFrame(self, sizeof(TaskCell));
+      FreeFrame(storage, sizeof(TaskCell));
     }
   }
 

@@ -39,13 +39,15 @@
 //   the outcome       whoever is in kRunning; after kComplete the JoinHandle if
 //                     kJoinInterest was set at that moment, else nobody
 //   join_waker        while kJoinWaker is clear and the task is not complete,
-//                     the JoinHandle. While it is set nobody writes. The worker
-//                     that completes reads the words before the completion, and
-//                     owns what it read if kJoinWaker was set at that moment
+//                     the JoinHandle; while it is set, all may read its words
+//                     and nobody may write; after a completion that saw it set,
+//                     the worker that completed owns what is in it. (To read it
+//                     before and trust a word that looks unchanged would be ABA:
+//                     the handle may have taken it out and put another in.)
 //
 // The design is Tokio's (runtime/task/state.rs), with two changes: a queue holds
-// no reference of its own, and a completion gives up the runtime's reference in
-// the same RMW.
+// no reference of its own, and a completion that nobody waits for gives up the
+// runtime's reference in the same RMW.
 //
 // Memory ordering. Every transition that gives something away is a release, and
 // every one that takes something over an acquire, of this one word; as all are
@@ -149,14 +151,14 @@ class BasicTaskState {
     return before.notified() ? IdleResult::kNotified : IdleResult::kIdle;
   }
 
-  // One attempt to go from running, as `expected` says, to complete. `release`
-  // gives up the runtime's reference too. False: the word has changed, `expected`
-  // says to what.
+  // One attempt to go from running, as `expected` says, to complete. If no join
+  // waker is set, `release` gives up the runtime's reference too: there is nothing
+  // left to touch. False: the word has changed, `expected` says to what.
   [[nodiscard]] bool TransitionToComplete(TaskSnapshot& expected, bool release) {
     assert(expected.running());
     std::uint64_t word = expected.word();
     std::uint64_t next = (word & ~S::kRunning) | S::kComplete;
-    if (release) next -= S::kReference;
+    if (release && !expected.join_waker()) next -= S::kReference;
     // release: publishes the outcome. pairs with: Load(). acquire: the join
     // waker is seen (pairs with: SetJoinWaker()), and whoever frees the cell
     // comes after all other users (pairs with: Release()).

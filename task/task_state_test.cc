@@ -94,13 +94,13 @@ TEST(TaskStateTest, CompletionGivesUpTheRuntimesReferenceInTheSameStep) {
   EXPECT_EQ(state.Load().references(), 1u);
 }
 
-TEST(TaskStateTest, CompletionSaysWhetherAJoinWakerWaits) {
+TEST(TaskStateTest, CompletionKeepsTheReferenceWhileAJoinWakerWaits) {
   TaskState state;
   ToRunning(state);
   EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kDone);
   ToComplete(state);
   EXPECT_TRUE(state.Load().join_waker());
-  EXPECT_EQ(state.Load().references(), 1u);
+  EXPECT_EQ(state.Load().references(), 2u);
 }
 
 TEST(TaskStateTest, CompletionKeepsTheReferenceIfTheTaskIsInAList) {

@@ -97,6 +97,37 @@ TEST(TaskStressTest, WakesAbortsAndJoinsRaceWithTheRun) {
   }
 }
 
+// The handle is polled with two wakers in turn while the task completes: the one
+// that was registered last is woken, and none is dropped twice.
+TEST(TaskStressTest, TheJoinWakerChangesWhileTheTaskCompletes) {
+  for (int round = 0; round < kRounds; ++round) {
+    ManualScheduler scheduler;
+    JoinHandle<int> handle = scheduler.Spawn(Ready(round));
+    CountingWaker counters[2];
+    std::atomic<int> ready{0};
+    std::thread joiner([&] {
+      ready.store(1);
+      for (int i = 0;; ++i) {
+        CountingWaker& counter = counters[i % 2];
+        const int woken = counter.wakes();
+        auto joined = PollOnce(handle, counter);
+        if (joined.ready()) {
+          EXPECT_EQ(**joined, round);
+          break;
+        }
+        if (i < 20) continue;
+        // From here on only the wake-up tells.
+        while (counter.wakes() == woken) std::this_thread::yield();
+      }
+    });
+    while (ready.load() == 0) std::this_thread::yield();
+    scheduler.RunUntilIdle();
+    joiner.join();
+    EXPECT_EQ(counters[0].alive(), 0);
+    EXPECT_EQ(counters[1].alive(), 0);
+  }
+}
+
 TEST(TaskStressTest, TheLastReferenceMayGoOnAnyThread) {
   for (int round = 0; round < kRounds; ++round) {
     auto canary = std::make_shared<int>(0);

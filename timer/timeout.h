@@ -30,9 +30,9 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "home/future/context.h"
+#include "home/future/fallible.h"
 #include "home/future/future.h"
 #include "home/future/poll.h"
 #include "home/timer/sleep.h"
@@ -40,23 +40,6 @@
 namespace home {
 
 namespace timer_internal {
-
-template <typename T>
-struct TimeoutOutput {
-  using type = absl::StatusOr<T>;
-};
-template <>
-struct TimeoutOutput<void> {
-  using type = absl::Status;
-};
-template <>
-struct TimeoutOutput<absl::Status> {
-  using type = absl::Status;
-};
-template <typename T>
-struct TimeoutOutput<absl::StatusOr<T>> {
-  using type = absl::StatusOr<T>;
-};
 
 // kDeadlineExceeded with the duration in its message.
 [[nodiscard]] absl::Status TimedOut(absl::Duration duration);
@@ -67,7 +50,7 @@ struct TimeoutOutput<absl::StatusOr<T>> {
 template <Future F>
 class TimeoutFuture {
  public:
-  using Output = typename timer_internal::TimeoutOutput<FutureOutput<F>>::type;
+  using Output = Fallible<FutureOutput<F>>;
 
   TimeoutFuture(F future, absl::Duration duration)
       : future_(std::move(future)), duration_(duration), sleep_(duration) {}

@@ -81,7 +81,7 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
   const std::int64_t due = StartOf(tick);
   node.service_ = this;
   node.shard_ = static_cast<std::uint32_t>(shard_index);
-  std::construct_at(&node.waker_, std::move(waker));
+  node.waker_.Put(std::move(waker));
 
   Shard& shard = shards_[shard_index];
   bool lowered = false;
@@ -108,8 +108,8 @@ bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
   const std::lock_guard lock(shard.mutex);
   // relaxed: only written under the lock while the node is armed.
   if (node.state_.load(std::memory_order_relaxed) != TimerNode::State::kArmed) return false;
-  old = TakeWaker(node);
-  std::construct_at(&node.waker_, std::move(fresh));
+  old = node.waker_.Take();
+  node.waker_.Put(std::move(fresh));
   return true;
 }
 
@@ -122,7 +122,7 @@ void TimerService::Cancel(TimerNode& node) {
     // fired meanwhile: then the firing side is done with it.
     if (node.state_.load(std::memory_order_relaxed) == TimerNode::State::kArmed) {
       shard.wheel.Remove(node);
-      dropped = TakeWaker(node);
+      dropped = node.waker_.Take();
     }
     // shard.next stays: it is only a lower bound (G1), and the next look at the
     // shard raises it. A timeout that is armed and cancelled over and over thus
@@ -135,11 +135,7 @@ void TimerService::Cancel(TimerNode& node) {
 std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) {
   const std::uint64_t tick = TickOf(now);
   // Collected here first, so that nothing is allocated under the lock.
-  struct Taken {
-    void* data;
-    const WakerVTable* vtable;
-  };
-  Taken taken[kMovesPerLock];
+  WakerSlot taken[kMovesPerLock];
   std::size_t fired = 0;
   for (std::size_t moves = 0; moves < kMovesPerCall; moves += kMovesPerLock) {
     std::size_t budget = kMovesPerLock;
@@ -149,7 +145,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
       if (shard.closed) return fired;
       while (TimerEntry* const entry = shard.wheel.PopDue(tick, budget)) {
         TimerNode& node = static_cast<TimerNode&>(*entry);
-        taken[count++] = {node.waker_.data(), node.waker_.vtable()};
+        taken[count++].Put(node.waker_.Take());
         // release: pairs with state(). The owner may free the node from here on.
         node.state_.store(TimerNode::State::kFired, std::memory_order_release);
       }
@@ -157,7 +153,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
       // looks at the shard once too often.
       shard.next.store(StartOf(shard.wheel.NextTick()), std::memory_order_relaxed);
     }
-    for (std::size_t i = 0; i < count; ++i) wakes.Push(Waker(taken[i].data, taken[i].vtable));
+    for (std::size_t i = 0; i < count; ++i) wakes.Push(taken[i].Take());
     fired += count;
     if (budget != 0) break;  // nothing is left that is due
   }

@@ -86,7 +86,7 @@ class TimerNode : public TimerEntry {
  public:
   enum class State : std::uint8_t { kIdle, kArmed, kFired };
 
-  TimerNode() noexcept : waker_() {}
+  TimerNode() noexcept = default;
   ~TimerNode() { assert(state_.load(std::memory_order_relaxed) != State::kArmed); }  // NOLINT
 
   // kFired once the deadline has come. From kArmed it changes behind the
@@ -107,12 +107,8 @@ class TimerNode : public TimerEntry {
   std::atomic<State> state_{State::kIdle};
   std::uint32_t shard_ = 0;
   TimerService* service_ = nullptr;
-  // Holds a reference while kArmed, and is never destroyed: who ends that state
-  // copies the two words out and so takes the reference over. The firing side
-  // thus only reads them.
-  union {
-    Waker waker_;
-  };
+  // Holds a waker while kArmed: who ends that state takes it.
+  WakerSlot waker_;
 };
 
 class TimerService {
@@ -207,10 +203,6 @@ class TimerService {
   };
 
   std::size_t FireShard(Shard& shard, Instant now, WakeList& wakes);
-  // The node's reference to its waker, taken over from it.
-  [[nodiscard]] static Waker TakeWaker(TimerNode& node) {
-    return Waker(node.waker_.data(), node.waker_.vtable());
-  }
 
   const std::size_t shard_count_;
   const std::unique_ptr<Shard[]> shards_;
