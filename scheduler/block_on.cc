@@ -63,27 +63,41 @@ class MainWaker {
 
 }  // namespace
 
-void BlockOnPoll(Scheduler& scheduler, const std::function<bool(Context& cx)>& poll) {
+BlockOnScope::BlockOnScope(Scheduler& scheduler) : scheduler_(scheduler) {
   if (CurrentScheduler() != nullptr) {
     Fatal(
         "BlockOn was called inside a runtime, whose thread it would block: co_await instead, "
-        "or use SpawnBlocking");
+        "or block on a thread of your own");
   }
-  const bool here = scheduler.options().current_thread;
-  auto* main = new MainWaker(here ? scheduler.shared_from_this() : nullptr);
+  scheduler_.EnterBlockOn();
+  scope_.emplace(&scheduler_, scheduler_.options().current_thread ? 0 : scheduler_.outside_shard());
+}
+
+BlockOnScope::~BlockOnScope() {
+  scope_.reset();
+  scheduler_.LeaveBlockOn();
+}
+
+void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
+  const bool here = scheduler_.options().current_thread;
+  auto* main = new MainWaker(here ? scheduler_.shared_from_this() : nullptr);
   // Drops the last reference of this function's however it ends.
   const std::unique_ptr<MainWaker, void (*)(MainWaker*)> owner(
       main, [](MainWaker* waker) { waker->Release(); });
   const Waker waker = main->Make();
-  const EnterScope scope(&scheduler, here ? 0 : scheduler.outside_shard());
-  const auto poll_once = [&waker, &poll] {
-    Context cx(waker);
-    return poll(cx);
-  };
   if (here) {
-    scheduler.RunHere(poll_once);
-  } else {
-    while (!poll_once()) main->Park();
+    // It shares the thread with the tasks, so it has a budget like one.
+    scheduler_.RunHere([this, &waker, &poll] {
+      Budget budget{.remaining = scheduler_.options().budget};
+      Context cx(waker, &budget);
+      return poll(cx);
+    });
+    return;
+  }
+  while (true) {
+    Context cx(waker);
+    if (poll(cx)) return;
+    main->Park();
   }
 }
 

@@ -1,4 +1,4 @@
-// BlockOn: polls a future on a thread until it is ready.
+// BlockOnScope: polls a future on a thread until it is ready.
 
 #ifndef HOME_SCHEDULER_BLOCK_ON_H_
 #define HOME_SCHEDULER_BLOCK_ON_H_
@@ -10,31 +10,45 @@
 
 #include "home/future/context.h"
 #include "home/future/future.h"
-#include "home/future/waker.h"
+#include "home/scheduler/context.h"
 
 namespace home::scheduler_internal {
 
 class Scheduler;
 
-// Calls `poll` with a context, again after every wake, until it returns true.
-// Dies with a message if this thread works for a runtime.
-void BlockOnPoll(Scheduler& scheduler, const std::function<bool(Context& cx)>& poll);
+// One BlockOn. While it lives the thread works for the runtime; what is made and
+// destroyed within may use the runtime's free functions.
+class BlockOnScope {
+ public:
+  // Dies with a message if this thread works for a runtime already.
+  explicit BlockOnScope(Scheduler& scheduler);
+  BlockOnScope(const BlockOnScope&) = delete;
+  BlockOnScope& operator=(const BlockOnScope&) = delete;
+  ~BlockOnScope();
 
-template <Future F>
-FutureOutput<F> BlockOn(Scheduler& scheduler, F& future) {
-  using T = FutureOutput<F>;
-  if constexpr (std::is_void_v<T>) {
-    BlockOnPoll(scheduler, [&future](Context& cx) { return future.Poll(cx).ready(); });
-  } else {
-    std::optional<T> output;
-    BlockOnPoll(scheduler, [&future, &output](Context& cx) {
-      home::Poll<T> polled = future.Poll(cx);
-      if (polled.ready()) output.emplace(std::move(polled).value());
-      return output.has_value();
-    });
-    return *std::move(output);
+  template <Future F>
+  FutureOutput<F> Run(F& future) {
+    using T = FutureOutput<F>;
+    if constexpr (std::is_void_v<T>) {
+      RunPoll([&future](Context& cx) { return future.Poll(cx).ready(); });
+    } else {
+      std::optional<T> output;
+      RunPoll([&future, &output](Context& cx) {
+        home::Poll<T> polled = future.Poll(cx);
+        if (polled.ready()) output.emplace(std::move(polled).value());
+        return output.has_value();
+      });
+      return *std::move(output);
+    }
   }
-}
+
+ private:
+  // Calls `poll` with a context, again after every wake, until it returns true.
+  void RunPoll(const std::function<bool(Context& cx)>& poll);
+
+  Scheduler& scheduler_;
+  std::optional<EnterScope> scope_;
+};
 
 }  // namespace home::scheduler_internal
 

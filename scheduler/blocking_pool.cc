@@ -29,27 +29,35 @@ void CancelClosure(TaskHeader* task) {
   RunClosure(task);
 }
 
+void CancelAll(MpscNode* closures) {
+  while (closures != nullptr) {
+    CancelClosure(static_cast<TaskHeader*>(std::exchange(closures, closures->next)));
+  }
+}
+
+// A time to wait beyond which the clock's arithmetic could overflow.
+constexpr absl::Duration kForever = absl::Hours(24 * 365);
+
 }  // namespace
 
-BlockingPool::BlockingPool(BlockingPoolOptions options)
-    : options_(std::move(options)), state_(std::make_shared<State>()) {}
+BlockingPool::BlockingPool(BlockingPoolOptions options) : options_(std::move(options)) {}
 
 void BlockingPool::Schedule(TaskHeader* task) noexcept {
   bool start = false;
   {
-    const std::lock_guard lock(state_->mutex);
-    if (!state_->closed) {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
       task->next = nullptr;
-      (state_->tail != nullptr ? state_->tail->next : state_->head) = task;
-      state_->tail = task;
-      ++state_->queued;
-      if (state_->idle > state_->promised) {
-        ++state_->promised;
-        state_->work.notify_one();
+      (tail_ != nullptr ? tail_->next : head_) = task;
+      tail_ = task;
+      ++queued_;
+      if (idle_ > promised_) {
+        ++promised_;
+        work_.notify_one();
         return;
       }
-      if (state_->threads >= options_.max_threads) return;
-      ++state_->threads;
+      if (threads_ >= options_.max_threads) return;
+      ++threads_;
       start = true;
     }
   }
@@ -59,18 +67,12 @@ void BlockingPool::Schedule(TaskHeader* task) noexcept {
   // there is none, nobody would ever take it.
   MpscNode* stranded = nullptr;
   {
-    const std::lock_guard lock(state_->mutex);
-    --state_->threads;
-    if (state_->threads == 0) {
-      stranded = std::exchange(state_->head, nullptr);
-      state_->tail = nullptr;
-      state_->queued = 0;
-    }
-    state_->ended.notify_all();
+    const std::lock_guard lock(mutex_);
+    --threads_;
+    if (threads_ == 0) stranded = TakeAll();
+    ended_.notify_all();
   }
-  while (stranded != nullptr) {
-    CancelClosure(static_cast<TaskHeader*>(std::exchange(stranded, stranded->next)));
-  }
+  CancelAll(stranded);
 }
 
 void BlockingPool::OnUnjoinedException(const TaskHeader& task,
@@ -79,71 +81,77 @@ void BlockingPool::OnUnjoinedException(const TaskHeader& task,
 }
 
 bool BlockingPool::StartThread() {
-  auto body = [state = state_, keep_alive = options_.keep_alive, name = options_.thread_name,
-               around = options_.around_thread] {
-    SetThreadName(name);
-    around([&state, keep_alive] { RunThread(state, keep_alive); });
-    const std::lock_guard lock(state->mutex);
-    --state->threads;
-    state->ended.notify_all();
-  };
   HOME_FUTURE_TRY {
-    std::thread(std::move(body)).detach();
+    std::thread([this, owner = options_.keep_alive_for_thread()] {
+      SetThreadName(options_.thread_name);
+      options_.around_thread([this] { RunThread(); });
+    }).detach();
     return true;
   }
   HOME_FUTURE_CATCH_ALL { return false; }
 }
 
-void BlockingPool::RunThread(const std::shared_ptr<State>& state, absl::Duration keep_alive) {
-  std::unique_lock lock(state->mutex);
+void BlockingPool::RunThread() {
+  std::unique_lock lock(mutex_);
   while (true) {
-    if (state->head != nullptr) {
-      TaskHeader* task = static_cast<TaskHeader*>(state->head);
-      state->head = task->next;
-      if (state->head == nullptr) state->tail = nullptr;
-      --state->queued;
+    if (head_ != nullptr) {
+      TaskHeader* task = static_cast<TaskHeader*>(head_);
+      head_ = task->next;
+      if (head_ == nullptr) tail_ = nullptr;
+      --queued_;
       lock.unlock();
       RunClosure(task);
       lock.lock();
       continue;
     }
-    if (state->closed) break;
-    ++state->idle;
-    const bool timed_out = state->work.wait_for(lock, absl::ToChronoNanoseconds(keep_alive)) ==
-                           std::cv_status::timeout;
-    --state->idle;
+    if (closed_) break;
+    ++idle_;
+    bool timed_out = false;
+    if (options_.keep_alive >= kForever) {
+      work_.wait(lock);
+    } else {
+      timed_out = work_.wait_for(lock, absl::ToChronoNanoseconds(options_.keep_alive)) ==
+                  std::cv_status::timeout;
+    }
+    --idle_;
     // A signal may wake a thread whose time is up as well: the promise counts.
-    if (state->promised > 0) {
-      --state->promised;
+    if (promised_ > 0) {
+      --promised_;
       continue;
     }
-    if (timed_out && state->head == nullptr) break;
+    if (timed_out && head_ == nullptr) break;
   }
+  // Under the same lock as the decision to end: a closure that is queued after it
+  // finds this thread gone.
+  --threads_;
+  ended_.notify_all();
+}
+
+MpscNode* BlockingPool::TakeAll() {
+  tail_ = nullptr;
+  queued_ = 0;
+  return std::exchange(head_, nullptr);
 }
 
 void BlockingPool::Close() {
   MpscNode* queued = nullptr;
   {
-    const std::lock_guard lock(state_->mutex);
-    state_->closed = true;
-    queued = std::exchange(state_->head, nullptr);
-    state_->tail = nullptr;
-    state_->queued = 0;
-    state_->work.notify_all();
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    queued = TakeAll();
+    work_.notify_all();
   }
-  while (queued != nullptr) {
-    CancelClosure(static_cast<TaskHeader*>(std::exchange(queued, queued->next)));
-  }
+  CancelAll(queued);
 }
 
 bool BlockingPool::AwaitThreads(Deadline deadline) {
-  std::unique_lock lock(state_->mutex);
-  return WaitUntil(state_->ended, lock, deadline, [this] { return state_->threads == 0; });
+  std::unique_lock lock(mutex_);
+  return WaitUntil(ended_, lock, deadline, [this] { return threads_ == 0; });
 }
 
 BlockingPool::Counts BlockingPool::counts() const {
-  const std::lock_guard lock(state_->mutex);
-  return {state_->threads, state_->idle, state_->queued};
+  const std::lock_guard lock(mutex_);
+  return {threads_, idle_, queued_};
 }
 
 }  // namespace home::scheduler_internal

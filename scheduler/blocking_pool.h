@@ -45,6 +45,8 @@ struct BlockingPoolOptions {
   std::size_t max_threads = 512;
   absl::Duration keep_alive = absl::Seconds(10);
   std::string thread_name = "home-blocking";
+  // Called for every thread that is started: what has to live as long as it.
+  std::function<std::shared_ptr<void>()> keep_alive_for_thread;
   // Called in a pool thread, around its whole life.
   std::function<void(const std::function<void()>& body)> around_thread;
   // Told of exceptions in closures that nobody joins.
@@ -56,7 +58,7 @@ class BlockingPool final : public TaskScheduler {
   explicit BlockingPool(BlockingPoolOptions options);
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
-  // Shutdown must have returned true, or the threads keep what they use alive.
+  // No thread may be left: options.keep_alive_for_thread sees to that.
   ~BlockingPool() = default;
 
   void Schedule(TaskHeader* task) noexcept override;
@@ -76,27 +78,26 @@ class BlockingPool final : public TaskScheduler {
   [[nodiscard]] Counts counts() const;
 
  private:
-  // What the threads share; outlives the pool if a closure outlives a shutdown.
-  struct State {
-    std::mutex mutex;
-    // All under the mutex.
-    MpscNode* head = nullptr;
-    MpscNode* tail = nullptr;
-    std::size_t queued = 0;
-    std::size_t threads = 0;
-    std::size_t idle = 0;
-    // Idle threads that were promised a queued closure and have not woken yet.
-    std::size_t promised = 0;
-    bool closed = false;
-    std::condition_variable work;
-    std::condition_variable ended;
-  };
-
-  static void RunThread(const std::shared_ptr<State>& state, absl::Duration keep_alive);
+  // A pool thread's life. Returns under no lock, no longer counted in threads_.
+  void RunThread();
   bool StartThread();
+  // The closures that wait, unlinked. Under the mutex.
+  MpscNode* TakeAll();
 
   const BlockingPoolOptions options_;
-  const std::shared_ptr<State> state_;
+  mutable std::mutex mutex_;
+  // All under the mutex.
+  MpscNode* head_ = nullptr;
+  MpscNode* tail_ = nullptr;
+  std::size_t queued_ = 0;
+  // Threads that will look at the queue once more before they end.
+  std::size_t threads_ = 0;
+  std::size_t idle_ = 0;
+  // Idle threads that were promised a queued closure and have not woken yet.
+  std::size_t promised_ = 0;
+  bool closed_ = false;
+  std::condition_variable work_;
+  std::condition_variable ended_;
 };
 
 }  // namespace home::scheduler_internal

@@ -43,12 +43,15 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace home::scheduler_internal {
 
 class Idle {
  public:
+  static constexpr std::size_t kNobody = SIZE_MAX;
+
   // All workers begin awake.
   explicit Idle(std::size_t workers)
       : workers_(static_cast<std::uint32_t>(workers)), state_(workers_ * kAwake) {
@@ -57,9 +60,17 @@ class Idle {
   Idle(const Idle&) = delete;
   Idle& operator=(const Idle&) = delete;
 
-  // After a task was published: the worker to wake, if any. It is counted as
-  // awake and searching, and the caller must unpark it.
-  [[nodiscard]] std::optional<std::size_t> WorkerToNotify() {
+  // Whether it is worth while to notify somebody, in the view of a worker that
+  // will itself run what it has queued: so it may be wrong now and then.
+  [[nodiscard]] bool MayNotify() const {
+    // relaxed: see above.
+    return ShouldWake(state_.load(std::memory_order_relaxed));
+  }
+
+  // After a task was published: the worker to wake, if any, and another one than
+  // `spared` if possible. It is counted as awake and searching, and the caller
+  // must unpark it.
+  [[nodiscard]] std::optional<std::size_t> WorkerToNotify(std::size_t spared = kNobody) {
     // I1. acquire, release: the submitter's publication is ordered before what a
     // later leaver reads. pairs with: StopSearching(), Sleep().
     const std::uint32_t state = state_.fetch_add(0, std::memory_order_acq_rel);
@@ -72,9 +83,21 @@ class Idle {
     }
     // I2.
     state_.fetch_add(kAwake + kSearching, std::memory_order_acq_rel);
+    if (sleepers_.back() == spared && sleepers_.size() > 1) {
+      std::swap(sleepers_.back(), sleepers_[sleepers_.size() - 2]);
+    }
     const std::size_t worker = sleepers_.back();
     sleepers_.pop_back();
     return worker;
+  }
+
+  // A worker that sleeps at this moment, if any. It is not counted as awake.
+  [[nodiscard]] std::optional<std::size_t> AnySleeper() {
+    // seq_cst: see "The watch" in scheduler.h. pairs with: Sleep().
+    if (state_.load(std::memory_order_seq_cst) / kAwake == workers_) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    if (sleepers_.empty()) return std::nullopt;
+    return sleepers_.back();
   }
 
   // A worker without work asks to search. False: enough others do.
@@ -98,8 +121,8 @@ class Idle {
   void Sleep(std::size_t worker, bool searching) {
     const std::lock_guard lock(mutex_);
     sleepers_.push_back(worker);
-    // I1. pairs with: WorkerToNotify().
-    state_.fetch_sub(kAwake + (searching ? kSearching : 0), std::memory_order_acq_rel);
+    // I1. pairs with: WorkerToNotify(). seq_cst for AnySleeper().
+    state_.fetch_sub(kAwake + (searching ? kSearching : 0), std::memory_order_seq_cst);
   }
 
   // A worker is awake again. True: somebody notified it, and it counts as

@@ -62,6 +62,15 @@ TEST(IdleTest, AWorkerOnItsWayUpIsNotChosenTwice) {
   EXPECT_NE(*first, *second);
 }
 
+TEST(IdleTest, TheSparedSleeperIsChosenLast) {
+  Idle idle(3);
+  idle.Sleep(0, false);
+  idle.Sleep(1, false);
+  EXPECT_EQ(idle.WorkerToNotify(1), std::optional<std::size_t>(0));
+  EXPECT_TRUE(idle.StopSearching());
+  EXPECT_EQ(idle.WorkerToNotify(1), std::optional<std::size_t>(1));
+}
+
 TEST(IdleTest, ASearcherThatSleepsIsCountedOut) {
   Idle idle(2);
   EXPECT_TRUE(idle.StartSearching());

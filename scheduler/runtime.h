@@ -18,7 +18,8 @@
 // they end the process with a message.
 //
 // Thread-safety: BlockOn, Spawn, SpawnBlocking, handle and Metrics from any
-// thread. The destructor and Shutdown from one, outside of the runtime.
+// thread. The destructor and Shutdown from one, outside of the runtime, when no
+// BlockOn runs any more.
 
 #ifndef HOME_SCHEDULER_RUNTIME_H_
 #define HOME_SCHEDULER_RUNTIME_H_
@@ -130,11 +131,13 @@ class Runtime {
   // Polls `spawnable`'s future on this thread until it is ready. Tasks run
   // meanwhile: on the workers, or, current-thread, on this thread. A second
   // BlockOn of a current-thread runtime waits until the first has ended. Dies
-  // with a message inside a runtime, which it would block.
+  // with a message inside a runtime, whose thread it would block.
   template <Spawnable F>
   SpawnOutput<F> BlockOn(F&& spawnable) {
+    // First in, last out: the future's destructor may use the runtime, too.
+    scheduler_internal::BlockOnScope scope(*Checked());
     auto future = ToFuture(std::forward<F>(spawnable));
-    return scheduler_internal::BlockOn(*Checked(), future);
+    return scope.Run(future);
   }
 
   // A new task. See Spawn below.
@@ -148,7 +151,7 @@ class Runtime {
     return scheduler_internal::SpawnBlockingOn(*Checked(), std::forward<Fn>(fn), location);
   }
 
-  [[nodiscard]] Handle handle() { return Handle(scheduler_); }
+  [[nodiscard]] Handle handle() { return Handle(Checked()->shared_from_this()); }
   [[nodiscard]] RuntimeMetrics Metrics() const { return Checked()->Metrics(); }
 
   // Ends the runtime: every worker stops after the poll it is in, every task is

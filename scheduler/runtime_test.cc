@@ -487,6 +487,120 @@ TEST_P(RuntimeTest, ShutdownGivesUpOnWhatDoesNotEnd) {
   ended.get_future().wait();
 }
 
+// tokio#4730: the worker that drove the reactor last runs a task that computes
+// for long; timers must go on, on workers that sleep.
+TEST(RuntimeWatchTest, ALongPollDoesNotStopTheTimers) {
+  for (int workers : {2, 4}) {
+    absl::StatusOr<Runtime> runtime =
+        RuntimeBuilder().WorkerThreads(static_cast<std::size_t>(workers)).Build();
+    std::atomic<int> ticks{0};
+    JoinHandle<void> ticker = runtime->Spawn([&ticks]() -> Async<> {
+      while (true) {
+        co_await Sleep(absl::Milliseconds(1));
+        ticks.fetch_add(1);
+      }
+    });
+    for (int round = 0; round < 5; ++round) {
+      // Woken by a timer, so on the worker that drives, and long: until others
+      // have kept the timers going.
+      JoinHandle<void> computes = runtime->Spawn([&ticks]() -> Async<> {
+        co_await Sleep(absl::Milliseconds(3));
+        const int enough = ticks.load() + 5;
+        while (ticks.load() < enough) {
+        }
+      });
+      EXPECT_TRUE(runtime->BlockOn(std::move(computes)).ok());
+      // Long enough for the standby to lie down, in some rounds.
+      if (round % 2 == 1) absl::SleepFor(absl::Milliseconds(150));
+    }
+    ticker.Abort();
+  }
+}
+
+// The same with a computation from outside, which a sleeping worker is woken for.
+TEST(RuntimeWatchTest, ALongPollFromOutsideDoesNotStopTheTimers) {
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(4).Build();
+  std::atomic<int> ticks{0};
+  JoinHandle<void> ticker = runtime->Spawn([&ticks]() -> Async<> {
+    while (true) {
+      co_await Sleep(absl::Milliseconds(1));
+      ticks.fetch_add(1);
+    }
+  });
+  for (int round = 0; round < 10; ++round) {
+    JoinHandle<void> computes = runtime->Spawn([&ticks]() -> Async<> {
+      const int enough = ticks.load() + 5;
+      while (ticks.load() < enough) {
+      }
+      co_return;
+    });
+    EXPECT_TRUE(runtime->BlockOn(std::move(computes)).ok());
+    if (round % 2 == 1) absl::SleepFor(absl::Milliseconds(150));
+  }
+  ticker.Abort();
+}
+
+// A closure that comes while the pool's only thread is ending.
+TEST(BlockingTest, AClosureIsNotLostOnAThreadThatEnds) {
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder()
+                                        .CurrentThread()
+                                        .MaxBlockingThreads(1)
+                                        .BlockingKeepAlive(absl::Microseconds(5))
+                                        .Build();
+  for (int i = 0; i < 3000; ++i) {
+    JoinHandle<int> handle = runtime->SpawnBlocking([i] { return i; });
+    absl::StatusOr<int> value = runtime->BlockOn(std::move(handle));
+    ASSERT_EQ(*value, i);
+  }
+}
+
+TEST(BlockingTest, AnEndlessKeepAliveKeepsTheThread) {
+  absl::StatusOr<Runtime> runtime =
+      RuntimeBuilder().CurrentThread().BlockingKeepAlive(absl::InfiniteDuration()).Build();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(*runtime->BlockOn(runtime->SpawnBlocking([] { return 1; })), 1);
+    EXPECT_EQ(runtime->Metrics().blocking_threads, 1u);
+  }
+}
+
+// A closure that is left behind by a shutdown may still use its runtime.
+TEST(BlockingTest, AClosureThatOutlivesTheShutdownMaySpawn) {
+  std::promise<void> release;
+  std::promise<void> started;
+  std::promise<bool> cancelled;
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(1).Build();
+  runtime
+      ->SpawnBlocking([&] {
+        started.set_value();
+        release.get_future().wait();
+        JoinHandle<int> late = Spawn(Ready(1));
+        // Its workers may be on their way out still.
+        while (late.status() == TaskStatus::kPending) std::this_thread::yield();
+        cancelled.set_value(late.status() == TaskStatus::kCancelled);
+      })
+      .Detach();
+  started.get_future().wait();
+  EXPECT_FALSE(runtime->Shutdown(absl::Milliseconds(1)));
+  release.set_value();
+  EXPECT_TRUE(cancelled.get_future().get());
+}
+
+TEST(BlockOnTest, TheFuturesDestructorMayUseTheRuntime) {
+  struct Spawns {
+    Spawns() = default;
+    Spawns(Spawns&& other) noexcept : armed(std::exchange(other.armed, false)) {}
+    ~Spawns() {
+      if (armed) Spawn(Ready(1)).Detach();
+    }
+    bool armed = true;
+  };
+  for (Flavour flavour : {Flavour::kCurrentThread, Flavour::kTwoWorkers}) {
+    Runtime runtime = MakeRuntime(flavour);
+    runtime.BlockOn([spawns = Spawns()]() -> Async<> { co_return; });
+    EXPECT_EQ(runtime.Metrics().tasks_spawned, 1u);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Flavours, RuntimeTest,
                          ::testing::Values(Flavour::kCurrentThread, Flavour::kOneWorker,
                                            Flavour::kTwoWorkers, Flavour::kFourWorkers),

@@ -1,5 +1,6 @@
 #include "home/scheduler/scheduler.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <system_error>
 #include <utility>
@@ -88,6 +89,7 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
               [this] { reactor_->Wake(); }),
       blocking_([this] {
         BlockingPoolOptions blocking = options_.blocking;
+        blocking.keep_alive_for_thread = [this] { return shared_from_this(); };
         blocking.around_thread = [this](const std::function<void()>& body) {
           const EnterScope scope(this, outside_shard());
           body();
@@ -176,21 +178,74 @@ void Scheduler::WakeMain() {
   workers_[0]->Unpark();
 }
 
+void Scheduler::EnterBlockOn() {
+  // relaxed: misuse is all that it finds, and not every one.
+  block_ons_.fetch_add(1, std::memory_order_relaxed);
+}
+void Scheduler::LeaveBlockOn() {
+  // release: the BlockOn's uses of the scheduler. pairs with: Shutdown().
+  block_ons_.fetch_sub(1, std::memory_order_release);
+}
+
 bool Scheduler::TryTakeDriver() {
-  // relaxed: a guess that the exchange verifies.
-  if (driver_taken_.load(std::memory_order_relaxed)) return false;
-  // acquire: the last driver is done with the reactor. pairs with:
-  // ReleaseDriver().
-  return !driver_taken_.exchange(true, std::memory_order_acquire);
+  // seq_cst, here and in what follows: W1, W2.
+  if (driver_taken_.load(std::memory_order_seq_cst)) return false;
+  return !driver_taken_.exchange(true, std::memory_order_seq_cst);
 }
 
 void Scheduler::ReleaseDriver() {
-  // release: pairs with TryTakeDriver().
-  driver_taken_.store(false, std::memory_order_release);
+  driver_leaves_.fetch_add(1, std::memory_order_seq_cst);
+  driver_taken_.exchange(false, std::memory_order_seq_cst);
+  KeepWatch();
+}
+
+void Scheduler::SetBlockedDriver(std::size_t index) {
+  // relaxed: a preference.
+  blocked_driver_.store(index, std::memory_order_relaxed);
+}
+
+bool Scheduler::TryStandBy(Worker* worker) {
+  Worker* nobody = nullptr;
+  return standby_.compare_exchange_strong(nobody, worker, std::memory_order_seq_cst);
+}
+
+void Scheduler::EndStandBy() {
+  standby_dormant_.store(false, std::memory_order_seq_cst);
+  standby_.exchange(nullptr, std::memory_order_seq_cst);
+  KeepWatch();
+}
+
+std::uint64_t Scheduler::driver_leaves() const {
+  return driver_leaves_.load(std::memory_order_seq_cst);
+}
+bool Scheduler::driver_free() const { return !driver_taken_.load(std::memory_order_seq_cst); }
+
+bool Scheduler::LieDormant(std::uint64_t leaves) {
+  standby_dormant_.exchange(true, std::memory_order_seq_cst);
+  if (driver_leaves() == leaves && !driver_free()) return true;
+  standby_dormant_.store(false, std::memory_order_seq_cst);
+  return false;
+}
+
+void Scheduler::KeepWatch() {
+  if (workers_.size() == 1) return;
+  Worker* standby = standby_.load(std::memory_order_seq_cst);
+  if (standby != nullptr) {
+    // It naps, or it is dormant and one of those who see that wakes it.
+    if (standby_dormant_.load(std::memory_order_seq_cst) &&
+        standby_dormant_.exchange(false, std::memory_order_seq_cst)) {
+      standby->Unpark();
+    }
+    return;
+  }
+  if (!driver_free()) return;
+  if (const auto sleeper = idle_.AnySleeper()) workers_[*sleeper]->Unpark();
 }
 
 void Scheduler::NotifyOne() {
-  if (const auto worker = idle_.WorkerToNotify()) workers_[*worker]->Unpark();
+  // relaxed: a preference.
+  const std::size_t spared = blocked_driver_.load(std::memory_order_relaxed);
+  if (const auto worker = idle_.WorkerToNotify(spared)) workers_[*worker]->Unpark();
 }
 
 bool Scheduler::WorkVisible() const {
@@ -202,6 +257,10 @@ bool Scheduler::WorkVisible() const {
 }
 
 bool Scheduler::Shutdown(Deadline deadline) {
+  // acquire: pairs with LeaveBlockOn().
+  if (block_ons_.load(std::memory_order_acquire) != 0) {
+    Fatal("a Runtime was shut down or destroyed while another thread was inside its BlockOn");
+  }
   stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
   blocking_.Close();
   for (const auto& worker : workers_) worker->Unpark();
@@ -278,12 +337,10 @@ RuntimeMetrics Scheduler::Metrics() const {
   RuntimeMetrics metrics;
   // relaxed: figures.
   metrics.tasks_completed = outside_completed_.load(std::memory_order_relaxed);
-  metrics.tasks_spawned = outside_spawned_.load(std::memory_order_relaxed);
   for (const auto& worker : workers_) {
     metrics.workers.push_back(worker->Metrics());
     const WorkerMetrics& one = metrics.workers.back();
     metrics.tasks_completed += one.completed;
-    metrics.tasks_spawned += one.spawned;
     metrics.polls += one.polls;
     metrics.steals += one.steals;
     metrics.stolen += one.stolen;
@@ -292,8 +349,12 @@ RuntimeMetrics Scheduler::Metrics() const {
     metrics.reactor_events += one.reactor_events;
     metrics.timers_fired += one.timers_fired;
   }
-  // Completions are read before spawns, so the difference is never negative.
-  metrics.tasks_alive = metrics.tasks_spawned - metrics.tasks_completed;
+  // Spawns are read anew, after all completions, lest more tasks seem to have
+  // ended than were spawned. As nothing orders the counters, that may still be.
+  metrics.tasks_spawned = outside_spawned_.load(std::memory_order_relaxed);
+  for (const auto& worker : workers_) metrics.tasks_spawned += worker->Metrics().spawned;
+  metrics.tasks_alive =
+      metrics.tasks_spawned - std::min(metrics.tasks_spawned, metrics.tasks_completed);
   metrics.injected = injector_.pushed();
   metrics.injector_depth = injector_.size();
   const BlockingPool::Counts blocking = blocking_.counts();

@@ -35,6 +35,27 @@
 // submission follows idle.h. A searcher that found work and was the last one
 // wakes the next if it sees more.
 //
+// -- The watch --------------------------------------------------------------------
+//
+// A driver that leaves the reactor with events runs what they woke, and that may
+// take long: somebody else should drive meanwhile, or timers and sockets stop
+// (tokio#4730). To wake another worker each time would double the cost of every
+// small batch. So one of the workers that sleep is the *standby*: it naps, and
+// takes the reactor over if it finds it without a driver. After kQuietNaps naps in
+// which nobody left the reactor it lies down, *dormant*, and then the next driver
+// that leaves wakes it. A busy runtime thus pays for a nap every kNap, and an idle
+// one nothing.
+//
+//  W1  If a worker sleeps and nobody drives, some sleeper is a standby that naps,
+//      or somebody is on its way to wake one. Whoever gives up one of the two
+//      roles looks afterwards whether the other is held, and wakes a sleeper if
+//      not (KeepWatch). Giving up, taking on, and looking are seq_cst operations,
+//      so that of two who give up at once the second sees the first, and a worker
+//      that goes to sleep sees a reactor that has just become free.
+//  W2  A standby that becomes dormant says so, and then looks once more whether
+//      somebody has left the reactor since; a driver that leaves says so, and then
+//      looks for a dormant standby (seq_cst on both sides).
+//
 // -- Shutdown ---------------------------------------------------------------------
 //
 //   1. Workers are told to stop; each leaves after the poll it is in.
@@ -119,6 +140,10 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   void RunHere(const std::function<bool()>& done);
   void WakeMain();
 
+  // Around each BlockOn, so that a shutdown under one is noticed.
+  void EnterBlockOn();
+  void LeaveBlockOn();
+
   // Steps 1 to 4 above, and the same for the blocking pool. False: some thread
   // was still busy at the deadline; it ends the shutdown when it comes back.
   [[nodiscard]] bool Shutdown(Deadline deadline);
@@ -144,8 +169,25 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // The right to poll the reactor.
   [[nodiscard]] bool TryTakeDriver();
   void ReleaseDriver();
+  // The driver `index` blocks in the reactor, or (Idle::kNobody) no longer.
+  void SetBlockedDriver(std::size_t index);
+
+  // The watch, by the worker that is or becomes the standby.
+  [[nodiscard]] bool TryStandBy(Worker* worker);
+  void EndStandBy();
+  // How often the reactor was left, and whether it is free now.
+  [[nodiscard]] std::uint64_t driver_leaves() const;
+  [[nodiscard]] bool driver_free() const;
+  // Makes the standby dormant unless the reactor was left since `leaves`, or is
+  // free. It may then sleep for ever.
+  [[nodiscard]] bool LieDormant(std::uint64_t leaves);
+
   // Wakes a sleeping worker if the protocol of idle.h asks for it.
   void NotifyOne();
+  // The same by a worker that has published the task in a queue of its own.
+  void NotifyOneFromWorker() {
+    if (idle_.MayNotify()) NotifyOne();
+  }
   // Whether any queue seems to have a task.
   [[nodiscard]] bool WorkVisible() const;
 
@@ -160,6 +202,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   void LeaveWorkers(std::size_t count);
   void Drain();
   void Inject(TaskHeader* task) noexcept;
+  void KeepWatch();
 
   const SchedulerOptions options_;
   const std::unique_ptr<Reactor> reactor_;
@@ -171,13 +214,21 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   std::vector<std::thread> threads_;
 
   std::atomic<bool> stopping_{false};
+  // The watch. Invariants W1 and W2.
   std::atomic<bool> driver_taken_{false};
+  std::atomic<std::uint64_t> driver_leaves_{0};
+  std::atomic<Worker*> standby_{nullptr};
+  std::atomic<bool> standby_dormant_{false};
+  // Who is better not chosen to be woken for a task.
+  std::atomic<std::size_t> blocked_driver_{Idle::kNobody};
+
   // Threads outside of the workers that are inside Inject().
   std::atomic<std::uint64_t> injecting_{0};
   // Spawns and cancellations outside of the workers.
   std::atomic<std::uint64_t> outside_spawned_{0};
   std::atomic<std::uint64_t> outside_completed_{0};
 
+  std::atomic<int> block_ons_{0};
   // One BlockOn of the current-thread flavour at a time.
   std::mutex run_here_mutex_;
   std::atomic<bool> main_woken_{false};

@@ -74,10 +74,10 @@ void Worker::RunOne(TaskHeader* task) {
 }
 
 void Worker::Push(TaskHeader* task) {
-  const bool alone = deque_.EmptyHint();
+  const bool alone = !WorkVisible();
   deque_.Push(task);
   // The only ready task is run here as soon as this poll returns.
-  if (!alone) scheduler_->NotifyOne();
+  if (!alone) scheduler_->NotifyOneFromWorker();
 }
 
 void Worker::PushSpawned(TaskHeader* task) {
@@ -89,13 +89,15 @@ void Worker::PushWoken(TaskHeader* task) {
   // relaxed: only this thread fills the slot, so an empty one stays empty.
   if (lifo_.load(std::memory_order_relaxed) == nullptr) {
     // release: a thief sees the task. pairs with: StealFor().
-    return lifo_.store(task, std::memory_order_release);
+    lifo_.store(task, std::memory_order_release);
+    if (!deque_.EmptyHint()) scheduler_->NotifyOneFromWorker();
+    return;
   }
   // release: as above. acquire: as a thief would have it. pairs with: StealFor().
   TaskHeader* displaced = lifo_.exchange(task, std::memory_order_acq_rel);
   if (displaced == nullptr) return;  // a thief was quicker
   deque_.Push(displaced);
-  scheduler_->NotifyOne();
+  scheduler_->NotifyOneFromWorker();
 }
 
 TaskHeader* Worker::NextTask() {
@@ -131,6 +133,8 @@ TaskHeader* Worker::TakeInjected() {
       deque_.Push(task);
     }
   });
+  // A searcher that looked meanwhile has seen none of them.
+  if (!deque_.EmptyHint()) scheduler_->NotifyOneFromWorker();
   return first;
 }
 
@@ -205,7 +209,7 @@ void Worker::Park() {
   // From here on a notifier may choose this worker; it may be this very line.
   if (scheduler_->WorkVisible()) scheduler_->NotifyOne();
 
-  const bool drive = scheduler_->TryTakeDriver();
+  bool drive = scheduler_->TryTakeDriver();
   Sleep awake = Sleep::kAwake;
   // acq_rel: an Unpark() that came first is seen, with what its caller did; one
   // that comes later sees how we sleep. pairs with: Unpark().
@@ -213,6 +217,8 @@ void Worker::Park() {
                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
     if (drive) {
       BlockAsDriver(wakes_);
+    } else if (scheduler_->TryStandBy(this)) {
+      drive = StandBy(wakes_);
     } else {
       parker_.Park();
     }
@@ -220,10 +226,41 @@ void Worker::Park() {
   // acquire: what the caller of Unpark() did. release: the next Unpark() sees us
   // awake. pairs with: Unpark().
   sleep_.exchange(Sleep::kAwake, std::memory_order_acq_rel);
-  if (drive) scheduler_->ReleaseDriver();
   searching_ = scheduler_->idle().WakeUp(index_);
+  // Awake for all to see, so that it is another worker that is woken to keep the
+  // watch.
+  if (drive) scheduler_->ReleaseDriver();
   // Only now, when this worker counts as awake: what is woken goes to its queues.
   wakes_.WakeAll();
+}
+
+bool Worker::StandBy(WakeList& wakes) {
+  std::uint64_t leaves = scheduler_->driver_leaves();
+  bool drive = false;
+  for (int quiet = 0; !drive;) {
+    if (quiet < kQuietNaps) {
+      if (parker_.ParkFor(kNap)) break;
+      drive = scheduler_->TryTakeDriver();
+      const std::uint64_t before = std::exchange(leaves, scheduler_->driver_leaves());
+      quiet = before == leaves ? quiet + 1 : 0;
+    } else if (scheduler_->LieDormant(leaves)) {
+      parker_.Park();
+      break;
+    } else {
+      quiet = 0;
+    }
+  }
+  scheduler_->EndStandBy();
+  if (!drive) return false;
+  Sleep parked = Sleep::kParked;
+  // As in Park(). If it fails, an Unpark() has put a token into the parker.
+  if (sleep_.compare_exchange_strong(parked, Sleep::kDriving, std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+    BlockAsDriver(wakes);
+  } else {
+    parker_.Park();
+  }
+  return true;
 }
 
 void Worker::BlockAsDriver(WakeList& wakes) {
@@ -235,7 +272,9 @@ void Worker::BlockAsDriver(WakeList& wakes) {
     timeout = std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(left));
   }
   reactor_polls_.Add();
+  scheduler_->SetBlockedDriver(index_);
   reactor_events_.Add(scheduler_->reactor().Poll(timeout, wakes));
+  scheduler_->SetBlockedDriver(Idle::kNobody);
   timers.FinishSleep();
   timers_fired_.Add(timers.FireAllExpired(wakes));
 }

@@ -86,7 +86,11 @@ class Worker {
   // Timers, reactor and releases, without blocking.
   void Maintain();
   void Park();
+  // Blocks in the reactor until an event, a timer or an Unpark().
   void BlockAsDriver(WakeList& wakes);
+  // Sleeps as the standby until an Unpark() or, having become the driver, as
+  // BlockAsDriver. True: this worker is the driver now.
+  [[nodiscard]] bool StandBy(WakeList& wakes);
   void Push(TaskHeader* task);
   [[nodiscard]] std::uint32_t NextRandom();
 
@@ -96,6 +100,9 @@ class Worker {
   // A worker that is busy with small tasks looks at the reactor no more often
   // than this: a look is a system call, and a sooner one would find little.
   static constexpr absl::Duration kReactorInterval = absl::Microseconds(20);
+  // The watch, see scheduler.h.
+  static constexpr absl::Duration kNap = absl::Milliseconds(10);
+  static constexpr int kQuietNaps = 10;
 
   Scheduler* const scheduler_;
   const std::size_t index_;
