@@ -557,10 +557,14 @@ TEST(BlockingTest, AClosureIsNotLostOnAThreadThatEnds) {
 TEST(BlockingTest, AnEndlessKeepAliveKeepsTheThread) {
   absl::StatusOr<Runtime> runtime =
       RuntimeBuilder().CurrentThread().BlockingKeepAlive(absl::InfiniteDuration()).Build();
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(*runtime->BlockOn(runtime->SpawnBlocking([] { return 1; })), 1);
-    EXPECT_EQ(runtime->Metrics().blocking_threads, 1u);
+  EXPECT_EQ(*runtime->BlockOn(runtime->SpawnBlocking([] { return 1; })), 1);
+  // The thread goes from busy to idle, and would go on to its end.
+  while (runtime->Metrics().blocking_idle == 0 && runtime->Metrics().blocking_threads == 1) {
+    std::this_thread::yield();
   }
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_EQ(runtime->Metrics().blocking_threads, 1u);
+  EXPECT_EQ(runtime->Metrics().blocking_idle, 1u);
 }
 
 // A closure that is left behind by a shutdown may still use its runtime.
@@ -575,7 +579,7 @@ TEST(BlockingTest, AClosureThatOutlivesTheShutdownMaySpawn) {
         release.get_future().wait();
         JoinHandle<int> late = Spawn(Ready(1));
         // Its workers may be on their way out still.
-        while (late.status() == TaskStatus::kPending) std::this_thread::yield();
+        while (!late.finished()) std::this_thread::yield();
         cancelled.set_value(late.status() == TaskStatus::kCancelled);
       })
       .Detach();
