@@ -197,8 +197,8 @@ class RuntimeBuilder {
   // Where timers read the time; must outlive the runtime. Default: the
   // machine's monotonic clock.
   RuntimeBuilder& WithClock(const Clock* clock);
-  // Called with exceptions of tasks that nobody joins, on the worker. Default:
-  // logs to standard error.
+  // Called on the worker with exceptions of tasks that were detached before they
+  // failed (join_handle.h tells of the others). Default: logs to standard error.
   RuntimeBuilder& OnPanic(PanicHandler handler);
 
   // Starts the runtime. kInvalidArgument names an option that is out of range;

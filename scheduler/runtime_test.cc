@@ -637,12 +637,15 @@ TEST(RuntimeOptionsTest, AnUnjoinedExceptionReachesThePanicHandler) {
           .WorkerThreads(1)
           .OnPanic([&panics](const TaskHeader&, std::exception_ptr) { panics.fetch_add(1); })
           .Build();
+  Oneshot detached;
   runtime
-      ->Spawn([]() -> Async<> {
-        co_await YieldNow();
+      ->Spawn([&detached]() -> Async<> {
+        const int ignored = co_await detached.Wait();
+        static_cast<void>(ignored);
         throw std::runtime_error("nobody joins");
       })
       .Detach();
+  detached.Set(1);
   while (panics.load() == 0) std::this_thread::yield();
   // The worker goes on.
   EXPECT_EQ(*runtime->BlockOn(runtime->Spawn(Ready(1))), 1);

@@ -1,7 +1,6 @@
 #include "home/scheduler/scheduler.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -17,26 +16,6 @@
 
 namespace home::scheduler_internal {
 namespace {
-
-// The default panic handler: the exception is a bug, so it is shown, but it need
-// not end the other tasks.
-void LogException(const TaskHeader& task, std::exception_ptr exception) {
-  const char* what = "an exception that is no std::exception";
-#if defined(__cpp_exceptions)
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& error) {
-    // `exception` keeps the object alive.
-    what = error.what();
-  } catch (...) {
-  }
-#else
-  static_cast<void>(exception);
-#endif
-  std::fprintf(stderr, "home: task %llu, spawned at %s:%u, ended with %s\n",
-               static_cast<unsigned long long>(task.id.value()), task.location.file_name(),
-               static_cast<unsigned>(task.location.line()), what);
-}
 
 // Runs the cancellation of tasks that are in no list.
 struct NoList {
@@ -67,7 +46,7 @@ void CancelQueued(TaskHeader* task, Owner& owner) {
 absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions options) {
   absl::StatusOr<std::unique_ptr<Reactor>> reactor = Reactor::Create();
   if (!reactor.ok()) return reactor.status();
-  if (options.panic_handler == nullptr) options.panic_handler = LogException;
+  if (options.panic_handler == nullptr) options.panic_handler = LogUnjoinedException;
   auto scheduler =
       std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
   if (scheduler->options_.current_thread) return scheduler;

@@ -7,7 +7,9 @@
 // kCancelled after Abort() or when the runtime was shut down first.
 //
 // An exception that ended the task is rethrown. Dropping the handle detaches
-// the task: it runs on, and its output is dropped. Awaiting after Ready is a
+// the task: it runs on, and its output is dropped; an exception goes to the
+// runtime's panic handler or, if the task had failed before its handle was
+// dropped, to standard error. Awaiting after Ready is a
 // fatal mistake, as for every future.
 //
 // Thread-safety: one thread at a time. Cost: awaiting a complete task one load;
@@ -17,7 +19,9 @@
 #ifndef HOME_TASK_JOIN_HANDLE_H_
 #define HOME_TASK_JOIN_HANDLE_H_
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <type_traits>
 #include <utility>
 
@@ -116,8 +120,13 @@ class [[nodiscard]] JoinHandle {
     TaskHeader* task = std::exchange(task_, nullptr);
     bool had_waker = false;
     if (task->state.DropJoinHandle(had_waker) == JoinWakerResult::kComplete) {
+      // relaxed: ordered by the acquire that found the task complete.
+      if (task->outcome.load(std::memory_order_relaxed) == TaskOutcome::kException) {
+        // Not to the runtime's panic handler: the runtime may be gone.
+        LogUnjoinedException(*task, task->vtable->exception(task));
+      }
       task->vtable->drop_outcome(task);
-      Free(task);
+      ReleaseTask(task);
     } else if (had_waker) {
       static_cast<void>(task->join_waker.Take());
       ReleaseTask(task);
@@ -168,21 +177,10 @@ class [[nodiscard]] JoinHandle {
     Taken& operator=(const Taken&) = delete;
     ~Taken() {
       task->vtable->drop_outcome(task);
-      Free(task);
+      ReleaseTask(task);
     }
     TaskHeader* const task;
   };
-
-  // Gives up the handle's reference to a complete task. If it is the last one
-  // nobody can make another, and the acquire of the load that found the task
-  // complete, or of this one, orders the freeing: no RMW.
-  static void Free(TaskHeader* task) {
-    if (task->state.Load().references() == 1) {
-      task->vtable->destroy(task);
-    } else {
-      ReleaseTask(task);
-    }
-  }
 
   TaskHeader* task_;
 };

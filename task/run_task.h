@@ -35,29 +35,21 @@ namespace internal {
 template <typename Owner>
 void CompleteTask(TaskHeader* task, Owner& owner) {
   const bool release = task->owner == kNoOwner || owner.Unbind(task);
-  TaskSnapshot now = task->state.Load();
-  bool dropped = false;
-  do {
-    if (!now.join_interest() && !dropped) {
-      // Nobody will take the outcome: it goes while the task is still ours.
-      dropped = true;
-      if (std::exception_ptr exception = task->vtable->exception(task)) {
-        task->scheduler->OnUnjoinedException(*task, std::move(exception));
-      }
-      task->vtable->drop_outcome(task);
+  const TaskSnapshot before = task->state.TransitionToComplete();
+  if (!before.join_interest()) {
+    // Nobody will take the outcome.
+    if (std::exception_ptr exception = task->vtable->exception(task)) {
+      task->scheduler->OnUnjoinedException(*task, std::move(exception));
     }
-  } while (!task->state.TransitionToComplete(now, release));
-  if (now.join_waker()) {
-    Waker waker = task->join_waker.Take();
-    if (release) {
-      ReleaseTask(task);
-    } else {
-      owner.ReleaseLater(task);
-    }
-    return std::move(waker).Wake();
+    task->vtable->drop_outcome(task);
   }
-  if (!release) return owner.ReleaseLater(task);
-  if (now.references() == 0) task->vtable->destroy(task);
+  Waker waker = before.join_waker() ? task->join_waker.Take() : Waker();
+  if (release) {
+    ReleaseTask(task);
+  } else {
+    owner.ReleaseLater(task);
+  }
+  std::move(waker).Wake();
 }
 
 }  // namespace internal

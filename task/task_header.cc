@@ -1,5 +1,7 @@
 #include "home/task/task_header.h"
 
+#include <cstdio>
+
 namespace home {
 namespace {
 
@@ -33,6 +35,24 @@ void DropWaker(void* data) { ReleaseTask(Task(data)); }
 }  // namespace
 
 const WakerVTable kTaskWakerVTable = {CloneWaker, WakeByValue, WakeByRef, DropWaker};
+
+void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception) {
+  const char* what = "an exception that is no std::exception";
+#if defined(__cpp_exceptions)
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    // `exception` keeps the object alive.
+    what = error.what();
+  } catch (...) {
+  }
+#else
+  static_cast<void>(exception);
+#endif
+  std::fprintf(stderr, "home: task %llu, spawned at %s:%u, ended with: %s\n",
+               static_cast<unsigned long long>(task.id.value()), task.location.file_name(),
+               static_cast<unsigned>(task.location.line()), what);
+}
 
 Waker MakeTaskWaker(TaskHeader* task) {
   task->state.AddReference();

@@ -92,6 +92,11 @@ class TaskHeader : public MpscNode {
 // A waker's operations on a task; see waker.h.
 extern const WakerVTable kTaskWakerVTable;
 
+// Writes to standard error which task ended with `exception`, and where it was
+// spawned. An exception that nobody joins is a bug, so it is shown, but it need
+// not end the other tasks.
+void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception);
+
 // Takes a reference to `task` and makes a waker of it.
 [[nodiscard]] Waker MakeTaskWaker(TaskHeader* task);
 

@@ -23,8 +23,7 @@
 //   TransitionToRunning   N -> R             the worker that took it from a queue
 //   TransitionToIdle      R -> idle          after Pending
 //                         R,N -> N             kNotified: put it in a queue again
-//   TransitionToComplete  R -> complete      the outcome is published, and the
-//                                            runtime's reference given up
+//   TransitionToComplete  R -> complete      the outcome is published
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
 //   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
 //                         R -> R,N           nothing: the worker will
@@ -37,7 +36,8 @@
 // Who may touch which field of the cell:
 //   the future        whoever is in kRunning
 //   the outcome       whoever is in kRunning; after kComplete the JoinHandle if
-//                     kJoinInterest was set at that moment, else nobody
+//                     kJoinInterest was set at that moment, else the worker that
+//                     completed
 //   join_waker        while kJoinWaker is clear and the task is not complete,
 //                     the JoinHandle; while it is set, all may read its words
 //                     and nobody may write; after a completion that saw it set,
@@ -45,9 +45,8 @@
 //                     before and trust a word that looks unchanged would be ABA:
 //                     the handle may have taken it out and put another in.)
 //
-// The design is Tokio's (runtime/task/state.rs), with two changes: a queue holds
-// no reference of its own, and a completion that nobody waits for gives up the
-// runtime's reference in the same RMW.
+// The design is Tokio's (runtime/task/state.rs), but that a queue holds no
+// reference of its own, and that what can be an addition is no CAS loop.
 //
 // Memory ordering. Every transition that gives something away is a release, and
 // every one that takes something over an acquire, of this one word; as all are
@@ -94,8 +93,9 @@ class TaskSnapshot {
   std::uint64_t word_;
 };
 
-// The first transition relies on it: kNotified -> kRunning is an addition of 1.
-static_assert(TaskSnapshot::kRunning - TaskSnapshot::kNotified == 1);
+// Two transitions are additions: from one bit to the next.
+static_assert(TaskSnapshot::kRunning == 2 * TaskSnapshot::kNotified);
+static_assert(TaskSnapshot::kComplete == 2 * TaskSnapshot::kRunning);
 
 enum class [[nodiscard]] StartResult {
   kRun,     // poll the future
@@ -151,21 +151,15 @@ class BasicTaskState {
     return before.notified() ? IdleResult::kNotified : IdleResult::kIdle;
   }
 
-  // One attempt to go from running, as `expected` says, to complete. If no join
-  // waker is set, `release` gives up the runtime's reference too: there is nothing
-  // left to touch. False: the word has changed, `expected` says to what.
-  [[nodiscard]] bool TransitionToComplete(TaskSnapshot& expected, bool release) {
-    assert(expected.running());
-    std::uint64_t word = expected.word();
-    std::uint64_t next = (word & ~S::kRunning) | S::kComplete;
-    if (release && !expected.join_waker()) next -= S::kReference;
-    // release: publishes the outcome. pairs with: Load(). acquire: the join
-    // waker is seen (pairs with: SetJoinWaker()), and whoever frees the cell
-    // comes after all other users (pairs with: Release()).
-    const bool done = word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire);
-    expected = S(done ? next : word);
-    return done;
+  // Publishes the outcome. What the result says of the join interest and the join
+  // waker decides whose they are from here on.
+  [[nodiscard]] TaskSnapshot TransitionToComplete() {
+    // A running task is not complete, so the addition moves one bit.
+    // release: publishes the outcome. pairs with: Load(). acquire: the join waker
+    // is seen. pairs with: SetJoinWaker().
+    const S before(word_.fetch_add(S::kComplete - S::kRunning, std::memory_order_acq_rel));
+    assert(before.running() && !before.complete());
+    return before;
   }
 
   // True: the task was idle, is now running and cancelled, and the caller's.
@@ -260,8 +254,11 @@ class BasicTaskState {
   }
   // True: that was the last one, the caller frees the cell.
   [[nodiscard]] bool Release() {
-    // release: our uses of the cell come before its freeing. acquire: all others'
-    // do too. pairs with: itself, and every other place that gives one up.
+    // The last reference needs no RMW: nobody is left to make another. acquire
+    // (Load): all others' uses of the cell come before its freeing.
+    if (Load().references() == 1) return true;
+    // release: our uses of the cell come before its freeing. acquire: as above.
+    // pairs with: itself, and every other place that gives one up.
     const S before(word_.fetch_sub(S::kReference, std::memory_order_acq_rel));
     assert(before.references() > 0);
     return before.references() == 1;

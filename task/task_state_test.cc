@@ -14,11 +14,7 @@ void ToIdle(TaskState& state) {
   ToRunning(state);
   EXPECT_EQ(state.TransitionToIdle(), IdleResult::kIdle);
 }
-void ToComplete(TaskState& state, bool release = true) {
-  TaskSnapshot now = state.Load();
-  while (!state.TransitionToComplete(now, release)) {
-  }
-}
+TaskSnapshot ToComplete(TaskState& state) { return state.TransitionToComplete(); }
 
 TEST(TaskStateTest, ASpawnedTaskIsNotifiedWithTwoReferences) {
   TaskState state;
@@ -79,48 +75,39 @@ TEST(TaskStateTest, AWakeByValueOfACompleteTaskMayBeTheLastReference) {
   TaskState state;
   state.AddReference();
   ToRunning(state);
-  ToComplete(state);
+  static_cast<void>(ToComplete(state));
+  EXPECT_FALSE(state.Release());  // the runtime
   EXPECT_FALSE(state.Release());  // the handle
   EXPECT_EQ(state.NotifyByRef(), NotifyResult::kDone);
   EXPECT_EQ(state.NotifyByValue(), NotifyResult::kDestroy);
 }
 
-TEST(TaskStateTest, CompletionGivesUpTheRuntimesReferenceInTheSameStep) {
+TEST(TaskStateTest, CompletionKeepsTheRuntimesReference) {
   TaskState state;
   ToRunning(state);
-  ToComplete(state);
+  const TaskSnapshot before = ToComplete(state);
+  EXPECT_TRUE(before.join_interest());
+  EXPECT_FALSE(before.join_waker());
   EXPECT_TRUE(state.Load().complete());
   EXPECT_FALSE(state.Load().running());
-  EXPECT_EQ(state.Load().references(), 1u);
+  EXPECT_EQ(state.Load().references(), 2u);
 }
 
-TEST(TaskStateTest, CompletionKeepsTheReferenceWhileAJoinWakerWaits) {
+TEST(TaskStateTest, CompletionSeesTheJoinWaker) {
   TaskState state;
   ToRunning(state);
   EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kDone);
-  ToComplete(state);
-  EXPECT_TRUE(state.Load().join_waker());
-  EXPECT_EQ(state.Load().references(), 2u);
+  EXPECT_TRUE(ToComplete(state).join_waker());
 }
 
-TEST(TaskStateTest, CompletionKeepsTheReferenceIfTheTaskIsInAList) {
+TEST(TaskStateTest, CompletionSeesThatTheHandleHasGone) {
   TaskState state;
   ToRunning(state);
-  ToComplete(state, /*release=*/false);
-  EXPECT_EQ(state.Load().references(), 2u);
-}
-
-TEST(TaskStateTest, CompletionSeesAHandleThatWentMeanwhile) {
-  TaskState state;
-  ToRunning(state);
-  TaskSnapshot now = state.Load();
   bool had_waker = true;
   EXPECT_EQ(state.DropJoinHandle(had_waker), JoinWakerResult::kDone);
   EXPECT_FALSE(had_waker);
-  EXPECT_FALSE(state.TransitionToComplete(now, true));
-  EXPECT_FALSE(now.join_interest());
-  ToComplete(state);
-  EXPECT_EQ(state.Load().references(), 0u);
+  EXPECT_FALSE(ToComplete(state).join_interest());
+  EXPECT_EQ(state.Load().references(), 1u);
 }
 
 TEST(TaskStateTest, TheJoinWakerIsSetReplacedAndRefusedAfterCompletion) {
@@ -129,7 +116,7 @@ TEST(TaskStateTest, TheJoinWakerIsSetReplacedAndRefusedAfterCompletion) {
   EXPECT_EQ(state.UnsetJoinWaker(), JoinWakerResult::kDone);
   EXPECT_FALSE(state.Load().join_waker());
   ToRunning(state);
-  ToComplete(state);
+  static_cast<void>(ToComplete(state));
   EXPECT_EQ(state.SetJoinWaker(), JoinWakerResult::kComplete);
   EXPECT_EQ(state.UnsetJoinWaker(), JoinWakerResult::kComplete);
 }
@@ -147,7 +134,7 @@ TEST(TaskStateTest, DroppingTheHandleReturnsTheJoinWaker) {
 TEST(TaskStateTest, DroppingTheHandleOfACompleteTaskChangesNothing) {
   TaskState state;
   ToRunning(state);
-  ToComplete(state);
+  static_cast<void>(ToComplete(state));
   const std::uint64_t before = state.Load().word();
   bool had_waker = false;
   EXPECT_EQ(state.DropJoinHandle(had_waker), JoinWakerResult::kComplete);
@@ -178,7 +165,7 @@ TEST(TaskStateTest, AbortInEveryState) {
   {
     TaskState complete;
     ToRunning(complete);
-    ToComplete(complete);
+    static_cast<void>(ToComplete(complete));
     EXPECT_EQ(complete.Abort(), NotifyResult::kDone);
     EXPECT_FALSE(complete.Load().cancelled());
   }
@@ -194,7 +181,7 @@ TEST(TaskStateTest, ShutdownTakesAnIdleTaskAndLeavesAQueuedOne) {
   EXPECT_EQ(queued.TransitionToRunning(), StartResult::kCancel);
   TaskState complete;
   ToRunning(complete);
-  ToComplete(complete);
+  static_cast<void>(ToComplete(complete));
   EXPECT_FALSE(complete.TransitionToShutdown());
 }
 

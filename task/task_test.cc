@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
@@ -254,6 +255,20 @@ TEST(TaskTest, AnExceptionThatNobodyJoinsIsReported) {
       .Detach();
   scheduler.RunUntilIdle();
   EXPECT_EQ(scheduler.unjoined_exceptions(), 1);
+}
+
+// The runtime may be gone by then, and its panic handler with it.
+TEST(TaskTest, AnExceptionWhoseHandleIsDroppedLateIsLogged) {
+  ::testing::internal::CaptureStderr();
+  {
+    ManualScheduler scheduler;
+    JoinHandle<void> handle = scheduler.Spawn([]() -> Async<> {
+      co_await Ready();
+      throw std::runtime_error("seen late");
+    });
+    scheduler.RunUntilIdle();
+  }
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::HasSubstr("seen late"));
 }
 
 TEST(TaskTest, ATaskMayDropItsOwnHandle) {
