@@ -13,7 +13,8 @@
 //
 // -- Where a task goes ------------------------------------------------------------
 //
-//   spawned on a worker    the back of its deque: it runs after what was ready before
+//   spawned on a worker    the back of its deque: it runs after what was ready
+//                          before; or, if nothing was, the LIFO slot
 //   woken on a worker      the LIFO slot; what was there moves to the deque. The
 //                          woken task often continues what the waker did, with the
 //                          data still in the cache.
