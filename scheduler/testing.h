@@ -1,0 +1,76 @@
+// What the scheduler's tests share: the flavours of a runtime, and a value that
+// one task waits for and another sets.
+
+#ifndef HOME_SCHEDULER_TESTING_H_
+#define HOME_SCHEDULER_TESTING_H_
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "home/future/ready.h"
+#include "home/future/waker.h"
+#include "home/scheduler/runtime.h"
+
+namespace home::testing {
+
+// A value that one task waits for and another sets; by hand, as the scheduler
+// knows no channels.
+class Oneshot {
+ public:
+  void Set(int value) {
+    Waker waker;
+    {
+      const std::lock_guard lock(mutex_);
+      value_ = value;
+      waker = std::move(waker_);
+    }
+    std::move(waker).Wake();
+  }
+  auto Wait() {
+    return PollFn([this](Context& cx) -> Poll<int> {
+      Waker old;
+      const std::lock_guard lock(mutex_);
+      if (value_) return *value_;
+      if (!waker_ || !waker_.WillWake(cx.waker())) {
+        old = std::move(waker_);
+        waker_ = cx.waker().Clone();
+      }
+      return kPending;
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<int> value_;
+  Waker waker_;
+};
+
+enum class Flavour { kCurrentThread, kOneWorker, kTwoWorkers, kFourWorkers };
+
+inline Runtime MakeRuntime(Flavour flavour) {
+  RuntimeBuilder builder;
+  switch (flavour) {
+    case Flavour::kCurrentThread:
+      builder.CurrentThread();
+      break;
+    case Flavour::kOneWorker:
+      builder.WorkerThreads(1);
+      break;
+    case Flavour::kTwoWorkers:
+      builder.WorkerThreads(2);
+      break;
+    case Flavour::kFourWorkers:
+      builder.WorkerThreads(4);
+      break;
+  }
+  absl::StatusOr<Runtime> runtime = builder.Build();
+  EXPECT_TRUE(runtime.ok()) << runtime.status();
+  return *std::move(runtime);
+}
+
+}  // namespace home::testing
+
+#endif  // HOME_SCHEDULER_TESTING_H_
