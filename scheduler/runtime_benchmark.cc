@@ -1,5 +1,4 @@
-// The costs of scheduling; docs/performance.md compares them with other
-// runtimes'.
+// The costs of scheduling. docs/performance.md keeps the figures.
 
 #include <atomic>
 #include <chrono>

@@ -32,10 +32,9 @@
 #include <atomic>
 #include <cassert>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "home/future/context.h"
 #include "home/future/poll.h"
 #include "home/future/wake_list.h"
@@ -57,7 +56,7 @@ class Event {
 
   // Clears the flag. Waits that are already released stay so.
   void Reset() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     // Relaxed: the mutex orders it for waits; IsSet() promises nothing for false.
     set_.store(false, std::memory_order_relaxed);
   }
@@ -88,22 +87,22 @@ class Event {
     std::atomic<State> state{State::kIdle};
   };
 
-  void Link(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Link(Node& node) {
     node.previous = tail_;
     node.next = nullptr;
     (tail_ != nullptr ? tail_->next : head_) = &node;
     tail_ = &node;
   }
-  void Unlink(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Unlink(Node& node) {
     (node.previous != nullptr ? node.previous->next : head_) = node.next;
     (node.next != nullptr ? node.next->previous : tail_) = node.previous;
     node.previous = node.next = nullptr;
   }
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::atomic<bool> set_{false};  // written under mutex_
-  Node* head_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  Node* tail_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Node* head_ = nullptr;
+  Node* tail_ = nullptr;
 };
 
 // The future of Event::Wait(). Movable until its first poll.
@@ -135,7 +134,7 @@ inline Event::WaitFuture Event::Wait() { return WaitFuture(*this); }
 inline void Event::Set() {
   WakeList wakes;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     // Release, pairs with: IsSet().
     set_.store(true, std::memory_order_release);
     while (head_ != nullptr) {
@@ -158,7 +157,7 @@ inline Event::WaitFuture::~WaitFuture() {
   if (state == State::kIdle || state == State::kDone) return;
   Waker stale;  // dropped after the mutex is released
   {
-    absl::MutexLock lock(&event_->mutex_);
+    const std::lock_guard lock(event_->mutex_);
     if (node_.state.load(std::memory_order_relaxed) == State::kWaiting) event_->Unlink(node_);
     stale = std::move(node_.waker);
   }
@@ -185,7 +184,7 @@ inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
     }
     // Taken even if the answer is already known: the caller may destroy the
     // event after Ready, so Set() must have left the mutex by then.
-    absl::MutexLock lock(&event_->mutex_);
+    const std::lock_guard lock(event_->mutex_);
     // Relaxed: state and set_ change only under the mutex, and what we store is
     // read by this thread or under the mutex.
     const State state = node_.state.load(std::memory_order_relaxed);
