@@ -176,7 +176,10 @@ class [[nodiscard]] JoinHandle {
     Taken(const Taken&) = delete;
     Taken& operator=(const Taken&) = delete;
     ~Taken() {
-      task->vtable->drop_outcome(task);
+      // What is left of a trivial value, or of an exception, needs no end.
+      if constexpr (!std::is_void_v<T> && !std::is_trivially_destructible_v<T>) {
+        task->vtable->drop_outcome(task);
+      }
       ReleaseTask(task);
     }
     TaskHeader* const task;
