@@ -132,6 +132,7 @@ class Idle {
     const auto position = std::find(sleepers_.begin(), sleepers_.end(), worker);
     if (position == sleepers_.end()) return true;
     sleepers_.erase(position);
+    // acq_rel: keeps I1's order of RMWs; the lock orders it after Sleep().
     state_.fetch_add(kAwake, std::memory_order_acq_rel);
     return false;
   }

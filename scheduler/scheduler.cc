@@ -4,7 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
@@ -167,7 +166,8 @@ void Scheduler::LeaveBlockOn() {
 }
 
 bool Scheduler::TryTakeDriver() {
-  // seq_cst, here and in what follows: W1, W2.
+  // seq_cst, here and in all that follows up to KeepWatch(): W1 and W2 are store
+  // then load on both sides. pairs with: each other, and with Idle::Sleep().
   if (driver_taken_.load(std::memory_order_seq_cst)) return false;
   return !driver_taken_.exchange(true, std::memory_order_seq_cst);
 }
@@ -208,12 +208,14 @@ bool Scheduler::LieDormant(std::uint64_t leaves) {
 
 void Scheduler::KeepWatch() {
   if (workers_.size() == 1) return;
-  Worker* standby = standby_.load(std::memory_order_seq_cst);
-  if (standby != nullptr) {
+  if (standby_.load(std::memory_order_seq_cst) != nullptr) {
     // It naps, or it is dormant and one of those who see that wakes it.
     if (standby_dormant_.load(std::memory_order_seq_cst) &&
         standby_dormant_.exchange(false, std::memory_order_seq_cst)) {
-      standby->Unpark();
+      // Only now is it known whose dormancy was ended: before, another worker may
+      // have been the standby. If there is none, it has just left by EndStandBy().
+      Worker* standby = standby_.load(std::memory_order_seq_cst);
+      if (standby != nullptr) standby->Unpark();
     }
     return;
   }

@@ -193,8 +193,6 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   [[nodiscard]] bool WorkVisible() const;
 
  private:
-  friend class Worker;
-
   Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
 
   void StartThreads();
