@@ -50,14 +50,6 @@
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
 
-#if defined(__cpp_exceptions)
-#define HOME_FUTURE_TRY try
-#define HOME_FUTURE_CATCH_ALL catch (...)
-#else
-#define HOME_FUTURE_TRY if (true)
-#define HOME_FUTURE_CATCH_ALL else
-#endif
-
 namespace home::inline HOME_ASYNC_ABI {
 
 template <typename T = void>

@@ -13,6 +13,15 @@
 #include <type_traits>
 #include <utility>
 
+// try and catch (...), in code that is compiled without exceptions too.
+#if defined(__cpp_exceptions)
+#define HOME_FUTURE_TRY try
+#define HOME_FUTURE_CATCH_ALL catch (...)
+#else
+#define HOME_FUTURE_TRY if (true)
+#define HOME_FUTURE_CATCH_ALL else
+#endif
+
 namespace home::internal {
 
 [[noreturn]] inline void Rethrow(std::exception_ptr exception) {
