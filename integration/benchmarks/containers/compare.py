@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+"""Runs our containers beside their peers, in turn, and writes the tables.
+
+    compare.py --program PATH [--program PATH]... [options]
+
+Called by tools/compare_containers, which builds the programs and knows what is missing.
+Each measurement is a process of its own: `PROGRAM WORKLOAD PEER N` prints
+`WORKLOAD PEER N THREADS NS_PER_OP key=value...`. A round runs every peer of every
+workload once, in an order that changes from round to round, so that a noisy machine
+treats all alike. Two classes, whose rows are not to be compared with each other:
+
+    kernel   threads run as the kernel places them; on few processors it may stack
+             those of a short program on one
+    rr       as `chrt -r 1`: every processor works; needs the right to ask for it
+
+Reported are medians, the middle half of the rounds, and the ratio to the best peer: the
+median of the rounds' ratios. A peer whose elements do not add up is reported as wrong,
+and one that crashes or does not come back as such; neither is ever the best peer.
+"""
+
+import argparse
+import collections
+import json
+import os
+import platform
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+Workload = collections.namedtuple("Workload", "package name title n classes")
+
+BOTH = ("kernel", "rr")
+# One thread, or threads that are pinned: there is nothing to place.
+ONE = ("rr",)
+
+WORKLOADS = [
+    Workload("limits", "limit_1", "1 thread", 2_000_000, ONE),
+    Workload("limits", "limit_2", "2 threads, one word", 2_000_000, ONE),
+    Workload("limits", "limit_line_2", "2 threads, pinned", 400_000, ONE),
+    Workload("deque", "deque_1t_1", "push + pop", 4_000_000, ONE),
+    Workload("deque", "deque_1t_1000", "bursts of 1,000", 4_000_000, ONE),
+    Workload("deque", "deque_steal_1", "1 thief", 1_000_000, BOTH),
+    Workload("deque", "deque_steal_3", "3 thieves", 1_000_000, BOTH),
+    Workload("deque", "deque_drain_1", "drain, 1 thief", 1_000_000, BOTH),
+    Workload("deque", "deque_drain_3", "drain, 3 thieves", 1_000_000, BOTH),
+    Workload("queue", "queue_1t_1", "push + pop", 2_000_000, ONE),
+    Workload("queue", "queue_1t_1000", "bursts of 1,000", 2_000_000, ONE),
+    Workload("queue", "queue_1x1", "1x1", 1_000_000, BOTH),
+    Workload("queue", "queue_2x2", "2x2", 1_000_000, BOTH),
+    Workload("queue", "queue_4x4", "4x4", 1_000_000, BOTH),
+    Workload("bounded", "bounded_1t_1", "push + pop", 4_000_000, ONE),
+    Workload("bounded", "bounded_1t_1000", "bursts of 1,000", 4_000_000, ONE),
+    Workload("bounded", "bounded_1x1", "1x1", 1_000_000, BOTH),
+    Workload("bounded", "bounded_2x2", "2x2", 1_000_000, BOTH),
+    Workload("mpsc", "mpsc_1x1", "1x1", 1_000_000, BOTH),
+    Workload("mpsc", "mpsc_4x1", "4x1", 1_000_000, BOTH),
+    Workload("parker", "ping_pong_1", "one processor", 20_000, BOTH),
+    Workload("parker", "ping_pong_2", "two processors", 3_000, BOTH),
+]
+
+TITLES = {
+    "limits": "What the machine takes (ns an operation)",
+    "deque": "Work-stealing deques (ns an element)",
+    "queue": "Unbounded queues, many to many (ns an element)",
+    "bounded": "Bounded queues of 1,024 (ns an element)",
+    "mpsc": "Queues with one consumer (ns an element)",
+    "parker": "Ping-pong of two threads (ns a round trip)",
+}
+
+# What a package is compared with where that is one thing, not the best of many.
+REFERENCE = {"parker": "bare_futex"}
+
+# A measurement takes some 0.1 s. One that takes so long hangs.
+TIMEOUT_SECONDS = 20
+# So many that hang or crash, and the peer is left out of the rest of the workload.
+MAX_FAILURES = 2
+
+
+def is_ours(peer):
+    return peer == "home" or peer.startswith("home_")
+
+
+def may_use_rr():
+    """Whether this process may ask for real-time scheduling."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        return True
+    except PermissionError:
+        return False
+
+
+def list_peers(programs):
+    """Kind -> [(peer, program)]."""
+    peers = collections.defaultdict(list)
+    for program in programs:
+        listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
+        for line in listing.stdout.splitlines():
+            kind, peer = line.split()
+            peers[kind].append((peer, program))
+    return peers
+
+
+def kind_of(workload):
+    return workload.rpartition("_")[0]
+
+
+def measure(program, workload, peer, n, wanted_class, prefix):
+    """Returns a dictionary with `ns` and what else the program said, or with `failure`."""
+    command = prefix + [program, workload, peer, str(n)]
+    if wanted_class == "rr":
+        command = ["chrt", "-r", "1"] + command
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"failure": "hangs"}
+    if done.returncode < 0 or done.returncode > 128:
+        return {"failure": "crashes"}
+    if done.returncode != 0:
+        sys.exit("%s failed: %s" % (" ".join(command), done.stderr.strip()))
+    fields = done.stdout.split()
+    result = {"ns": float(fields[4])}
+    for field in fields[5:]:
+        key, _, value = field.partition("=")
+        result[key] = value if key == "check" else float(value)
+    if result.pop("check") != "ok":
+        result["failure"] = "wrong"
+    return result
+
+
+def run_all(options, workloads, peers, classes):
+    """(workload, class, peer) -> list of results, one a round (None where it was left out)."""
+    jobs = []
+    for workload in workloads:
+        for wanted in workload.classes if len(classes) == 2 else classes:
+            for peer, program in peers[kind_of(workload.name)]:
+                jobs.append((workload, wanted, peer, program))
+    results = {(w.name, c, peer): [] for w, c, peer, _ in jobs}
+    order = random.Random(1)
+    for number in range(options.rounds):
+        # Peers of one workload and class one after another, for the sake of the ratios.
+        groups = collections.defaultdict(list)
+        for job in jobs:
+            groups[job[0].name, job[1]].append(job)
+        for group in groups.values():
+            order.shuffle(group)
+            for workload, wanted, peer, program in group:
+                taken = results[workload.name, wanted, peer]
+                failed = [r for r in taken if r and r.get("failure") in ("hangs", "crashes")]
+                if len(failed) >= MAX_FAILURES:
+                    taken.append(None)
+                    continue
+                n = max(1, int(workload.n * options.scale))
+                taken.append(
+                    measure(program, workload.name, peer, n, wanted, options.run_under.split())
+                )
+        print("round %d of %d" % (number + 1, options.rounds), file=sys.stderr, flush=True)
+    return results
+
+
+def quartiles(values):
+    if len(values) < 2:
+        return values[0], values[0]
+    cuts = statistics.quantiles(values, n=4, method="inclusive")
+    return cuts[0], cuts[2]
+
+
+def summarize(workload, wanted, results):
+    """Rows of one workload and class, the fastest first; the wrong ones last."""
+    rows = []
+    for (name, of_class, peer), taken in results.items():
+        if name != workload.name or of_class != wanted:
+            continue
+        failures = collections.Counter(r["failure"] for r in taken if r and "failure" in r)
+        right = [r for r in taken if r and "failure" not in r]
+        row = {"workload": name, "class": of_class, "peer": peer, "rounds": len(taken)}
+        row["samples_ns"] = [r.get("ns") if r else None for r in taken]
+        if failures:
+            row["failures"] = dict(failures)
+        if right:
+            row["median_ns"] = statistics.median(r["ns"] for r in right)
+            row["quartiles_ns"] = quartiles([r["ns"] for r in right])
+            row["cpu_ns"] = statistics.median(r["cpu"] for r in right)
+            if "stolen" in right[0]:
+                row["stolen"] = statistics.median(r["stolen"] for r in right)
+        rows.append(row)
+    rows.sort(key=lambda row: ("failures" in row, row.get("median_ns", float("inf"))))
+    reference = REFERENCE.get(workload.package)
+    others = [
+        row
+        for row in rows
+        if "failures" not in row
+        and (row["peer"] == reference if reference else not is_ours(row["peer"]))
+    ]
+    if workload.package != "limits" and others:
+        best = others[0]
+        for row in rows:
+            pairs = zip(row["samples_ns"], best["samples_ns"])
+            ratios = [mine / its for mine, its in pairs if mine is not None and its is not None]
+            if ratios:
+                row["ratio"] = statistics.median(ratios)
+                row["ratio_to"] = best["peer"]
+    return rows
+
+
+def number(value):
+    if value >= 9_999.5:
+        return "{:,.0f}".format(value)
+    return "%.0f" % value if value >= 99.5 else "%.1f" % value
+
+
+def cell(row):
+    if row is None:
+        return ""
+    if "failures" in row:
+        what = ", ".join(
+            "%s %d/%d" % (failure, count, row["rounds"]) for failure, count in row["failures"].items()
+        )
+        return "**%s**" % what
+    text = number(row["median_ns"])
+    if "stolen" in row:
+        text += " (%.0f %%)" % (100 * row["stolen"])
+    return text
+
+
+def matrix(package, workloads, tables):
+    """The table of one package: a row a peer, a column a workload and class."""
+    columns = []
+    for workload in workloads:
+        for wanted in sorted({c for name, c in tables if name == workload.name}):
+            title = workload.title
+            if workload.classes == BOTH:
+                title += ", " + wanted
+            columns.append((title, tables[workload.name, wanted]))
+    names = {}
+    for _, rows in columns:
+        for row in rows:
+            names.setdefault(row["peer"], []).append(row)
+
+    def rank(name):
+        rows = names[name]
+        ratios = [row["ratio"] for row in rows if "failures" not in row and "ratio" in row]
+        return (not is_ours(name), name if is_ours(name) else "", statistics.mean(ratios) if ratios else 0)
+
+    lines = ["| ns | " + " | ".join(title for title, _ in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for name in sorted(names, key=rank):
+        cells = [cell(next((r for r in rows if r["peer"] == name), None)) for _, rows in columns]
+        shown = "**%s**" % name if is_ours(name) else name
+        lines.append("| %s | %s |" % (shown, " | ".join(cells)))
+    if package != "limits":
+        for name in sorted(name for name in names if is_ours(name)):
+            cells = []
+            for _, rows in columns:
+                row = next((r for r in rows if r["peer"] == name), None)
+                cells.append("%.2f (%s)" % (row["ratio"], row["ratio_to"]) if row and "ratio" in row else "")
+            reference = REFERENCE.get(package, "best peer")
+            lines.append("| *%s / %s* | %s |" % (name, reference, " | ".join(cells)))
+    return lines
+
+
+def details(workloads, tables):
+    lines = ["| workload | class | peer | median ns | middle half | CPU ns | ratio | |", "|---|---|---|---|---|---|---|---|"]
+    for workload in workloads:
+        for wanted in sorted({c for name, c in tables if name == workload.name}):
+            for row in tables[workload.name, wanted]:
+                known = "median_ns" in row
+                notes = []
+                if "stolen" in row:
+                    notes.append("%.0f %% stolen" % (100 * row["stolen"]))
+                for failure, count in row.get("failures", {}).items():
+                    notes.append("%s in %d of %d rounds" % (failure, count, row["rounds"]))
+                lines.append(
+                    "| %s | %s | %s | %s | %s | %s | %s | %s |"
+                    % (
+                        workload.name,
+                        wanted,
+                        row["peer"],
+                        number(row["median_ns"]) if known else "",
+                        "%s-%s" % tuple(number(v) for v in row["quartiles_ns"]) if known else "",
+                        number(row["cpu_ns"]) if known else "",
+                        "%.2f" % row["ratio"] if "ratio" in row else "",
+                        ", ".join(notes),
+                    )
+                )
+    return lines
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as file:
+        match = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
+    return match.group(1) if match else platform.machine()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", action="append", required=True, metavar="PATH")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of elements")
+    parser.add_argument("--package", action="append", choices=sorted(TITLES), help="only these tables")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only workloads that match")
+    parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
+    parser.add_argument("--class", dest="classes", action="append", choices=BOTH)
+    parser.add_argument("--run-under", default="", metavar="COMMAND", help="before each measurement")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
+    parser.add_argument("--version", action="append", default=[], metavar="TEXT", help="for the heading")
+    parser.add_argument("--skipped", action="append", default=[], metavar="PEER", help="for the heading")
+    options = parser.parse_args()
+
+    classes = options.classes or list(BOTH)
+    skipped = list(options.skipped)
+    if "rr" in classes and not may_use_rr():
+        skipped.append("class rr (this user may not ask for real-time scheduling)")
+        classes = ["kernel"]
+    peers = list_peers(options.program)
+    for kind in peers:
+        peers[kind] = [(peer, program) for peer, program in peers[kind] if re.search(options.peers, peer)]
+    workloads = [
+        w
+        for w in WORKLOADS
+        if (not options.package or w.package in options.package)
+        and re.search(options.only, w.name)
+        and peers[kind_of(w.name)]
+    ]
+    if not workloads:
+        sys.exit("nothing to measure")
+
+    results = run_all(options, workloads, peers, classes)
+    tables = {}
+    for workload in workloads:
+        for wanted in {c for name, c, _ in results if name == workload.name}:
+            tables[workload.name, wanted] = summarize(workload, wanted, results)
+
+    machine = {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_model(),
+        "processors": os.cpu_count(),
+        "kernel": platform.release(),
+        "versions": options.version,
+        "skipped": skipped,
+        "rounds": options.rounds,
+        "scale": options.scale,
+    }
+    lines = [
+        "%s, %s, %d processors, kernel %s, medians of %d rounds."
+        % (machine["date"], machine["cpu"], machine["processors"], machine["kernel"], options.rounds)
+    ]
+    if options.version:
+        lines.append("Peers: %s." % ", ".join(options.version))
+    if skipped:
+        lines.append("Skipped: %s." % ", ".join(skipped))
+    for package, title in TITLES.items():
+        chosen = [w for w in workloads if w.package == package]
+        if chosen:
+            lines += ["", "## " + title, ""] + matrix(package, chosen, tables)
+    lines += ["", "## Every row", ""] + details(workloads, tables)
+    text = "\n".join(lines) + "\n"
+    if options.markdown:
+        with open(options.markdown, "w") as file:
+            file.write(text)
+    else:
+        print(text, end="")
+    if options.json:
+        rows = [row for w in workloads for key, table in tables.items() if key[0] == w.name for row in table]
+        with open(options.json, "w") as file:
+            json.dump({"machine": machine, "rows": rows}, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
