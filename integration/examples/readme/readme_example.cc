@@ -2,7 +2,6 @@
 // timeout and a socket.
 
 #include <cstdio>
-#include <utility>
 #include <vector>
 
 #include "home/net/tcp_listener.h"
@@ -10,8 +9,6 @@
 #include "home/runtime.h"
 
 using namespace home;
-
-Async<absl::Status> Greet(TcpStream guest) { co_return co_await guest.WriteAll("hello"); }
 
 Async<absl::StatusOr<std::size_t>> Visit(SocketAddress host) {
   TcpStream stream = co_await Try(TcpStream::Connect(host));
@@ -28,7 +25,7 @@ Async<absl::Status> Main() {
   }
   for (int i = 0; i < 3; ++i) {
     TcpStream guest = co_await Try(host->Accept());
-    Spawn(Greet(std::move(guest))).Detach();
+    co_await Try(guest.WriteAll("hello"));
   }
   for (auto& visit : visits) {
     std::size_t size = co_await Try(std::move(visit));
@@ -37,7 +34,4 @@ Async<absl::Status> Main() {
   co_return absl::OkStatus();
 }
 
-int main() {
-  absl::StatusOr<Runtime> runtime = RuntimeBuilder().Build();
-  return runtime.ok() && runtime->BlockOn(Main()).ok() ? 0 : 1;
-}
+int main() { return RuntimeBuilder().Build()->BlockOn(Main()).ok() ? 0 : 1; }
