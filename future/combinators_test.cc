@@ -19,38 +19,9 @@
 namespace home {
 namespace {
 
+using testing::Countdown;
 using testing::CountingWaker;
 using testing::PollOnce;
-
-// Ready at poll number `polls`, counts its destruction while unfinished.
-class Countdown {
- public:
-  using Output = int;
-
-  Countdown(int polls, int value, int* cancelled = nullptr)
-      : polls_(polls), value_(value), cancelled_(cancelled) {}
-  Countdown(Countdown&& other) noexcept
-      : polls_(other.polls_),
-        value_(other.value_),
-        cancelled_(std::exchange(other.cancelled_, nullptr)) {}
-  ~Countdown() {
-    if (cancelled_ != nullptr) ++*cancelled_;
-  }
-
-  home::Poll<int> Poll(Context& cx) {
-    if (--polls_ > 0) {
-      cx.waker().WakeByRef();
-      return kPending;
-    }
-    cancelled_ = nullptr;
-    return value_;
-  }
-
- private:
-  int polls_;
-  int value_;
-  int* cancelled_;
-};
 
 class Throwing {
  public:
@@ -175,6 +146,16 @@ TEST(FutureTest, SelectBiasedPrefersTheFirst) {
     auto future = SelectBiased(Ready(1), Ready(2));
     EXPECT_EQ((*PollOnce(future)).index(), 0u);
   }
+}
+
+TEST(FutureTest, RaceYieldsTheWinnersValue) {
+  int cancelled = 0;
+  auto future = Race(Countdown(5, 1, &cancelled), Countdown(2, 7), Countdown(5, 1, &cancelled));
+  EXPECT_TRUE(PollOnce(future).pending());
+  EXPECT_EQ(*PollOnce(future), 7);
+  EXPECT_EQ(cancelled, 2);
+  auto nothing = RaceBiased(Ready(), PendingForever<void>());
+  EXPECT_TRUE(PollOnce(nothing).ready());
 }
 
 TEST(FutureTest, SelectIsFairAmongTheReady) {

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "home/future/future.h"
+#include "home/future/poll_check.h"
 
 namespace home {
 
@@ -27,12 +28,16 @@ class [[nodiscard]] LazyFuture {
  public:
   using Inner = std::invoke_result_t<Fn&>;
   using Output = FutureOutput<Inner>;
+  static constexpr const char* kName = "Lazy";
 
   explicit LazyFuture(Fn fn) : fn_(std::move(fn)) {}
 
   home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
     if (!inner_) inner_.emplace(Make{fn_});
-    return inner_->Poll(cx);
+    home::Poll<Output> polled = inner_->Poll(cx);
+    if (polled.pending()) return check_.Pending();
+    return polled;
   }
 
  private:
@@ -42,6 +47,7 @@ class [[nodiscard]] LazyFuture {
     operator Inner() const { return fn(); }  // NOLINT: the conversion is the point
   };
 
+  [[no_unique_address]] internal::PollCheck<LazyFuture> check_;
   Fn fn_;
   std::optional<Inner> inner_;
 };

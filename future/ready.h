@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "home/future/future.h"
+#include "home/future/poll_check.h"
 
 namespace home {
 
@@ -21,11 +22,16 @@ template <typename T>
 class [[nodiscard]] ReadyFuture {
  public:
   using Output = T;
+  static constexpr const char* kName = "Ready";
 
   explicit ReadyFuture(T value) : value_(std::move(value)) {}
-  home::Poll<T> Poll(Context&) { return std::move(value_); }
+  home::Poll<T> Poll(Context&) {
+    check_.Begin();
+    return std::move(value_);
+  }
 
  private:
+  [[no_unique_address]] internal::PollCheck<ReadyFuture> check_;
   T value_;
 };
 
@@ -33,9 +39,16 @@ template <>
 class [[nodiscard]] ReadyFuture<void> {
  public:
   using Output = void;
+  static constexpr const char* kName = "Ready";
 
   ReadyFuture() = default;
-  home::Poll<void> Poll(Context&) { return kReady; }
+  home::Poll<void> Poll(Context&) {
+    check_.Begin();
+    return kReady;
+  }
+
+ private:
+  [[no_unique_address]] internal::PollCheck<ReadyFuture> check_;
 };
 
 // A future that yields `value` at its first poll.
@@ -60,12 +73,19 @@ template <typename Fn>
 class [[nodiscard]] PollFnFuture {
  public:
   using Output = typename std::invoke_result_t<Fn&, Context&>::value_type;
+  static constexpr const char* kName = "PollFn";
 
   explicit PollFnFuture(Fn fn) : fn_(std::move(fn)) {}
-  home::Poll<Output> Poll(Context& cx) { return fn_(cx); }
+  home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
+    home::Poll<Output> polled = fn_(cx);
+    if (polled.pending()) return check_.Pending();
+    return polled;
+  }
 
  private:
-  Fn fn_;
+  [[no_unique_address]] internal::PollCheck<PollFnFuture> check_;
+  [[no_unique_address]] Fn fn_;
 };
 
 // A future whose every poll calls `fn`, which returns a Poll<T> and obeys the

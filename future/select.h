@@ -1,12 +1,17 @@
-// Select: several futures at once, until the first is ready.
+// Select and Race: several futures at once, until the first is ready.
 //
 //   auto winner = co_await Select(stream.Read(buffer), shutdown.Wait());
 //   if (winner.index() == 1) ...
+//   std::string page = co_await Race(Fetch(mirror1), Fetch(mirror2));
 //
-// Yields a std::variant whose index says which future won (std::monostate for
-// void). The losers are cancelled before the result is returned. Every poll
-// starts at a child chosen by a cheap generator of random numbers, so that no
-// child starves the others; SelectBiased polls in the order given.
+// Select yields a std::variant whose index says which future won
+// (std::monostate for void). Race is for futures of one type and yields the
+// winner's value alone. The losers are cancelled before the result is returned.
+//
+// Every poll polls every child, starting at one that is chosen at random
+// (random.h), so that no child starves the others; SelectBiased and RaceBiased
+// poll in the order given. For many futures of one type see SelectAll
+// (join_all.h), which polls only those that were woken.
 //
 // Movable before the first poll. Thread-safety: one thread at a time. Cost:
 // nothing is allocated. Cancellation: all children are cancelled.
@@ -14,16 +19,18 @@
 #ifndef HOME_FUTURE_SELECT_H_
 #define HOME_FUTURE_SELECT_H_
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "home/future/future.h"
 #include "home/future/join.h"
+#include "home/future/poll_check.h"
+#include "home/future/random.h"
 
 namespace home {
 
@@ -31,13 +38,14 @@ template <bool kBiased, Future... Fs>
 class [[nodiscard]] SelectFuture {
  public:
   using Output = std::variant<internal::NonVoid<FutureOutput<Fs>>...>;
+  static constexpr const char* kName = "Select";
 
   explicit SelectFuture(Fs... futures) : children_(std::in_place, std::move(futures)...) {}
 
   home::Poll<Output> Poll(Context& cx) {
-    assert(children_.has_value() && "a Select was polled after it was ready");
+    check_.Begin();
     constexpr std::size_t kCount = sizeof...(Fs);
-    const std::size_t first = kBiased ? 0 : NextRandom() % kCount;
+    const std::size_t first = kBiased || kCount == 1 ? 0 : RandomBelow(kCount);
     for (std::size_t i = 0; i < kCount; ++i) {
       std::optional<Output> output;
       PollChild((first + i) % kCount, cx, output, std::index_sequence_for<Fs...>());
@@ -46,7 +54,7 @@ class [[nodiscard]] SelectFuture {
         return *std::move(output);
       }
     }
-    return kPending;
+    return check_.Pending();
   }
 
  private:
@@ -67,20 +75,8 @@ class [[nodiscard]] SelectFuture {
     }
   }
 
-  // xorshift (Marsaglia 2003), seeded by this future's address.
-  std::uint32_t NextRandom() {
-    if (random_ == 0) {
-      const auto address = reinterpret_cast<std::uintptr_t>(this);
-      random_ = static_cast<std::uint32_t>(address >> 4) | 1;
-    }
-    random_ ^= random_ << 13;
-    random_ ^= random_ >> 17;
-    random_ ^= random_ << 5;
-    return random_;
-  }
-
+  [[no_unique_address]] internal::PollCheck<SelectFuture> check_;
   std::optional<std::tuple<Fs...>> children_;
-  std::uint32_t random_ = 0;
 };
 
 // A future of the first value; fair among children that are ready together.
@@ -95,6 +91,43 @@ template <Future... Fs>
   requires(sizeof...(Fs) > 0)
 SelectFuture<true, Fs...> SelectBiased(Fs... futures) {
   return SelectFuture<true, Fs...>(std::move(futures)...);
+}
+
+template <bool kBiased, Future F, Future... Fs>
+  requires(std::is_same_v<FutureOutput<F>, FutureOutput<Fs>> && ...)
+class [[nodiscard]] RaceFuture {
+ public:
+  using Output = FutureOutput<F>;
+
+  explicit RaceFuture(F future, Fs... futures)
+      : select_(std::move(future), std::move(futures)...) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    auto winner = select_.Poll(cx);
+    if (winner.pending()) return kPending;
+    if constexpr (std::is_void_v<Output>) {
+      return kReady;
+    } else {
+      return std::visit([](auto&& value) -> Output { return std::move(value); },
+                        std::move(winner).value());
+    }
+  }
+
+ private:
+  SelectFuture<kBiased, F, Fs...> select_;
+};
+
+// A future of the value of the first that is ready, whether it is an error or
+// not; fair among those that are ready together.
+template <Future F, Future... Fs>
+RaceFuture<false, F, Fs...> Race(F future, Fs... futures) {
+  return RaceFuture<false, F, Fs...>(std::move(future), std::move(futures)...);
+}
+
+// The same, but the first in the list that is ready wins.
+template <Future F, Future... Fs>
+RaceFuture<true, F, Fs...> RaceBiased(F future, Fs... futures) {
+  return RaceFuture<true, F, Fs...>(std::move(future), std::move(futures)...);
 }
 
 }  // namespace home

@@ -1,9 +1,11 @@
-// Helpers for tests of futures: a waker that counts, and one poll by hand.
+// Helpers for tests of futures: a waker that counts, one poll by hand, and
+// futures that are ready when they are told.
 
 #ifndef HOME_FUTURE_TESTING_H_
 #define HOME_FUTURE_TESTING_H_
 
 #include <atomic>
+#include <utility>
 
 #include "home/future/context.h"
 #include "home/future/future.h"
@@ -60,6 +62,39 @@ Poll<FutureOutput<F>> PollOnce(F& future, CountingWaker& counter) {
   Context cx(waker);
   return future.Poll(cx);
 }
+
+// Yields `value` at poll number `polls`, and wakes itself before; counts in
+// `cancelled` if it is destroyed unfinished.
+template <typename T = int>
+class Countdown {
+ public:
+  using Output = T;
+
+  Countdown(int polls, T value, int* cancelled = nullptr)
+      : polls_(polls), value_(std::move(value)), cancelled_(cancelled) {}
+  Countdown(Countdown&& other) noexcept
+      : polls_(other.polls_),
+        value_(std::move(other.value_)),
+        cancelled_(std::exchange(other.cancelled_, nullptr)) {}
+  Countdown& operator=(Countdown&&) = delete;
+  ~Countdown() {
+    if (cancelled_ != nullptr) ++*cancelled_;
+  }
+
+  home::Poll<T> Poll(Context& cx) {
+    if (--polls_ > 0) {
+      cx.waker().WakeByRef();
+      return kPending;
+    }
+    cancelled_ = nullptr;
+    return std::move(value_);
+  }
+
+ private:
+  int polls_;
+  T value_;
+  int* cancelled_;
+};
 
 }  // namespace home::testing
 

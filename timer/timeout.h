@@ -1,6 +1,7 @@
 // Timeout: gives a future a limited time.
 //
 //   absl::StatusOr<Page> page = co_await Timeout(Fetch(url), absl::Seconds(5));
+//   auto quick = Fetch(url) | Map(Parse) | Timeout(absl::Seconds(5));
 //
 // The result is the future's own, as a Status or StatusOr, or kDeadlineExceeded:
 //
@@ -24,7 +25,6 @@
 #ifndef HOME_TIMER_TIMEOUT_H_
 #define HOME_TIMER_TIMEOUT_H_
 
-#include <cassert>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -34,7 +34,9 @@
 #include "home/future/context.h"
 #include "home/future/fallible.h"
 #include "home/future/future.h"
+#include "home/future/pipe.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/timer/sleep.h"
 
 namespace home {
@@ -51,6 +53,7 @@ template <Future F>
 class TimeoutFuture {
  public:
   using Output = Fallible<FutureOutput<F>>;
+  static constexpr const char* kName = "Timeout";
 
   TimeoutFuture(F future, absl::Duration duration)
       : future_(std::move(future)), duration_(duration), sleep_(duration) {}
@@ -58,7 +61,7 @@ class TimeoutFuture {
   TimeoutFuture& operator=(TimeoutFuture&&) = delete;
 
   [[nodiscard]] home::Poll<Output> Poll(Context& cx) {
-    assert(future_.has_value() && "a Timeout was polled after it was ready");
+    check_.Begin();
     {
       home::Poll<FutureOutput<F>> result = future_->Poll(cx);
       if (result.ready()) {
@@ -75,12 +78,13 @@ class TimeoutFuture {
       }
     }
     Context unlimited(cx.waker());
-    if (sleep_.Poll(unlimited).pending()) return kPending;
+    if (sleep_.Poll(unlimited).pending()) return check_.Pending();
     future_.reset();
     return Output(timer_internal::TimedOut(duration_));
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<TimeoutFuture> check_;
   std::optional<F> future_;  // empty once ready
   absl::Duration duration_;
   Sleep sleep_;
@@ -92,6 +96,13 @@ template <typename F>
 [[nodiscard]] TimeoutFuture<std::remove_cvref_t<F>> Timeout(F&& future, absl::Duration duration) {
   static_assert(!std::is_lvalue_reference_v<F>, "Timeout takes the future over: std::move it in");
   return TimeoutFuture<std::remove_cvref_t<F>>(std::forward<F>(future), duration);
+}
+
+// As a stage of a pipe.
+[[nodiscard]] inline auto Timeout(absl::Duration duration) {
+  return Pipe([duration](auto&& future) {
+    return Timeout(std::forward<decltype(future)>(future), duration);
+  });
 }
 
 }  // namespace home

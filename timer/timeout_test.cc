@@ -11,6 +11,8 @@
 #include "gtest/gtest.h"
 #include "home/future/context.h"
 #include "home/future/future.h"
+#include "home/future/map.h"
+#include "home/future/ready.h"
 #include "home/future/testing.h"
 #include "home/future/wake_list.h"
 #include "home/timer/clock.h"
@@ -222,6 +224,14 @@ TEST_F(TimeoutTest, DeadlineNeedsNoBudget) {
   EXPECT_TRUE(timeout.Poll(cx).pending());
   Advance(absl::Milliseconds(10));
   EXPECT_TRUE(timeout.Poll(cx).ready());
+}
+
+TEST_F(TimeoutTest, IsAStageOfAPipe) {
+  auto quick = Ready(1) | Timeout(absl::Seconds(1)) |
+               Map([](absl::StatusOr<int> x) { return x.value() + 1; });
+  EXPECT_EQ(*PollOnce(quick), 2);
+  auto slow = PendingForever<int>() | Map([](int x) { return x; }) | Timeout(absl::ZeroDuration());
+  EXPECT_EQ((*PollOnce(slow)).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 }  // namespace
