@@ -40,3 +40,21 @@ def home_cc_benchmark(name, srcs, deps = [], **kwargs):
 def home_cc_binary(name, **kwargs):
     """A program."""
     cc_binary(name = name, **kwargs)
+
+def home_model_test(name, srcs, deps = [], size = "small", tags = [], **kwargs):
+    """A model check of lock-free code (tools/model/README.md).
+
+    It checks by its own means, on fibers and with its own memory, what sanitizers would:
+    those configurations leave it out.
+    """
+    home_cc_test(
+        name = name,
+        size = size,
+        srcs = srcs,
+        # longjmp between fibers, which glibc's checked one takes for an error. g++ 12 warns
+        # of Relacy's arrays, one entry a thread, where there is one thread.
+        copts = ["-U_FORTIFY_SOURCE", "-Wno-array-bounds"],
+        tags = ["model"] + tags,
+        deps = deps + ["//tools/model"],
+        **kwargs
+    )

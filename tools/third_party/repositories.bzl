@@ -1,6 +1,7 @@
 """Every external repository of the WORKSPACE build, in one place."""
 
 load(":archive.bzl", "llhttp_repository", "pinned_archive")
+load(":relacy.bzl", "relacy_repository")
 
 def bazel_repositories(home_async = "."):
     """What Debian's Bazel needs to work without a network: its own rules, from Debian packages.
@@ -72,4 +73,11 @@ def home_async_repositories():
         sha256 = "9da0d23453e8e242cf3b2bc5d6fb70b1517b8a70520065fcbad6be787e86638e",
         strip_prefix = "llhttp-release-v8.1.0",
         urls = ["https://github.com/nodejs/llhttp/archive/refs/tags/release/v8.1.0.tar.gz"],
+    )
+    relacy_repository(
+        name = "relacy",
+        build_file = Label("//tools/third_party:overlays/relacy.BUILD"),
+        sha256 = "5ec12eaf002783b8fe01fd15dcff018b092bbd2e5ecb764d511d93325182ecc5",
+        strip_prefix = "relacy-0.0+git20191025.acc09bb",
+        urls = ["https://deb.debian.org/debian/pool/main/r/relacy/relacy_0.0+git20191025.acc09bb.orig.tar.xz"],
     )
