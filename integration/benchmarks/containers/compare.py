@@ -94,13 +94,13 @@ def may_use_rr():
 
 
 def list_peers(programs):
-    """Kind -> [(peer, program)]."""
-    peers = collections.defaultdict(list)
+    """Kind -> {peer: program}. Of programs that know the same peer the last one counts."""
+    peers = collections.defaultdict(dict)
     for program in programs:
         listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
         for line in listing.stdout.splitlines():
             kind, peer = line.split()
-            peers[kind].append((peer, program))
+            peers[kind][peer] = program
     return peers
 
 
@@ -136,7 +136,7 @@ def run_all(options, workloads, peers, classes):
     jobs = []
     for workload in workloads:
         for wanted in workload.classes if len(classes) == 2 else classes:
-            for peer, program in peers[kind_of(workload.name)]:
+            for peer, program in peers[kind_of(workload.name)].items():
                 jobs.append((workload, wanted, peer, program))
     results = {(w.name, c, peer): [] for w, c, peer, _ in jobs}
     order = random.Random(1)
@@ -317,14 +317,14 @@ def main():
         skipped.append("class rr (this user may not ask for real-time scheduling)")
         classes = ["kernel"]
     peers = list_peers(options.program)
-    for kind in peers:
-        peers[kind] = [(peer, program) for peer, program in peers[kind] if re.search(options.peers, peer)]
+    for kind, known in peers.items():
+        peers[kind] = {peer: program for peer, program in known.items() if re.search(options.peers, peer)}
     workloads = [
         w
         for w in WORKLOADS
         if (not options.package or w.package in options.package)
         and re.search(options.only, w.name)
-        and peers[kind_of(w.name)]
+        and peers.get(kind_of(w.name))
     ]
     if not workloads:
         sys.exit("nothing to measure")

@@ -34,12 +34,18 @@ bool AddEntry(std::string kind, std::string peer, std::function<Sample(const Loa
 std::uint64_t WallNanos() { return Nanos(CLOCK_MONOTONIC); }
 std::uint64_t CpuNanos() { return Nanos(CLOCK_PROCESS_CPUTIME_ID); }
 
-void PinTo(int cpu) {
+void PinTo(int index) {
+  // Those that the process may use: a container may have been given the last two of many.
+  cpu_set_t allowed;
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) {
-    std::fprintf(stderr, "cannot pin a thread to processor %d\n", cpu);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &allowed) && index-- == 0) CPU_SET(cpu, &set);
+    }
+  }
+  if (CPU_COUNT(&set) != 1 || pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) {
+    std::fprintf(stderr, "cannot pin a thread: too few processors\n");
     std::exit(2);
   }
 }

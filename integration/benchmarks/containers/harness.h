@@ -3,7 +3,7 @@
 //
 // One process measures one workload with one peer, once: so that no peer inherits the
 // heap or the threads of another, and one that hangs or crashes spoils nothing else.
-// The program `compare` calls these processes in turn (compare.py).
+// compare.py calls the program once for each measurement, all peers in turn.
 
 #ifndef HOME_INTEGRATION_BENCHMARKS_CONTAINERS_HARNESS_H_
 #define HOME_INTEGRATION_BENCHMARKS_CONTAINERS_HARNESS_H_
@@ -48,8 +48,8 @@ bool AddEntry(std::string kind, std::string peer, std::function<Sample(const Loa
 std::uint64_t WallNanos();
 std::uint64_t CpuNanos();  // of the process
 
-// Pins the calling thread to a processor.
-void PinTo(int cpu);
+// Pins the calling thread to one of the processors that it may use, counted from 0.
+void PinTo(int index);
 
 // Says "I am in a loop that waits" to the processor.
 inline void Relax() {

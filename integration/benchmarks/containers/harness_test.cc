@@ -147,5 +147,21 @@ TEST(HarnessTest, RunTogetherMeasuresAllThreads) {
   EXPECT_GT(sample.cpu_ns, 0);
 }
 
+// Whatever is built in without a peer from outside.
+TEST(HarnessTest, OurAdaptersAreRight) {
+  int ran = 0;
+  for (const Entry& entry : Entries()) {
+    // These count nothing.
+    if (entry.kind.rfind("limit", 0) == 0) continue;
+    SCOPED_TRACE(entry.kind + " " + entry.peer);
+    const Load load{.n = entry.kind == "ping_pong" ? 50u : 3'000u, .a = 1, .b = 1};
+    const Sample sample = entry.run(load);
+    EXPECT_TRUE(sample.correct);
+    EXPECT_GT(sample.wall_ns, 0);
+    ++ran;
+  }
+  EXPECT_GT(ran, 10);
+}
+
 }  // namespace
 }  // namespace home::containers

@@ -29,6 +29,7 @@ struct TimeSpec {
 
 extern "C" {
     fn clock_gettime(clock: c_int, now: *mut TimeSpec) -> c_int;
+    fn sched_getaffinity(thread: c_int, size: usize, set: *mut u64) -> c_int;
     fn sched_setaffinity(thread: c_int, size: usize, set: *const u64) -> c_int;
 }
 
@@ -39,10 +40,19 @@ fn cpu_nanos() -> f64 {
     now.seconds as f64 * 1e9 + now.nanos as f64
 }
 
-pub fn pin_to(cpu: usize) {
+// Pins the calling thread to one of the processors that it may use, counted from 0.
+pub fn pin_to(index: usize) {
+    let mut allowed = [0u64; 16];
+    let size = std::mem::size_of_val(&allowed);
+    let status = unsafe { sched_getaffinity(0, size, allowed.as_mut_ptr()) };
+    assert!(status >= 0, "cannot ask for the processors");
+    let cpu = (0..64 * allowed.len())
+        .filter(|cpu| allowed[cpu / 64] >> (cpu % 64) & 1 == 1)
+        .nth(index)
+        .expect("too few processors");
     let mut set = [0u64; 16];
     set[cpu / 64] = 1 << (cpu % 64);
-    let status = unsafe { sched_setaffinity(0, std::mem::size_of_val(&set), set.as_ptr()) };
+    let status = unsafe { sched_setaffinity(0, size, set.as_ptr()) };
     assert!(status == 0, "cannot pin a thread to processor {}", cpu);
 }
 
