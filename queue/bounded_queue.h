@@ -56,7 +56,6 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "absl/base/optimization.h"
@@ -64,11 +63,7 @@
 
 namespace home {
 
-template <typename T>
-concept BoundedQueueElement =
-    std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
-
-template <BoundedQueueElement T, typename Policy = QueuePolicy>
+template <QueueElement T, typename Policy = QueuePolicy>
 class BoundedQueue {
  public:
   using value_type = T;
@@ -170,6 +165,9 @@ class BoundedQueue {
     const Stamp size = laps / lap_ * capacity_ + (tail & (lap_ - 1)) - (head & (lap_ - 1));
     return size < capacity_ ? size : capacity_;
   }
+
+  // Whether the queue seems empty.
+  [[nodiscard]] bool EmptyHint() const { return SizeHint() == 0; }
 
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 

@@ -149,8 +149,8 @@ TEST(BoundedQueueTest, ElementsMustMoveWithoutThrowing) {
   struct ThrowingMove {
     ThrowingMove(ThrowingMove&&) {}
   };
-  static_assert(!BoundedQueueElement<ThrowingMove>);
-  static_assert(BoundedQueueElement<std::unique_ptr<int>>);
+  static_assert(!QueueElement<ThrowingMove>);
+  static_assert(QueueElement<std::unique_ptr<int>>);
 }
 
 TEST(BoundedQueueDeathTest, ZeroCapacitySaysSo) {

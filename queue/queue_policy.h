@@ -9,6 +9,9 @@
 
 #include <atomic>
 #include <thread>
+#include <type_traits>
+
+#include "home/queue/cpu_relax.h"
 
 namespace home {
 
@@ -17,6 +20,10 @@ struct QueuePolicy {
   template <typename U>
   using Atomic = std::atomic<U>;
 
+  // A plain object that threads hand to one another. A model checker watches it for races.
+  template <typename U>
+  using Plain = U;
+
   // Waits a moment for another thread that is in the middle of an operation; `attempt`
   // counts from 0 within one wait. That thread needs some nanoseconds if it runs; if it
   // does not, it needs our processor.
@@ -24,9 +31,22 @@ struct QueuePolicy {
     if (attempt >= kSpinsBeforeYield) std::this_thread::yield();
   }
 
+  // Waits for about a microsecond, because another thread has just won a race for the same
+  // cache line, and both are faster if they do not share it now.
+  static void BackOff() {
+    for (int i = 0; i < kBackOffPauses; ++i) queue_internal::CpuRelax();
+  }
+
  private:
+  // A pause takes some 15 to 50 ns on the processors of these years.
+  static constexpr int kBackOffPauses = 64;
   static constexpr int kSpinsBeforeYield = 32;
 };
+
+// What the queues that own their elements can hold: between claiming a cell and handing it
+// over there is no way back, so nothing may throw there.
+template <typename T>
+concept QueueElement = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
 
 }  // namespace home
 
