@@ -38,15 +38,16 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "home/future/awaiters.h"
 #include "home/future/chain.h"
 #include "home/future/fatal.h"
-#include "home/future/frame_allocator.h"
+#include "home/future/frame_storage.h"
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
 
@@ -55,182 +56,14 @@ namespace home::inline HOME_ASYNC_ABI {
 template <typename T = void>
 class Async;
 
-template <typename F>
-class TryFuture;
-
 namespace async_internal {
 
+// What of a T lies in the frame.
 template <typename T>
-class Promise;
-
-// T, also where T is void.
-template <typename T>
-using Aligned = std::conditional_t<std::is_void_v<T>, char, T>;
-
-inline const absl::Status& StatusOf(const absl::Status& status) { return status; }
-template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
-  return result.status();
-}
-
-// What co_await Try(f) gives: nothing for a Status, T for a StatusOr<T>.
-inline void Unwrap(absl::Status&&) {}
-template <typename T>
-T Unwrap(absl::StatusOr<T>&& result) {
-  return *std::move(result);
-}
-template <typename R>
-using Unwrapped = decltype(Unwrap(std::declval<R>()));
-
-// Awaits a future that is no child coroutine: polls it in place. The future
-// outlives the await expression, so a reference is enough.
-template <Future F>
-class LeafAwaiter : protected LeafBase {
- public:
-  using Output = FutureOutput<F>;
-
-  LeafAwaiter(F& future, PromiseBase& awaiting) noexcept : future_(future) { promise = &awaiting; }
-  LeafAwaiter(const LeafAwaiter&) = delete;
-  LeafAwaiter& operator=(const LeafAwaiter&) = delete;
-
-  bool await_ready() { return PollInto(promise->context()); }
-
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    handle = awaiting;
-    poll = [](LeafBase* leaf, Context& cx) {
-      return static_cast<LeafAwaiter*>(leaf)->PollInto(cx);
-    };
-    promise->SuspendAt(this);
-    return promise->Suspend();
-  }
-
-  Output await_resume() { return result_.Take(); }
-
- protected:
-  bool PollInto(Context& cx) {
-    HOME_FUTURE_TRY {
-      home::Poll<Output> polled = future_.Poll(cx);
-      if (polled.pending()) return false;
-      if constexpr (std::is_void_v<Output>) {
-        result_.Emplace();
-      } else {
-        result_.Emplace(std::move(polled).value());
-      }
-    }
-    HOME_FUTURE_CATCH_ALL { result_.SetException(std::current_exception()); }
-    return true;
-  }
-
-  internal::ResultSlot<Output> result_;
-
- private:
-  F& future_;
-};
-
-// Awaits a child coroutine: makes it part of this chain.
-template <typename T>
-class ChildAwaiter : protected ChildLink {
- public:
-  ChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept {
-    const std::coroutine_handle<Promise<T>> handle = async.Release();
-    if (handle == nullptr) Fatal("co_await of an empty Async (moved from, or awaited before)");
-    if (handle.promise().started()) {
-      Fatal("co_await of an Async that was polled before: await the variable, not a temporary");
-    }
-    on_finished = nullptr;
-    parent_promise = &promise;
-    child = handle;
-  }
-  ChildAwaiter(const ChildAwaiter&) = delete;
-  ChildAwaiter& operator=(const ChildAwaiter&) = delete;
-  ~ChildAwaiter() {
-    if (child != nullptr) child_promise().Destroy(child);
-  }
-
-  bool await_ready() const noexcept { return false; }
-
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    parent = awaiting;
-    return child_promise().StartChild(this, child);
-  }
-
-  T await_resume() { return child_promise().result().Take(); }
-
- protected:
-  Promise<T>& child_promise() const noexcept {
-    return std::coroutine_handle<Promise<T>>::from_address(child.address()).promise();
-  }
-};
-
-// Awaits Try(f) for a future that is no child coroutine. On an error it gives
-// the awaiting coroutine its result and goes straight on to whoever awaits
-// that; the frame stays suspended here until its owner destroys it.
-template <Future F, typename P>
-class TryLeafAwaiter : private LeafAwaiter<F> {
-  using Base = LeafAwaiter<F>;
-
- public:
-  using Base::Base;
-
-  bool await_ready() { return Base::await_ready() && !failed(); }
-
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    if (!this->result_.empty()) {
-      FailParent();
-      return this->promise->Finish();
-    }
-    this->handle = awaiting;
-    this->poll = [](LeafBase* leaf, Context& cx) {
-      auto* self = static_cast<TryLeafAwaiter*>(leaf);
-      if (!self->PollInto(cx)) return false;
-      if (self->failed()) {
-        self->FailParent();
-        self->handle = self->promise->NextAfterFinish();
-      }
-      return true;
-    };
-    this->promise->SuspendAt(this);
-    return this->promise->Suspend();
-  }
-
-  Unwrapped<FutureOutput<F>> await_resume() { return Unwrap(Base::await_resume()); }
-
- private:
-  bool failed() { return this->result_.has_value() && !StatusOf(this->result_.value()).ok(); }
-  void FailParent() {
-    static_cast<P*>(this->promise)->result().Emplace(StatusOf(this->result_.value()));
-  }
-};
-
-// Awaits Try(child).
-template <typename T, typename P>
-class TryChildAwaiter : private ChildAwaiter<T> {
-  using Base = ChildAwaiter<T>;
-
- public:
-  TryChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept
-      : Base(std::move(async), promise) {
-    this->on_finished = [](ChildLink* link) {
-      auto* self = static_cast<TryChildAwaiter*>(link);
-      internal::ResultSlot<T>& result = self->child_promise().result();
-      if (!result.has_value() || StatusOf(result.value()).ok()) return false;
-      static_cast<P*>(self->parent_promise)->result().Emplace(StatusOf(result.value()));
-      return true;
-    };
-  }
-
-  using Base::await_ready;
-  using Base::await_suspend;
-  Unwrapped<T> await_resume() { return Unwrap(Base::await_resume()); }
-};
+using Stored = std::conditional_t<std::is_object_v<T>, T, void*>;
 
 template <typename T>
-inline constexpr bool kIsAsync = false;
-template <typename T>
-inline constexpr bool kIsAsync<Async<T>> = true;
-
-template <typename T>
-class PromiseResult : public PromiseBase {
+class PromiseResult : public AwaitingPromise {
  public:
   template <typename U = T>
     requires std::is_constructible_v<T, U&&>
@@ -243,8 +76,24 @@ class PromiseResult : public PromiseBase {
   internal::ResultSlot<T> result_;
 };
 
+// Takes lvalues as they are: a reference to a temporary, or to what a conversion
+// made, would dangle.
+template <typename T>
+class PromiseResult<T&> : public AwaitingPromise {
+ public:
+  template <typename U>
+    requires std::is_convertible_v<U*, T*>
+  void return_value(U& value) {
+    result_.Emplace(value);
+  }
+  internal::ResultSlot<T&>& result() noexcept { return result_; }
+
+ private:
+  internal::ResultSlot<T&> result_;
+};
+
 template <>
-class PromiseResult<void> : public PromiseBase {
+class PromiseResult<void> : public AwaitingPromise {
  public:
   void return_void() noexcept { result_.Emplace(); }
   internal::ResultSlot<void>& result() noexcept { return result_; }
@@ -254,36 +103,16 @@ class PromiseResult<void> : public PromiseBase {
 };
 
 template <typename T>
-class Promise : public PromiseResult<T> {
+class Promise : public PromiseResult<T>, public frame_internal::RecycledFrame {
  public:
-  static void* operator new(std::size_t bytes) { return AllocateFrame(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept { FreeFrame(frame, bytes); }
-
   Async<T> get_return_object() noexcept {
     return Async<T>(std::coroutine_handle<Promise>::from_promise(*this));
   }
   std::suspend_always initial_suspend() const noexcept { return {}; }
-
-  struct FinalAwaiter {
-    bool await_ready() const noexcept { return false; }
-    Transfer await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-      return self.promise().Finish();
-    }
-    void await_resume() const noexcept {}
-  };
   FinalAwaiter final_suspend() const noexcept { return {}; }
-
   void unhandled_exception() noexcept { this->result().SetException(std::current_exception()); }
 
-  template <typename U>
-  ChildAwaiter<U> await_transform(Async<U>&& child) noexcept {
-    return ChildAwaiter<U>(std::move(child), *this);
-  }
-  template <typename F>
-    requires Future<std::remove_reference_t<F>>
-  LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) noexcept {
-    return LeafAwaiter<std::remove_reference_t<F>>(future, *this);
-  }
+  using AwaitingPromise::await_transform;
   template <typename F>
   auto await_transform(TryFuture<F>&& attempt) noexcept {
     static_assert(std::is_constructible_v<T, absl::Status>,
@@ -301,9 +130,9 @@ class Promise : public PromiseResult<T> {
 
 template <typename T>
 class [[nodiscard]] Async {
-  static_assert(!std::is_reference_v<T>);
-  static_assert(alignof(async_internal::Aligned<T>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
-                "a coroutine's frame is aligned as operator new aligns, and no more");
+  static_assert(!std::is_rvalue_reference_v<T>, "return the object itself, or an lvalue reference");
+  static_assert(alignof(async_internal::Stored<T>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                "a result lies in the frame, which operator new aligns: return a pointer to it");
 
  public:
   using Output = T;
@@ -337,6 +166,10 @@ class [[nodiscard]] Async {
     if constexpr (std::is_void_v<T>) {
       Reset();
       return kReady;
+    } else if constexpr (std::is_reference_v<T>) {
+      T value = promise.result().Take();
+      Reset();
+      return value;
     } else {
       home::Poll<T> ready(promise.result().Take());
       Reset();
@@ -383,5 +216,15 @@ TryFuture<F> Try(F&& future) {
 }
 
 }  // namespace home::inline HOME_ASYNC_ABI
+
+// Coroutines that bring an allocator: frame_storage.h.
+namespace std {
+template <typename T, typename Allocator, typename... Args>
+struct coroutine_traits<home::Async<T>, allocator_arg_t, Allocator, Args...>
+    : home::frame_internal::AllocatorTraits<home::async_internal::Promise<T>, Allocator> {};
+template <typename T, typename Object, typename Allocator, typename... Args>
+struct coroutine_traits<home::Async<T>, Object, allocator_arg_t, Allocator, Args...>
+    : home::frame_internal::AllocatorTraits<home::async_internal::Promise<T>, Allocator> {};
+}  // namespace std
 
 #endif  // HOME_FUTURE_ASYNC_H_

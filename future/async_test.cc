@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "home/future/async_testing.h"
 #include "home/future/join.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
@@ -16,57 +17,9 @@ namespace home {
 namespace {
 
 using testing::CountingWaker;
+using testing::Gate;
 using testing::PollOnce;
-
-// A leaf that is opened by hand.
-class Gate {
- public:
-  class Wait {
-   public:
-    using Output = int;
-    explicit Wait(Gate& gate) : gate_(gate) {}
-    Wait(const Wait&) = delete;
-    ~Wait() { gate_.waker_ = Waker(); }
-    home::Poll<int> Poll(Context& cx) {
-      ++gate_.polls_;
-      if (gate_.opened_) return gate_.value_;
-      UpdateWaker(gate_.waker_, cx.waker());
-      return kPending;
-    }
-
-   private:
-    Gate& gate_;
-  };
-
-  Gate() = default;
-  void Open(int value) {
-    value_ = value;
-    opened_ = true;
-    std::move(waker_).Wake();
-  }
-  void Close() { opened_ = false; }
-  bool has_waker() const { return static_cast<bool>(waker_); }
-  int polls() const { return polls_; }
-
- private:
-  bool opened_ = false;
-  int value_ = 0;
-  int polls_ = 0;
-  Waker waker_;
-};
-
-// Records the order in which it dies.
-class Tracked {
- public:
-  Tracked(std::vector<std::string>* log, std::string name) : log_(log), name_(std::move(name)) {}
-  Tracked(const Tracked&) = delete;
-  Tracked& operator=(const Tracked&) = delete;
-  ~Tracked() { log_->push_back(name_); }
-
- private:
-  std::vector<std::string>* log_;
-  std::string name_;
-};
+using testing::Tracked;
 
 Async<int> Return(int value) { co_return value; }
 

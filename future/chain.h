@@ -17,7 +17,9 @@
 //
 // Invariants:
 //  C1  root->leaf is set exactly while the chain is suspended at a leaf; it
-//      points into the frame of the coroutine that awaits it.
+//      points into the frame of the coroutine that awaits it. Without one the
+//      root has not started, has finished or, if it is a generator, has given
+//      an item: then a poll resumes the root itself.
 //  C2  a child's `link` points into the frame of the coroutine that awaits it,
 //      and that awaiter owns the child's handle.
 //  C3  a coroutine is finished when its result is not empty. It is then
@@ -101,11 +103,10 @@ class PromiseBase {
   // is suspended. Returns when the chain is suspended again or finished.
   void Drive(std::coroutine_handle<> self, Context& cx) {
     context_or_ended_by_ = &cx;
-    if (root_ == nullptr) {
+    if (LeafBase* leaf = leaf_; leaf == nullptr) {
       root_ = this;
       Resume(self);
     } else {
-      LeafBase* leaf = leaf_;
       if (!leaf->poll(leaf, cx)) return ForgetContext(cx);
       leaf_ = nullptr;
       if (leaf->handle != nullptr) Resume(leaf->handle);
@@ -140,7 +141,7 @@ class PromiseBase {
   Transfer Finish() noexcept { return TransferTo(NextAfterFinish()); }
 
   // Leaves the chain suspended: what an await_suspend returns that has called
-  // SuspendAt.
+  // SuspendAt, and that of a generator's root at an item.
   Transfer Suspend() noexcept { return TransferTo(nullptr); }
 
   // Destroys this coroutine, whose handle is `self`, and those that it awaits,
@@ -195,6 +196,16 @@ class PromiseBase {
 #if HOME_ASYNC_TRAMPOLINE
   std::coroutine_handle<> next_;  // of the root: whom the driver resumes next
 #endif
+};
+
+// The end of a coroutine's body: whoever awaits it goes on.
+struct FinalAwaiter {
+  bool await_ready() const noexcept { return false; }
+  template <typename P>
+  Transfer await_suspend(std::coroutine_handle<P> self) const noexcept {
+    return self.promise().Finish();
+  }
+  void await_resume() const noexcept {}
 };
 
 }  // namespace async_internal

@@ -1,6 +1,8 @@
 #include "home/future/frame_allocator.h"
 
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <new>
@@ -18,11 +20,40 @@
 #endif
 
 namespace home {
+namespace {
+
+// clang tells a frame's alignment, or is not asked to. g++ never does, so the
+// size must: a frame that must be aligned has a multiple of its alignment for
+// its size. It costs memory, so it is done only where it has to be.
+#if defined(__clang__)
+constexpr bool kAlignsBySize = false;
+#else
+constexpr bool kAlignsBySize = true;
+#endif
+
+// The greatest power of two that divides `bytes`, up to kFrameLineBytes.
+constexpr std::size_t AlignmentOf(std::size_t bytes) {
+  return kAlignsBySize ? std::size_t{1} << std::countr_zero(bytes | kFrameLineBytes) : 1;
+}
+
+void* NewBlock(std::size_t bytes) {
+  const std::size_t alignment = AlignmentOf(bytes);
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes);
+  return ::operator new(bytes, std::align_val_t{alignment});
+}
+
+void DeleteBlock(void* block, std::size_t bytes) noexcept {
+  const std::size_t alignment = AlignmentOf(bytes);
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator delete(block);
+  ::operator delete(block, std::align_val_t{alignment});
+}
+
+}  // namespace
 
 #if defined(HOME_FRAMES_UNCACHED)
 
-void* AllocateFrame(std::size_t bytes) { return ::operator new(bytes); }
-void FreeFrame(void* frame, std::size_t bytes) noexcept { ::operator delete(frame, bytes); }
+void* AllocateFrame(std::size_t bytes) { return NewBlock(bytes); }
+void FreeFrame(void* frame, std::size_t bytes) noexcept { DeleteBlock(frame, bytes); }
 
 #else
 
@@ -43,8 +74,8 @@ constexpr std::size_t BytesOf(std::size_t size_class) {
   return (size_class + 1) * kFrameSizeClassBytes;
 }
 
-void FreeChain(Block* chain) {
-  while (chain != nullptr) ::operator delete(std::exchange(chain, chain->next));
+void FreeChain(Block* chain, std::size_t size_class) {
+  while (chain != nullptr) DeleteBlock(std::exchange(chain, chain->next), BytesOf(size_class));
 }
 
 // The shared store of full magazines of one class.
@@ -71,7 +102,7 @@ class ABSL_CACHELINE_ALIGNED Depot {
         return;
       }
     }
-    FreeChain(magazine);
+    FreeChain(magazine, size_class);
   }
 
  private:
@@ -113,7 +144,7 @@ struct ThreadCacheOwner {
     thread_cache = nullptr;
     thread_cache_state = CacheState::kDead;
     for (std::size_t c = 0; c < kClasses; ++c) {
-      FreeChain(cache.classes[c].loaded);
+      FreeChain(cache.classes[c].loaded, c);
       if (cache.classes[c].spare != nullptr) Depots()[c].Give(cache.classes[c].spare, c);
     }
   }
@@ -139,13 +170,13 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateSlow(Magazines* magazines, std::size_t siz
       return block;
     }
   }
-  return ::operator new(BytesOf(size_class));
+  return NewBlock(BytesOf(size_class));
 }
 
 }  // namespace
 
 void* AllocateFrame(std::size_t bytes) {
-  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return ::operator new(bytes);
+  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return NewBlock(bytes);
   const std::size_t size_class = ClassOf(bytes);
   ThreadCache* cache = thread_cache;
   if (ABSL_PREDICT_FALSE(cache == nullptr)) {
@@ -161,12 +192,12 @@ void* AllocateFrame(std::size_t bytes) {
 }
 
 void FreeFrame(void* frame, std::size_t bytes) noexcept {
-  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return ::operator delete(frame);
+  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return DeleteBlock(frame, bytes);
   const std::size_t size_class = ClassOf(bytes);
   ThreadCache* cache = thread_cache;
   if (ABSL_PREDICT_FALSE(cache == nullptr)) {
     cache = BirthOfCache();
-    if (cache == nullptr) return ::operator delete(frame);
+    if (cache == nullptr) return DeleteBlock(frame, BytesOf(size_class));
   }
   Magazines& magazines = cache->classes[size_class];
   if (ABSL_PREDICT_FALSE(magazines.loaded_count == kMagazineSize)) {

@@ -27,10 +27,13 @@ namespace home {
 inline constexpr std::size_t kFrameSizeClassBytes = 32;
 inline constexpr std::size_t kMaxCachedBytes = 2048;
 inline constexpr std::size_t kMagazineSize = 32;
+inline constexpr std::size_t kFrameLineBytes = 64;
 inline constexpr std::size_t kDepotBytes = std::size_t{1} << 20;
 
-// Returns `bytes` bytes aligned as operator new aligns. Never null: without
-// memory it ends as operator new does.
+// Returns `bytes` bytes aligned as operator new aligns. Built by a compiler that
+// does not tell a frame's alignment (frame_storage.h), it aligns a block to the
+// greatest power of two that divides its size, up to kFrameLineBytes. Never
+// null: without memory it ends as operator new does.
 [[nodiscard]] void* AllocateFrame(std::size_t bytes);
 
 // Gives back what AllocateFrame(bytes) returned, on any thread.

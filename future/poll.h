@@ -92,6 +92,29 @@ class [[nodiscard]] Poll {
   };
 };
 
+// A reference is ready as its address.
+template <typename T>
+class [[nodiscard]] Poll<T&> {
+ public:
+  using value_type = T&;
+
+  constexpr Poll(PendingTag) noexcept : value_(nullptr) {}  // NOLINT: implicit by design
+  constexpr Poll(T& value) noexcept : value_(std::addressof(value)) {}  // NOLINT
+
+  [[nodiscard]] constexpr bool ready() const noexcept { return value_ != nullptr; }
+  [[nodiscard]] constexpr bool pending() const noexcept { return value_ == nullptr; }
+
+  // The value. Only when ready().
+  constexpr T& value() const noexcept {
+    assert(ready());
+    return *value_;
+  }
+  constexpr T& operator*() const noexcept { return value(); }
+
+ private:
+  T* value_;
+};
+
 template <>
 class [[nodiscard]] Poll<void> {
  public:

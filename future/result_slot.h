@@ -100,6 +100,29 @@ class ResultSlot {
   State state_ = State::kEmpty;
 };
 
+// A reference is kept as its address.
+template <typename T>
+class ResultSlot<T&> {
+ public:
+  using Value = T*;
+
+  void Emplace(T& value) { slot_.Emplace(std::addressof(value)); }
+  void SetException(std::exception_ptr exception) noexcept {
+    slot_.SetException(std::move(exception));
+  }
+
+  [[nodiscard]] bool empty() const noexcept { return slot_.empty(); }
+  [[nodiscard]] bool has_value() const noexcept { return slot_.has_value(); }
+  [[nodiscard]] bool has_exception() const noexcept { return slot_.has_exception(); }
+
+  T& Take() { return *slot_.Take(); }
+  [[nodiscard]] std::exception_ptr TakeException() noexcept { return slot_.TakeException(); }
+  void Clear() noexcept { slot_.Clear(); }
+
+ private:
+  ResultSlot<T*> slot_;
+};
+
 }  // namespace home::internal
 
 #endif  // HOME_FUTURE_RESULT_SLOT_H_

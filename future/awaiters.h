@@ -1,0 +1,256 @@
+// What co_await does inside our coroutines: the awaiters, and which of them an
+// operand gets.
+//
+//   a Future, named               LeafAwaiter: polled in place
+//   an Async, as an rvalue        ChildAwaiter: becomes a part of the chain
+//   Try(either)                   TryLeafAwaiter, TryChildAwaiter
+//   a tuple of futures, rvalue    OwnedLeafAwaiter of their Join
+//   a foreign awaitable           OwnedLeafAwaiter of an AwaitableFuture
+//
+// Every await that is no child's is a leaf of the chain (chain.h).
+
+#ifndef HOME_FUTURE_AWAITERS_H_
+#define HOME_FUTURE_AWAITERS_H_
+
+#include <coroutine>
+#include <exception>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "home/future/awaitable.h"
+#include "home/future/chain.h"
+#include "home/future/fatal.h"
+#include "home/future/future.h"
+#include "home/future/join.h"
+#include "home/future/result_slot.h"
+
+namespace home::inline HOME_ASYNC_ABI {
+
+template <typename T>
+class Async;
+
+template <typename F>
+class TryFuture;
+
+namespace async_internal {
+
+template <typename T>
+class Promise;
+
+inline const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
+// What co_await Try(f) gives: nothing for a Status, T for a StatusOr<T>.
+inline void Unwrap(absl::Status&&) {}
+template <typename T>
+T Unwrap(absl::StatusOr<T>&& result) {
+  return *std::move(result);
+}
+template <typename R>
+using Unwrapped = decltype(Unwrap(std::declval<R>()));
+
+// Awaits a future that is no child coroutine: polls it in place. The future
+// outlives the await expression, so a reference is enough.
+template <Future F>
+class LeafAwaiter : protected LeafBase {
+ public:
+  using Output = FutureOutput<F>;
+
+  LeafAwaiter(F& future, PromiseBase& awaiting) noexcept : future_(future) { promise = &awaiting; }
+  LeafAwaiter(const LeafAwaiter&) = delete;
+  LeafAwaiter& operator=(const LeafAwaiter&) = delete;
+
+  bool await_ready() { return PollInto(promise->context()); }
+
+  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    handle = awaiting;
+    poll = [](LeafBase* leaf, Context& cx) {
+      return static_cast<LeafAwaiter*>(leaf)->PollInto(cx);
+    };
+    promise->SuspendAt(this);
+    return promise->Suspend();
+  }
+
+  Output await_resume() { return result_.Take(); }
+
+ protected:
+  bool PollInto(Context& cx) {
+    HOME_FUTURE_TRY {
+      home::Poll<Output> polled = future_.Poll(cx);
+      if (polled.pending()) return false;
+      if constexpr (std::is_void_v<Output>) {
+        result_.Emplace();
+      } else {
+        result_.Emplace(std::move(polled).value());
+      }
+    }
+    HOME_FUTURE_CATCH_ALL { result_.SetException(std::current_exception()); }
+    return true;
+  }
+
+  internal::ResultSlot<Output> result_;
+
+ private:
+  F& future_;
+};
+
+// Awaits a child coroutine: makes it part of this chain.
+template <typename T>
+class ChildAwaiter : protected ChildLink {
+ public:
+  ChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept {
+    const std::coroutine_handle<Promise<T>> handle = async.Release();
+    if (handle == nullptr) Fatal("co_await of an empty Async (moved from, or awaited before)");
+    if (handle.promise().started()) {
+      Fatal("co_await of an Async that was polled before: await the variable, not a temporary");
+    }
+    on_finished = nullptr;
+    parent_promise = &promise;
+    child = handle;
+  }
+  ChildAwaiter(const ChildAwaiter&) = delete;
+  ChildAwaiter& operator=(const ChildAwaiter&) = delete;
+  ~ChildAwaiter() {
+    if (child != nullptr) child_promise().Destroy(child);
+  }
+
+  bool await_ready() const noexcept { return false; }
+
+  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    parent = awaiting;
+    return child_promise().StartChild(this, child);
+  }
+
+  T await_resume() { return child_promise().result().Take(); }
+
+ protected:
+  Promise<T>& child_promise() const noexcept {
+    return std::coroutine_handle<Promise<T>>::from_address(child.address()).promise();
+  }
+};
+
+// Awaits Try(f) for a future that is no child coroutine. On an error it gives
+// the awaiting coroutine its result and goes straight on to whoever awaits
+// that; the frame stays suspended here until its owner destroys it.
+template <Future F, typename P>
+class TryLeafAwaiter : private LeafAwaiter<F> {
+  using Base = LeafAwaiter<F>;
+
+ public:
+  using Base::Base;
+
+  bool await_ready() { return Base::await_ready() && !failed(); }
+
+  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    if (!this->result_.empty()) {
+      FailParent();
+      return this->promise->Finish();
+    }
+    this->handle = awaiting;
+    this->poll = [](LeafBase* leaf, Context& cx) {
+      auto* self = static_cast<TryLeafAwaiter*>(leaf);
+      if (!self->PollInto(cx)) return false;
+      if (self->failed()) {
+        self->FailParent();
+        self->handle = self->promise->NextAfterFinish();
+      }
+      return true;
+    };
+    this->promise->SuspendAt(this);
+    return this->promise->Suspend();
+  }
+
+  Unwrapped<FutureOutput<F>> await_resume() { return Unwrap(Base::await_resume()); }
+
+ private:
+  bool failed() { return this->result_.has_value() && !StatusOf(this->result_.value()).ok(); }
+  void FailParent() {
+    static_cast<P*>(this->promise)->result().Emplace(StatusOf(this->result_.value()));
+  }
+};
+
+// Awaits Try(child).
+template <typename T, typename P>
+class TryChildAwaiter : private ChildAwaiter<T> {
+  using Base = ChildAwaiter<T>;
+
+ public:
+  TryChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept
+      : Base(std::move(async), promise) {
+    this->on_finished = [](ChildLink* link) {
+      auto* self = static_cast<TryChildAwaiter*>(link);
+      internal::ResultSlot<T>& result = self->child_promise().result();
+      if (!result.has_value() || StatusOf(result.value()).ok()) return false;
+      static_cast<P*>(self->parent_promise)->result().Emplace(StatusOf(result.value()));
+      return true;
+    };
+  }
+
+  using Base::await_ready;
+  using Base::await_suspend;
+  Unwrapped<T> await_resume() { return Unwrap(Base::await_resume()); }
+};
+
+// Awaits a future that the await expression itself made.
+template <Future F>
+class OwnedFuture {
+ protected:
+  template <typename... Args>
+  explicit OwnedFuture(Args&&... args) : owned_(std::forward<Args>(args)...) {}
+  F owned_;
+};
+template <Future F>
+class OwnedLeafAwaiter : private OwnedFuture<F>, private LeafAwaiter<F> {
+  using Base = LeafAwaiter<F>;
+
+ public:
+  template <typename Make>
+  OwnedLeafAwaiter(PromiseBase& awaiting, Make make)
+      : OwnedFuture<F>(make()), Base(this->owned_, awaiting) {}
+
+  using Base::await_ready;
+  using Base::await_resume;
+  using Base::await_suspend;
+};
+
+template <typename T>
+inline constexpr bool kIsAsync = false;
+template <typename T>
+inline constexpr bool kIsAsync<Async<T>> = true;
+
+// The base of promises whose coroutines may co_await.
+class AwaitingPromise : public PromiseBase {
+ public:
+  template <typename U>
+  ChildAwaiter<U> await_transform(Async<U>&& child) noexcept {
+    return ChildAwaiter<U>(std::move(child), *this);
+  }
+  template <typename F>
+    requires Future<std::remove_reference_t<F>>
+  LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) noexcept {
+    return LeafAwaiter<std::remove_reference_t<F>>(future, *this);
+  }
+  template <Future... Fs>
+    requires(sizeof...(Fs) > 0)
+  OwnedLeafAwaiter<JoinFuture<Fs...>> await_transform(std::tuple<Fs...>&& futures) {
+    return OwnedLeafAwaiter<JoinFuture<Fs...>>(*this, [&futures] {
+      return std::apply([](Fs&... each) { return JoinFuture<Fs...>(std::move(each)...); }, futures);
+    });
+  }
+  template <ForeignAwaitable A>
+  OwnedLeafAwaiter<AwaitableFuture<A>> await_transform(A&& awaitable) {
+    return OwnedLeafAwaiter<AwaitableFuture<A>>(
+        *this, [&awaitable] { return AwaitableFuture<A>(std::forward<A>(awaitable)); });
+  }
+};
+
+}  // namespace async_internal
+}  // namespace home::inline HOME_ASYNC_ABI
+
+#endif  // HOME_FUTURE_AWAITERS_H_
