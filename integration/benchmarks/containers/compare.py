@@ -207,58 +207,53 @@ def summarize(workload, wanted, results):
 
 
 def number(value):
-    if value >= 9_999.5:
-        return "{:,.0f}".format(value)
-    return "%.0f" % value if value >= 99.5 else "%.1f" % value
+    return "{:,.0f}".format(value) if value >= 99.5 else "%.1f" % value
 
 
-def cell(row):
-    if row is None:
-        return ""
+def shown(row):
+    """One peer's figure, with its name."""
     if "failures" in row:
         what = ", ".join(
-            "%s %d/%d" % (failure, count, row["rounds"]) for failure, count in row["failures"].items()
+            "%s in %d of %d" % (failure, count, row["rounds"])
+            for failure, count in row["failures"].items()
         )
-        return "**%s**" % what
-    text = number(row["median_ns"])
-    if "stolen" in row:
-        text += " (%.0f %%)" % (100 * row["stolen"])
-    return text
+        return "%s **%s**" % (row["peer"], what)
+    return "%s %s" % (row["peer"], number(row["median_ns"]))
 
 
-def matrix(package, workloads, tables):
-    """The table of one package: a row a peer, a column a workload and class."""
-    columns = []
+def overview(package, workloads, tables):
+    """The table of one package: a row for each workload, class and container of ours."""
+    reference = REFERENCE.get(package, "best peer")
+    if package == "limits":
+        lines = ["| | |", "|---|---|"]
+    else:
+        lines = ["| | ours | ns | middle half | %s | ns | ratio | the others, ns |" % reference]
+        lines.append("|---" * 8 + "|")
     for workload in workloads:
         for wanted in sorted({c for name, c in tables if name == workload.name}):
-            title = workload.title
-            if workload.classes == BOTH:
-                title += ", " + wanted
-            columns.append((title, tables[workload.name, wanted]))
-    names = {}
-    for _, rows in columns:
-        for row in rows:
-            names.setdefault(row["peer"], []).append(row)
-
-    def rank(name):
-        rows = names[name]
-        ratios = [row["ratio"] for row in rows if "failures" not in row and "ratio" in row]
-        return (not is_ours(name), name if is_ours(name) else "", statistics.mean(ratios) if ratios else 0)
-
-    lines = ["| ns | " + " | ".join(title for title, _ in columns) + " |"]
-    lines.append("|---" * (len(columns) + 1) + "|")
-    for name in sorted(names, key=rank):
-        cells = [cell(next((r for r in rows if r["peer"] == name), None)) for _, rows in columns]
-        shown = "**%s**" % name if is_ours(name) else name
-        lines.append("| %s | %s |" % (shown, " | ".join(cells)))
-    if package != "limits":
-        for name in sorted(name for name in names if is_ours(name)):
-            cells = []
-            for _, rows in columns:
-                row = next((r for r in rows if r["peer"] == name), None)
-                cells.append("%.2f (%s)" % (row["ratio"], row["ratio_to"]) if row and "ratio" in row else "")
-            reference = REFERENCE.get(package, "best peer")
-            lines.append("| *%s / %s* | %s |" % (name, reference, " | ".join(cells)))
+            title = workload.title + (", " + wanted if workload.classes == BOTH else "")
+            rows = tables[workload.name, wanted]
+            if package == "limits":
+                lines.append("| %s | %s |" % (title, ", ".join(shown(row) for row in rows)))
+                continue
+            ours = sorted((row for row in rows if is_ours(row["peer"])), key=lambda row: row["peer"])
+            best = next((row for row in rows if row["peer"] == row.get("ratio_to")), None)
+            others = ", ".join(shown(row) for row in rows if row not in ours and row is not best)
+            for index, row in enumerate(ours):
+                known = "failures" not in row
+                lines.append(
+                    "| %s | %s | %s | %s | %s | %s | %s | %s |"
+                    % (
+                        title if index == 0 else "",
+                        row["peer"],
+                        "**%s**" % number(row["median_ns"]) if known else shown(row),
+                        "%s-%s" % tuple(number(v) for v in row["quartiles_ns"]) if known else "",
+                        best["peer"] if best and index == 0 else "",
+                        number(best["median_ns"]) if best and index == 0 else "",
+                        "%.2f" % row["ratio"] if "ratio" in row else "",
+                        others if index == 0 else "",
+                    )
+                )
     return lines
 
 
@@ -356,7 +351,7 @@ def main():
     for package, title in TITLES.items():
         chosen = [w for w in workloads if w.package == package]
         if chosen:
-            lines += ["", "## " + title, ""] + matrix(package, chosen, tables)
+            lines += ["", "## " + title, ""] + overview(package, chosen, tables)
     lines += ["", "## Every row", ""] + details(workloads, tables)
     text = "\n".join(lines) + "\n"
     if options.markdown:
