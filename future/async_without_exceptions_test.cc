@@ -4,9 +4,11 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/async_generator.h"
 #include "home/future/async_testing.h"
 #include "home/future/awaitable.h"
 #include "home/future/join.h"
@@ -15,6 +17,8 @@
 #include "home/future/ready.h"
 #include "home/future/select.h"
 #include "home/future/stream.h"
+#include "home/future/stream_consume.h"
+#include "home/future/stream_map.h"
 #include "home/future/testing.h"
 
 #if defined(__cpp_exceptions)
@@ -82,6 +86,20 @@ TEST(AsyncWithoutExceptionsTest, ForeignAwaitablesWork) {
   };
   Async<int> future = body();
   EXPECT_EQ(*PollOnce(future), 6);
+}
+
+AsyncGenerator<int> Count(Gate& gate) {
+  int first = co_await Gate::Wait(gate);
+  co_yield first;
+  co_yield 2;
+}
+
+TEST(AsyncWithoutExceptionsTest, StreamsWork) {
+  Gate gate;
+  auto future = Count(gate) | Map([](int n) { return 2 * n; }) | Collect();
+  EXPECT_TRUE(PollOnce(future).pending());
+  gate.Open(1);
+  EXPECT_EQ(*PollOnce(future), (std::vector<int>{2, 4}));
 }
 
 }  // namespace

@@ -22,8 +22,16 @@
 #include "home/future/future.h"
 #include "home/future/pipe.h"
 #include "home/future/poll_check.h"
+#include "home/future/stream.h"
 
 namespace home {
+
+template <Stream S, typename Fn>
+class MapStream;
+template <Stream S, typename Fn>
+class ThenStream;
+template <Stream S, typename Fn>
+class InspectStream;
 
 template <Future F, typename Fn>
 class [[nodiscard]] MapFuture {
@@ -125,7 +133,7 @@ InspectFuture<F, std::decay_t<Fn>> Inspect(F future, Fn&& fn) {
 
 namespace internal {
 
-// The stages as types of their own, so that a stream can tell them apart.
+// The stages as types of their own: each serves a stream too (stream_map.h).
 template <typename Fn>
 class MapStage {
  public:
@@ -134,7 +142,10 @@ class MapStage {
   auto operator()(F&& future) && {
     return Map(std::forward<F>(future), std::move(fn_));
   }
-  [[nodiscard]] Fn TakeFunction() && { return std::move(fn_); }
+  template <Stream S>
+  auto operator()(S&& stream) && {
+    return MapStream<std::remove_cvref_t<S>, Fn>(std::forward<S>(stream), std::move(fn_));
+  }
 
  private:
   Fn fn_;
@@ -148,7 +159,10 @@ class ThenStage {
   auto operator()(F&& future) && {
     return Then(std::forward<F>(future), std::move(fn_));
   }
-  [[nodiscard]] Fn TakeFunction() && { return std::move(fn_); }
+  template <Stream S>
+  auto operator()(S&& stream) && {
+    return ThenStream<std::remove_cvref_t<S>, Fn>(std::forward<S>(stream), std::move(fn_));
+  }
 
  private:
   Fn fn_;
@@ -162,7 +176,10 @@ class InspectStage {
   auto operator()(F&& future) && {
     return Inspect(std::forward<F>(future), std::move(fn_));
   }
-  [[nodiscard]] Fn TakeFunction() && { return std::move(fn_); }
+  template <Stream S>
+  auto operator()(S&& stream) && {
+    return InspectStream<std::remove_cvref_t<S>, Fn>(std::forward<S>(stream), std::move(fn_));
+  }
 
  private:
   Fn fn_;

@@ -4,7 +4,7 @@
 //   auto page = Fetch(url) | Map(Parse) | Timeout(absl::Seconds(5));
 //
 // is Timeout(Map(Fetch(url), Parse), absl::Seconds(5)). Every combinator of one
-// future has this second form, without the future. Stages make a longer stage,
+// future or stream has this second form, without it. Stages make a longer stage,
 // which may be kept, and used once:
 //
 //   auto polite = Map(Parse) | Timeout(absl::Seconds(5));
@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "home/future/future.h"
+#include "home/future/stream.h"
 
 namespace home {
 
@@ -45,9 +46,9 @@ class [[nodiscard]] Pipe {
   Apply apply_;
 };
 
-// What `stage` makes of `future`, which is moved in.
+// What `stage` makes of a future or stream, which is moved in.
 template <typename F, typename Apply>
-  requires Future<std::remove_cvref_t<F>>
+  requires(Future<std::remove_cvref_t<F>> || Stream<std::remove_cvref_t<F>>)
 [[nodiscard]] auto operator|(F&& future, Pipe<Apply> stage) {
   static_assert(!std::is_lvalue_reference_v<F>, "a pipe takes the future over: std::move it in");
   return std::move(stage)(std::forward<F>(future));
