@@ -108,13 +108,13 @@ def kind_of(workload):
     return workload.rpartition("_")[0]
 
 
-def measure(program, workload, peer, n, wanted_class, prefix):
+def measure(program, workload, peer, n, wanted_class, prefix, timeout=TIMEOUT_SECONDS):
     """Returns a dictionary with `ns` and what else the program said, or with `failure`."""
     command = prefix + [program, workload, peer, str(n)]
     if wanted_class == "rr":
         command = ["chrt", "-r", "1"] + command
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return {"failure": "hangs"}
     if done.returncode < 0 or done.returncode > 128:
@@ -234,7 +234,8 @@ def overview(package, workloads, tables):
             title = workload.title + (", " + wanted if workload.classes == BOTH else "")
             rows = tables[workload.name, wanted]
             if package == "limits":
-                lines.append("| %s | %s |" % (title, ", ".join(shown(row) for row in rows)))
+                figures = ("%s (%s-%s)" % (shown(r), *map(number, r["quartiles_ns"])) for r in rows)
+                lines.append("| %s | %s |" % (title, ", ".join(figures)))
                 continue
             ours = sorted((row for row in rows if is_ours(row["peer"])), key=lambda row: row["peer"])
             best = next((row for row in rows if row["peer"] == row.get("ratio_to")), None)
@@ -258,7 +259,8 @@ def overview(package, workloads, tables):
 
 
 def details(workloads, tables):
-    lines = ["| workload | class | peer | median ns | middle half | CPU ns | ratio | |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| workload | class | peer | median ns | middle half | CPU ns | ratio | |"]
+    lines.append("|---" * 8 + "|")
     for workload in workloads:
         for wanted in sorted({c for name, c in tables if name == workload.name}):
             for row in tables[workload.name, wanted]:
@@ -284,6 +286,42 @@ def details(workloads, tables):
     return lines
 
 
+def self_test():
+    """A wrong or failing peer is named and never the best; ratios are those of the rounds."""
+    def sample(ns, failure=None):
+        return {"ns": ns, "cpu": ns, "failure": failure} if failure else {"ns": ns, "cpu": ns}
+
+    workload = Workload("queue", "queue_1x1", "1x1", 1, ONE)
+    results = {
+        ("queue_1x1", "rr", "home"): [sample(10), sample(30), sample(20)],
+        ("queue_1x1", "rr", "slow"): [sample(20), sample(20), sample(20)],
+        ("queue_1x1", "rr", "wrong"): [sample(1), sample(1, "wrong"), sample(1)],
+        ("queue_1x1", "rr", "gone"): [{"failure": "hangs"}, {"failure": "crashes"}, None],
+        ("queue_2x2", "rr", "other"): [sample(1)],
+    }
+    rows = {row["peer"]: row for row in summarize(workload, "rr", results)}
+    text = "\n".join(overview("queue", [workload], {("queue_1x1", "rr"): list(rows.values())}))
+    text += "\n".join(details([workload], {("queue_1x1", "rr"): list(rows.values())}))
+    checks = [
+        ("four rows, the failed ones last", list(rows)[:2] == ["home", "slow"] and len(rows) == 4),
+        ("the best peer is right", rows["home"]["ratio_to"] == "slow"),
+        ("the median of the ratios", rows["home"]["ratio"] == 1.0),
+        ("a wrong sample is left out of the median", rows["wrong"]["median_ns"] == 1),
+        ("a wrong peer is named", "wrong **wrong in 1 of 3**" in text),
+        ("one that failed always is named", "hangs in 1 of 3, crashes in 1 of 3" in text),
+        ("a hang is noticed", "failure" in measure("/bin/sh", "-c", "exec sleep 9", 1, "kernel", [], 0.2)),
+        ("a crash is noticed", measure("/bin/sh", "-c", "kill -SEGV $$", 1, "kernel", []) == {"failure": "crashes"}),
+        ("wrong is noticed", measure("/bin/sh", "-c", "echo w p 1 1 2.5 cpu=3 check=wrong", 1, "kernel", [])
+         == {"ns": 2.5, "cpu": 3.0, "failure": "wrong"}),
+    ]
+    for what, holds in checks:
+        if not holds:
+            print("self-test: not so: " + what)
+    wrong = sum(not holds for _, holds in checks)
+    print("self-test: %d checks, %d wrong" % (len(checks), wrong))
+    return 1 if wrong else 0
+
+
 def cpu_model():
     with open("/proc/cpuinfo") as file:
         match = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
@@ -292,7 +330,7 @@ def cpu_model():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", action="append", required=True, metavar="PATH")
+    parser.add_argument("--program", action="append", metavar="PATH")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of elements")
     parser.add_argument("--package", action="append", choices=sorted(TITLES), help="only these tables")
@@ -304,7 +342,12 @@ def main():
     parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
     parser.add_argument("--version", action="append", default=[], metavar="TEXT", help="for the heading")
     parser.add_argument("--skipped", action="append", default=[], metavar="PEER", help="for the heading")
+    parser.add_argument("--self-test", action="store_true", help="check this script itself")
     options = parser.parse_args()
+    if options.self_test:
+        sys.exit(self_test())
+    if not options.program:
+        parser.error("--program is missing")
 
     classes = options.classes or list(BOTH)
     skipped = list(options.skipped)
