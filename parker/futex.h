@@ -1,9 +1,10 @@
 // Futex: sleep until a word changes, in the form that the Parker needs.
 //
 // This is the contract; each platform has one source file that fulfils it
-// (futex_linux.cc), chosen in BUILD. A word is an ordinary 32-bit atomic; a wait
-// compares it with the expected value and goes to sleep in one step as seen by
-// Wake(), so that a change followed by a Wake() is never slept through.
+// (futex_linux.cc and so on), chosen in BUILD. A word is an ordinary 32-bit atomic; a
+// wait compares it with the expected value and goes to sleep in one step as seen by
+// Wake(), so that a change followed by a Wake() is never slept through. One test-suite
+// covers whichever of them a machine can run.
 //
 // Memory ordering: none. Sleeping and waking order nothing, the accesses to the
 // word do. A wait may end for no reason: callers look at the word and decide.

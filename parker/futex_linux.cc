@@ -12,11 +12,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include "absl/base/optimization.h"
+#include "home/parker/fatal.h"
 #include "home/parker/futex.h"
 
 namespace home::parker_internal {
@@ -52,8 +50,7 @@ bool FutexWait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
               FUTEX_BITSET_MATCH_ANY) != 0) {
     // EAGAIN: the word differs. EINTR: a signal. Both are for the caller to look at.
     if (ABSL_PREDICT_FALSE(errno != ETIMEDOUT && errno != EAGAIN && errno != EINTR)) {
-      std::fprintf(stderr, "parker: futex wait failed: %s\n", std::strerror(errno));
-      std::abort();
+      Die("futex wait failed", errno);
     }
     reached = errno == ETIMEDOUT;
   }

@@ -8,7 +8,7 @@
 // takes it away. An Unpark() before the Park() is thus not lost, and several in a
 // row count once. Park() returns for no other reason: no spurious return.
 //
-// Thread-safety: Park and ParkFor by one thread at a time; Unpark by any.
+// Thread-safety: Park, ParkFor and so on by one thread at a time; Unpark by any.
 // Memory ordering: everything before each of the Unpark() calls whose token was
 // merged into the one that Park() takes happens before Park()'s return.
 //
@@ -58,6 +58,8 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "home/parker/deadline.h"
+#include "home/parker/futex.h"
 #include "home/parker/parker_policy.h"
 
 namespace home {
@@ -73,21 +75,26 @@ class BasicParker {
   BasicParker& operator=(const BasicParker&) = delete;
 
   // Waits for a token and takes it.
-  void Park() { ParkUntilNanos(parker_internal::kNoDeadline); }
+  void Park() { static_cast<void>(ParkUntil(parker_internal::kNoDeadline)); }
 
   // Waits for a token, but only so long. True if it took one, false if the time was
   // over without. A duration that is not positive looks once and does not wait; one
   // too long for the clock (292 years) is endless. Never reports a timeout early.
   [[nodiscard]] bool ParkFor(absl::Duration timeout) {
     if (timeout <= absl::ZeroDuration()) return TryPark();
-    // Rounded up, so that a fraction of a nanosecond does not end early. Saturates.
-    const std::int64_t nanos = absl::ToInt64Nanoseconds(absl::Ceil(timeout, absl::Nanoseconds(1)));
-    const std::int64_t now = Policy::Now();
-    if (nanos >= parker_internal::kNoDeadline - now) {
-      Park();
-      return true;
+    return ParkUntil(parker_internal::DeadlineAfter<Policy>(timeout));
+  }
+
+  // The same with a deadline: nanoseconds on the clock of Policy::Now(), or kNoDeadline.
+  [[nodiscard]] bool ParkUntil(std::int64_t deadline) {
+    Spin();
+    if (TakeOrAnnounce()) return true;
+    for (;;) {
+      const bool in_time = Policy::Wait(state_, kAsleep, deadline);
+      if (TryPark()) return true;
+      // No token: a futile wake-up, or the deadline.
+      if (!in_time) return GiveUp();
     }
-    return ParkUntilNanos(now + nanos);
   }
 
   // Takes the token if there is one; does not wait.
@@ -103,7 +110,7 @@ class BasicParker {
     // release: what the caller did before is seen by the Park() that takes the token;
     // an RMW also when the token is there already, so that this holds for every caller
     // (I1 makes them one release sequence). pairs with: the acquires of TryPark() and
-    // ParkUntilNanos(). No acquire: nothing of the parked thread is read.
+    // those below. No acquire: nothing of the parked thread is read.
     const Word* const word = &state_;
     if (state_.exchange(kToken, std::memory_order_release) == kAsleep) {
       // *this may be gone here. Only the address is used (Lifetime, above).
@@ -123,17 +130,14 @@ class BasicParker {
   static_assert(static_cast<std::uint32_t>(kToken - 1) == kEmpty &&
                 static_cast<std::uint32_t>(kEmpty - 1) == kAsleep);
 
-  bool ParkUntilNanos(std::int64_t deadline) {
-    Spin();
+  // Takes the token, or announces that the thread goes to sleep (I1).
+  bool TakeOrAnnounce() {
     // acquire: pairs with Unpark()'s release, if it is a token that this takes.
-    if (state_.fetch_sub(1, std::memory_order_acquire) == kToken) return true;
-    for (;;) {
-      const bool in_time = Policy::Wait(state_, kAsleep, deadline);
-      if (TryPark()) return true;
-      // No token: a futile wake-up, or the deadline.
-      if (!in_time) break;
-    }
-    // Leave kAsleep (I2), unless a token comes at the last moment: then it is ours.
+    return state_.fetch_sub(1, std::memory_order_acquire) == kToken;
+  }
+
+  // Leaves kAsleep (I2), unless a token comes at the last moment: then it is taken.
+  bool GiveUp() {
     // acquire: as above.
     return state_.exchange(kEmpty, std::memory_order_acquire) == kToken;
   }

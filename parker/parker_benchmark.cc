@@ -1,21 +1,24 @@
 // What a parker costs, beside a bare futex doing the same.
 //
-// The ping-pong is two threads that wake each other in turn. "Bare" is the least that
-// can be written with a futex: a word a side, one store and one wake, one wait. It is the
-// reference for the parker: without a spin they should be level. Both threads are pinned,
-// to one processor or to two, because where the kernel puts them decides everything.
+// "Bare" is the least that can be written with a futex: a word a side, one store and one
+// wake, one wait. It is the reference for the parker: without a spin they should be level.
+//
+// Lateness is how long after its deadline a thread runs again, beside what the system's own
+// sleep achieves. Counters: nanoseconds, median and 99th percentile.
 
-#include <pthread.h>
-#include <sched.h>
+#include <time.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "benchmark/benchmark.h"
 #include "home/parker/futex.h"
 #include "home/parker/parker.h"
+#include "home/parker/ping_pong_benchmark.h"
 
 namespace home {
 namespace {
@@ -47,46 +50,23 @@ class BareFutex {
   std::atomic<std::uint32_t> word_{0};
 };
 
-void PinTo(unsigned cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu % std::thread::hardware_concurrency(), &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
-// Argument: on how many processors the two threads run.
-template <typename P>
-void BM_PingPong(benchmark::State& state) {
-  cpu_set_t before;
-  pthread_getaffinity_np(pthread_self(), sizeof before, &before);
-  PinTo(0);
-  alignas(64) P ping;
-  alignas(64) P pong;
-  alignas(64) std::atomic<bool> done = false;
-  std::thread peer([&] {
-    PinTo(state.range(0) == 1 ? 0 : 1);
-    for (;;) {
-      pong.Park();
-      const bool last = done.load();
-      ping.Unpark();
-      if (last) return;
-    }
-  });
-  for (auto _ : state) {
-    pong.Unpark();
-    ping.Park();
-  }
-  done = true;
-  pong.Unpark();
-  ping.Park();
-  peer.join();
-  pthread_setaffinity_np(pthread_self(), sizeof before, &before);
-}
-BENCHMARK(BM_PingPong<BareFutex>)->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<0>>>)->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<64>>>)->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<256>>>)->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(BM_PingPong<Parker>)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(BM_PingPong<BareFutex>)->Arg(1)->Arg(2)->UseRealTime()->MeasureProcessCPUTime();
+BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<0>>>)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<64>>>)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(BM_PingPong<BasicParker<SpinPolicy<256>>>)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(BM_PingPong<Parker>)->Arg(1)->Arg(2)->UseRealTime()->MeasureProcessCPUTime();
 
 void BM_UnparkOfRunningThread(benchmark::State& state) {
   Parker parker;
@@ -108,6 +88,40 @@ void BM_ParkForTimesOut(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(parker.ParkFor(absl::Nanoseconds(1)));
 }
 BENCHMARK(BM_ParkForTimesOut);
+
+// Argument: microseconds. `sleep_until` returns at a deadline on the monotonic clock.
+template <typename SleepUntil>
+void MeasureLateness(benchmark::State& state, SleepUntil sleep_until) {
+  std::vector<std::int64_t> lateness;
+  for (auto _ : state) {
+    const std::int64_t deadline = ParkerPolicy::Now() + state.range(0) * 1'000;
+    sleep_until(deadline);
+    lateness.push_back(ParkerPolicy::Now() - deadline);
+  }
+  std::sort(lateness.begin(), lateness.end());
+  const auto percentile = [&](std::size_t percent) {
+    return static_cast<double>(lateness[lateness.size() * percent / 100]);
+  };
+  state.counters["late_p50"] = percentile(50);
+  state.counters["late_p99"] = percentile(99);
+}
+
+void BM_LatenessOfParkUntil(benchmark::State& state) {
+  Parker parker;
+  MeasureLateness(
+      state, [&](std::int64_t deadline) { benchmark::DoNotOptimize(parker.ParkUntil(deadline)); });
+}
+BENCHMARK(BM_LatenessOfParkUntil)->Arg(20)->Arg(200)->Arg(2'000)->UseRealTime();
+
+void BM_LatenessOfNanosleep(benchmark::State& state) {
+  MeasureLateness(state, [](std::int64_t deadline) {
+    timespec until;
+    until.tv_sec = static_cast<time_t>(deadline / 1'000'000'000);
+    until.tv_nsec = static_cast<decltype(until.tv_nsec)>(deadline % 1'000'000'000);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+  });
+}
+BENCHMARK(BM_LatenessOfNanosleep)->Arg(20)->Arg(200)->Arg(2'000)->UseRealTime();
 
 // The limits beneath.
 void BM_FutexWakeOfNobody(benchmark::State& state) {

@@ -1,14 +1,16 @@
-// ParkerPolicy: what a parker takes from its surroundings.
+// ParkerPolicy, EventCountPolicy: what a parker and an event count take from their
+// surroundings.
 //
-// The parker is a template over this policy so that a model checker or a test can
-// put its own atomics, its own sleep and its own clock under the production header.
-// A program uses the default and never names it.
+// Both are templates over a policy so that a model checker or a test can put its own
+// atomics, its own sleep and its own clock under the production header. A program uses
+// the default and never names it.
 
 #ifndef HOME_PARKER_PARKER_POLICY_H_
 #define HOME_PARKER_PARKER_POLICY_H_
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 #include "home/parker/cpu_relax.h"
 #include "home/parker/futex.h"
@@ -32,6 +34,12 @@ struct ParkerPolicy {
     return parker_internal::FutexWait(word, expected, deadline);
   }
   static void Wake(const Atomic<std::uint32_t>* word) { parker_internal::FutexWake(word); }
+};
+
+struct EventCountPolicy : ParkerPolicy {
+  using Mutex = std::mutex;
+
+  static void Fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 };
 
 }  // namespace home

@@ -2,9 +2,6 @@
 
 #include "home/parker/parker.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -170,31 +167,6 @@ TEST(ParkerTest, TokenIsNeverLostToATimeout) {
     ASSERT_FALSE(ping.TryPark()) << "a token out of nothing";
   }
   peer.join();
-}
-
-void IgnoreSignal(int) {}
-
-TEST(ParkerTest, SignalsDoNotEndAPark) {
-  struct sigaction action = {};
-  struct sigaction old_action;
-  action.sa_handler = &IgnoreSignal;  // Without SA_RESTART: system calls are interrupted.
-  ASSERT_EQ(sigaction(SIGUSR1, &action, &old_action), 0);
-  Parker parker;
-  std::atomic<bool> unparked = false;
-  std::atomic<bool> returned_early = false;
-  std::thread sleeper([&] {
-    parker.Park();
-    if (!unparked.load()) returned_early = true;
-  });
-  for (int i = 0; i < 50; ++i) {
-    pthread_kill(sleeper.native_handle(), SIGUSR1);
-    absl::SleepFor(absl::Microseconds(200));
-  }
-  unparked = true;
-  parker.Unpark();
-  sleeper.join();
-  EXPECT_FALSE(returned_early.load());
-  sigaction(SIGUSR1, &old_action, nullptr);
 }
 
 // The parked thread frees the parker as soon as it is released, while Unpark() is still
