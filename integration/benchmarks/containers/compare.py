@@ -198,10 +198,9 @@ def summarize(workload, wanted, results):
     if workload.package != "limits" and others:
         best = others[0]
         for row in rows:
-            pairs = zip(row["samples_ns"], best["samples_ns"])
-            ratios = [mine / its for mine, its in pairs if mine is not None and its is not None]
-            if ratios:
-                row["ratio"] = statistics.median(ratios)
+            ratio = ratio_of(row, best)
+            if ratio is not None:
+                row["ratio"] = ratio
                 row["ratio_to"] = best["peer"]
     return rows
 
@@ -258,6 +257,39 @@ def overview(package, workloads, tables):
     return lines
 
 
+def ratio_of(row, other):
+    """The median of the rounds' ratios, of those in which both gave a figure."""
+    pairs = zip(row["samples_ns"], other["samples_ns"])
+    ratios = [mine / its for mine, its in pairs if mine is not None and its is not None]
+    return statistics.median(ratios) if ratios else None
+
+
+def against_each(workloads, tables):
+    """Our container's ratio to each peer: a row a peer, a column a workload and class."""
+    columns = []
+    peers = {}
+    for workload in workloads:
+        for wanted in sorted({c for name, c in tables if name == workload.name}):
+            rows = {row["peer"]: row for row in tables[workload.name, wanted]}
+            if "home" not in rows:
+                continue
+            title = workload.title + (", " + wanted if workload.classes == BOTH else "")
+            columns.append((title, rows))
+            for peer, row in rows.items():
+                if not is_ours(peer) and "failures" not in row:
+                    peers.setdefault(peer, []).append(ratio_of(rows["home"], row))
+    lines = ["| home against | " + " | ".join(title for title, _ in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    # The hardest to beat first.
+    for peer in sorted(peers, key=lambda peer: -statistics.median(peers[peer])):
+        cells = []
+        for _, rows in columns:
+            known = peer in rows and "failures" not in rows[peer]
+            cells.append("%.2f" % ratio_of(rows["home"], rows[peer]) if known else "")
+        lines.append("| %s | %s |" % (peer, " | ".join(cells)))
+    return lines
+
+
 def details(workloads, tables):
     lines = ["| workload | class | peer | median ns | middle half | CPU ns | ratio | |"]
     lines.append("|---" * 8 + "|")
@@ -300,14 +332,18 @@ def self_test():
         ("queue_2x2", "rr", "other"): [sample(1)],
     }
     rows = {row["peer"]: row for row in summarize(workload, "rr", results)}
+    alone = {key: taken for key, taken in results.items() if key[2] in ("home", "wrong")}
     text = "\n".join(overview("queue", [workload], {("queue_1x1", "rr"): list(rows.values())}))
+    each = "\n".join(against_each([workload], {("queue_1x1", "rr"): list(rows.values())}))
     text += "\n".join(details([workload], {("queue_1x1", "rr"): list(rows.values())}))
     checks = [
         ("four rows, the failed ones last", list(rows)[:2] == ["home", "slow"] and len(rows) == 4),
         ("the best peer is right", rows["home"]["ratio_to"] == "slow"),
+        ("no best peer if all are wrong", "ratio" not in summarize(workload, "rr", alone)[0]),
         ("the median of the ratios", rows["home"]["ratio"] == 1.0),
         ("a wrong sample is left out of the median", rows["wrong"]["median_ns"] == 1),
         ("a wrong peer is named", "wrong **wrong in 1 of 3**" in text),
+        ("ours against each", "| slow | 1.00 |" in each and "wrong" not in each),
         ("one that failed always is named", "hangs in 1 of 3, crashes in 1 of 3" in text),
         ("a hang is noticed", "failure" in measure("/bin/sh", "-c", "exec sleep 9", 1, "kernel", [], 0.2)),
         ("a crash is noticed", measure("/bin/sh", "-c", "kill -SEGV $$", 1, "kernel", []) == {"failure": "crashes"}),
@@ -340,6 +376,7 @@ def main():
     parser.add_argument("--run-under", default="", metavar="COMMAND", help="before each measurement")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
+    parser.add_argument("--brief", action="store_true", help="without the table of every row")
     parser.add_argument("--version", action="append", default=[], metavar="TEXT", help="for the heading")
     parser.add_argument("--skipped", action="append", default=[], metavar="PEER", help="for the heading")
     parser.add_argument("--self-test", action="store_true", help="check this script itself")
@@ -395,7 +432,10 @@ def main():
         chosen = [w for w in workloads if w.package == package]
         if chosen:
             lines += ["", "## " + title, ""] + overview(package, chosen, tables)
-    lines += ["", "## Every row", ""] + details(workloads, tables)
+            if package != "limits":
+                lines += [""] + against_each(chosen, tables)
+    if not options.brief:
+        lines += ["", "## Every row", ""] + details(workloads, tables)
     text = "\n".join(lines) + "\n"
     if options.markdown:
         with open(options.markdown, "w") as file:
