@@ -10,7 +10,11 @@
 // temporary is consumed, a variable is polled in place and stays its owner's.
 // Awaiting another Async as a temporary (or by std::move) makes it a child of
 // this chain: started, resumed and finished by transfers whose cost does not
-// depend on the depth (chain.h).
+// depend on the depth (chain.h). It also takes a tuple of futures by rvalue, as
+// their Join, and what other libraries made to be awaited (awaitable.h).
+//
+// T may be void, of a type that only moves, or an lvalue reference, whose
+// co_return takes an lvalue.
 //
 // co_await Try(f), where f yields absl::Status or absl::StatusOr, gives the
 // value or ends this coroutine with the error, which its own result type must
@@ -27,7 +31,8 @@
 // Parameters are kept in the frame; a lambda's captures are not: they die with
 // the lambda. Hand the lambda itself to Spawn or Lazy, which keep it alive.
 //
-// Cost: one frame from the recycling cache (frame_allocator.h). Thread-safety:
+// Cost: one frame from the recycling cache (frame_allocator.h), or from an
+// allocator that the coroutine brings (frame_storage.h). Thread-safety:
 // one thread at a time. g++ 12 miscompiles some uses of co_await: keep to
 // `auto x = co_await f;`, `co_await f;` and `co_return co_await f;`
 // (docs/compilers.md).
