@@ -1,5 +1,5 @@
 // Helpers for tests of futures: a waker that counts, one poll by hand, and
-// futures that are ready when they are told.
+// futures that are ready after some polls or when they are told.
 
 #ifndef HOME_FUTURE_TESTING_H_
 #define HOME_FUTURE_TESTING_H_
@@ -94,6 +94,47 @@ class Countdown {
   int polls_;
   T value_;
   int* cancelled_;
+};
+
+// What a Manual future waits for, held by the test: it says when, and sees how
+// often the future was polled and whether it is still there. For one thread.
+struct ManualState {
+  bool ready = false;
+  int polls = 0;
+  int alive = 0;
+  int wakers_cloned = 0;
+  Waker waker;
+
+  // Makes the future ready and wakes whoever polled it last.
+  void Set() {
+    ready = true;
+    std::move(waker).Wake();
+  }
+};
+
+// Yields `value` once its state is ready.
+template <typename T = int>
+class Manual {
+ public:
+  using Output = T;
+
+  Manual(ManualState* state, T value) : state_(state), value_(std::move(value)) { ++state_->alive; }
+  Manual(Manual&& other) noexcept : state_(other.state_), value_(std::move(other.value_)) {
+    ++state_->alive;
+  }
+  Manual& operator=(Manual&&) = delete;
+  ~Manual() { --state_->alive; }
+
+  home::Poll<T> Poll(Context& cx) {
+    ++state_->polls;
+    if (state_->ready) return std::move(value_);
+    if (UpdateWaker(state_->waker, cx.waker())) ++state_->wakers_cloned;
+    return kPending;
+  }
+
+ private:
+  ManualState* state_;
+  T value_;
 };
 
 }  // namespace home::testing
