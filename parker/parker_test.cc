@@ -185,6 +185,49 @@ TEST(ParkerTest, UnparkTouchesNothingAfterItsReleasingStore) {
   }
 }
 
+// -- Counted atomics ---------------------------------------------------------------
+
+// Counts what is done to the word.
+template <typename U>
+class CountedAtomic : public std::atomic<U> {
+ public:
+  using std::atomic<U>::atomic;
+
+  U exchange(U value, std::memory_order order) {
+    ++accesses;
+    return std::atomic<U>::exchange(value, order);
+  }
+  U load(std::memory_order order) const {
+    ++accesses;
+    return std::atomic<U>::load(order);
+  }
+  U fetch_sub(U value, std::memory_order order) {
+    ++accesses;
+    return std::atomic<U>::fetch_sub(value, order);
+  }
+
+  static inline int accesses;
+};
+
+struct CountingPolicy : ParkerPolicy {
+  template <typename U>
+  using Atomic = CountedAtomic<U>;
+
+  static void Wake(const Atomic<std::uint32_t>*) { ++wakes; }
+
+  static inline int wakes;
+};
+
+TEST(ParkerTest, UnparkOfARunningThreadIsOneAtomicAccess) {
+  BasicParker<CountingPolicy> parker;
+  for (int token = 0; token < 2; ++token) {
+    CountedAtomic<std::uint32_t>::accesses = 0;
+    parker.Unpark();
+    EXPECT_EQ(CountedAtomic<std::uint32_t>::accesses, 1);
+  }
+  EXPECT_EQ(CountingPolicy::wakes, 0);
+}
+
 // -- Scripted futexes --------------------------------------------------------------
 
 // Counts wake-ups, and lets a test decide what a wait does.
