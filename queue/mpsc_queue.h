@@ -31,11 +31,8 @@
 // whole stack with one exchange and reverses it. As nothing is ever popped off the stack
 // singly there is no ABA, and a consumer that gets n nodes pays for one RMW.
 //
-// Rejected: the exchange-based queue of Vyukov (2010), whose push is wait-free. A producer
-// that is interrupted between its exchange and its store hides every node pushed after
-// its own, also those whose Push() has returned; the consumer has to tell this state from
-// "empty" and spin or sleep. It also costs the consumer a stub node, and cannot tell a
-// producer exactly whether it is the one that has to wake the consumer: Push() here does.
+// Its sibling WaitFreeMpscQueue replaces the CAS loop by one exchange: then no producer ever
+// repeats, but one that is interrupted in the middle makes the consumer wait.
 
 #ifndef HOME_QUEUE_MPSC_QUEUE_H_
 #define HOME_QUEUE_MPSC_QUEUE_H_
@@ -49,9 +46,11 @@
 namespace home {
 
 // The link. Derive from it what goes through an MpscQueue.
-struct MpscNode {
-  MpscNode* next = nullptr;
+template <typename Policy>
+struct BasicMpscNode {
+  typename Policy::template Plain<BasicMpscNode*> next = nullptr;
 };
+using MpscNode = BasicMpscNode<QueuePolicy>;
 
 template <typename T, typename Policy = QueuePolicy>
 class MpscQueue {
@@ -64,10 +63,10 @@ class MpscQueue {
   // look: then this producer, and no other, has to wake it. (The consumer may still be
   // busy with nodes that it has collected before.)
   bool Push(T* node) {
-    static_assert(std::derived_from<T, MpscNode>);
-    MpscNode* const link = node;
+    static_assert(std::derived_from<T, Node>);
+    Node* const link = node;
     // relaxed: only a guess, which the CAS verifies; nothing behind it is read.
-    MpscNode* newest = pushed_.load(std::memory_order_relaxed);
+    Node* newest = pushed_.load(std::memory_order_relaxed);
     do {
       link->next = newest;
       // release: publishes the node, its link included; the nodes behind it were published
@@ -83,7 +82,7 @@ class MpscQueue {
   // Consumer: takes the oldest node, or null if the queue is empty.
   [[nodiscard]] T* Pop() {
     if (ready_ == nullptr && !Collect()) return nullptr;
-    MpscNode* const node = ready_;
+    Node* const node = ready_;
     ready_ = node->next;
     node->next = nullptr;
     return static_cast<T*>(node);
@@ -91,13 +90,13 @@ class MpscQueue {
 
   // Consumer: takes all nodes as a list, oldest first, linked by `next`; null if empty.
   [[nodiscard]] T* PopAll() {
-    MpscNode* const older = ready_;
+    Node* const older = ready_;
     ready_ = nullptr;
     Collect();
-    MpscNode* all = ready_;
+    Node* all = ready_;
     if (older != nullptr) {
       all = older;
-      MpscNode* last = older;
+      Node* last = older;
       while (last->next != nullptr) last = last->next;
       last->next = ready_;
     }
@@ -116,16 +115,18 @@ class MpscQueue {
   }
 
  private:
+  using Node = BasicMpscNode<Policy>;
+
   // Moves what was pushed to `ready_`, which must be empty, oldest first. False if there
   // was nothing.
   bool Collect() {
     // A plain look first: polling an empty queue then leaves its cache line shared.
     if (EmptyHint()) return false;
     // acquire: the nodes' contents and links. pairs with: Push().
-    MpscNode* node = pushed_.exchange(nullptr, std::memory_order_acquire);
-    MpscNode* reversed = nullptr;
+    Node* node = pushed_.exchange(nullptr, std::memory_order_acquire);
+    Node* reversed = nullptr;
     while (node != nullptr) {
-      MpscNode* const next = node->next;
+      Node* const next = node->next;
       node->next = reversed;
       reversed = node;
       node = next;
@@ -134,9 +135,9 @@ class MpscQueue {
     return true;
   }
 
-  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<MpscNode*> pushed_{nullptr};
+  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Node*> pushed_{nullptr};
   // The consumer's own, away from the producers' line.
-  alignas(ABSL_CACHELINE_SIZE) MpscNode* ready_ = nullptr;
+  alignas(ABSL_CACHELINE_SIZE) Node* ready_ = nullptr;
 };
 
 }  // namespace home

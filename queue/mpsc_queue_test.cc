@@ -1,4 +1,5 @@
-// MpscQueue: behaviour on one thread, then order and completeness under many producers.
+// The intrusive queues with one consumer: behaviour on one thread, then order and completeness
+// under many producers.
 
 #include "home/queue/mpsc_queue.h"
 
@@ -10,17 +11,55 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "home/queue/wait_free_mpsc_queue.h"
+#include "home/queue/yielding_policy.h"
 
 namespace home {
 namespace {
 
-struct Item : MpscNode {
-  explicit Item(int item_value = 0) : value(item_value) {}
+template <typename Link>
+struct ItemOf : Link {
+  explicit ItemOf(int item_value = 0) : value(item_value) {}
   int value;
 };
 
-TEST(MpscQueueTest, BasicOperations) {
-  MpscQueue<Item> queue;
+struct LockFree {
+  using Link = MpscNode;
+  template <typename T>
+  using Queue = MpscQueue<T>;
+  static Link* Next(const Link* link) { return link->next; }
+};
+struct WaitFree {
+  using Link = WaitFreeMpscNode;
+  template <typename T>
+  using Queue = WaitFreeMpscQueue<T>;
+  static Link* Next(const Link* link) { return link->Next(); }
+};
+// The same with interruptions.
+struct InterruptedLockFree {
+  using Policy = queue_testing::Yielding<QueuePolicy>;
+  using Link = BasicMpscNode<Policy>;
+  template <typename T>
+  using Queue = MpscQueue<T, Policy>;
+  static Link* Next(const Link* link) { return link->next; }
+};
+struct InterruptedWaitFree {
+  using Policy = queue_testing::Yielding<QueuePolicy>;
+  using Link = BasicWaitFreeMpscNode<Policy>;
+  template <typename T>
+  using Queue = WaitFreeMpscQueue<T, Policy>;
+  static Link* Next(const Link* link) { return link->Next(); }
+};
+
+template <typename Kind>
+class MpscQueueTest : public testing::Test {};
+
+using Kinds = testing::Types<LockFree, WaitFree, InterruptedLockFree, InterruptedWaitFree>;
+TYPED_TEST_SUITE(MpscQueueTest, Kinds);
+
+TYPED_TEST(MpscQueueTest, BasicOperations) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
   EXPECT_TRUE(queue.Empty());
   EXPECT_EQ(queue.Pop(), nullptr);
   Item a(1);
@@ -35,8 +74,9 @@ TEST(MpscQueueTest, BasicOperations) {
   EXPECT_EQ(queue.Pop(), nullptr);
 }
 
-TEST(MpscQueueTest, Fifo) {
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, Fifo) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
   std::vector<Item> items(100);
   for (int i = 0; i < 100; ++i) items[static_cast<std::size_t>(i)].value = i;
   // Interleaved, so that nodes wait both in the stack and in the consumer's list.
@@ -50,25 +90,26 @@ TEST(MpscQueueTest, Fifo) {
   EXPECT_EQ(popped, 100);
 }
 
-TEST(MpscQueueTest, SingleItem) {
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, SingleItem) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
   Item item(5);
   for (int i = 0; i < 10; ++i) {
     queue.Push(&item);
     EXPECT_EQ(queue.Pop(), &item);
-    EXPECT_EQ(item.next, nullptr);
+    EXPECT_EQ(TypeParam::Next(&item), nullptr);
     EXPECT_EQ(queue.Pop(), nullptr);
   }
 }
 
-TEST(MpscQueueTest, StructElements) {
+TYPED_TEST(MpscQueueTest, StructElements) {
   struct Header {
     int header = 1;
   };
-  struct Job : Header, MpscNode {  // The link need not come first.
+  struct Job : Header, TypeParam::Link {  // The link need not come first.
     std::unique_ptr<int> payload = std::make_unique<int>(42);
   };
-  MpscQueue<Job> queue;
+  typename TypeParam::template Queue<Job> queue;
   Job job;
   queue.Push(&job);
   Job* const popped = queue.Pop();
@@ -76,8 +117,9 @@ TEST(MpscQueueTest, StructElements) {
   EXPECT_EQ(*popped->payload, 42);
 }
 
-TEST(MpscQueueTest, PushTellsWhoHasToWakeTheConsumer) {
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, PushTellsWhoHasToWakeTheConsumer) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
   Item a;
   Item b;
   Item c;
@@ -89,13 +131,14 @@ TEST(MpscQueueTest, PushTellsWhoHasToWakeTheConsumer) {
   EXPECT_TRUE(queue.Push(&c));
 }
 
-TEST(MpscQueueTest, PopAll) {
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, PopAll) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
   EXPECT_EQ(queue.PopAll(), nullptr);
   std::vector<Item> items(6);
   const auto expect_all = [&](std::size_t from) {
-    MpscNode* node = queue.PopAll();
-    for (std::size_t i = from; i < items.size(); ++i, node = node->next) {
+    typename TypeParam::Link* node = queue.PopAll();
+    for (std::size_t i = from; i < items.size(); ++i, node = TypeParam::Next(node)) {
       ASSERT_EQ(node, &items[i]);
     }
     EXPECT_EQ(node, nullptr);
@@ -113,15 +156,16 @@ TEST(MpscQueueTest, PopAll) {
   expect_all(1);
 }
 
-TEST(MpscQueueTest, DestroyedWithElementsInsideForgetsThem) {
+TYPED_TEST(MpscQueueTest, DestroyedWithElementsInsideForgetsThem) {
+  using Item = ItemOf<typename TypeParam::Link>;
   Item a;
   Item b;
   {
-    MpscQueue<Item> queue;
+    typename TypeParam::template Queue<Item> queue;
     queue.Push(&a);
     queue.Push(&b);
   }
-  MpscQueue<Item> other;
+  typename TypeParam::template Queue<Item> other;
   other.Push(&a);
   EXPECT_EQ(other.Pop(), &a);
 }
@@ -130,11 +174,13 @@ constexpr int kProducers = 4;
 constexpr int kPerProducer = 20'000;
 
 // Values are producer * kPerProducer + sequence.
+template <typename Item>
 std::vector<std::vector<Item>> MakeItems() {
-  std::vector<std::vector<Item>> items(kProducers);
+  std::vector<std::vector<Item>> items;
+  for (int p = 0; p < kProducers; ++p) items.emplace_back(kPerProducer);
   for (int p = 0; p < kProducers; ++p) {
     for (int i = 0; i < kPerProducer; ++i) {
-      items[static_cast<std::size_t>(p)].emplace_back(p * kPerProducer + i);
+      items[static_cast<std::size_t>(p)][static_cast<std::size_t>(i)].value = p * kPerProducer + i;
     }
   }
   return items;
@@ -155,9 +201,10 @@ class FifoPerProducer {
   int count_ = 0;
 };
 
-TEST(MpscQueueTest, ConcurrentPush) {
-  std::vector<std::vector<Item>> items = MakeItems();
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, ConcurrentPush) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  std::vector<std::vector<Item>> items = MakeItems<Item>();
+  typename TypeParam::template Queue<Item> queue;
   std::vector<std::thread> producers;
   for (std::vector<Item>& mine : items) {
     producers.emplace_back([&] {
@@ -170,9 +217,10 @@ TEST(MpscQueueTest, ConcurrentPush) {
   EXPECT_EQ(order.count(), kProducers * kPerProducer);
 }
 
-TEST(MpscQueueTest, ConcurrentPushAndPop) {
-  std::vector<std::vector<Item>> items = MakeItems();
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, ConcurrentPushAndPop) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  std::vector<std::vector<Item>> items = MakeItems<Item>();
+  typename TypeParam::template Queue<Item> queue;
   std::vector<std::thread> producers;
   for (std::vector<Item>& mine : items) {
     producers.emplace_back([&] {
@@ -196,9 +244,10 @@ TEST(MpscQueueTest, ConcurrentPushAndPop) {
 
 // A popped node goes straight back to its producer and into the queue again: the case that
 // would confuse a stack that is popped node by node.
-TEST(MpscQueueTest, NodesAreReusedAtOnce) {
+TYPED_TEST(MpscQueueTest, NodesAreReusedAtOnce) {
+  using Item = ItemOf<typename TypeParam::Link>;
   constexpr int kRounds = 20'000;
-  MpscQueue<Item> queue;
+  typename TypeParam::template Queue<Item> queue;
   std::vector<std::unique_ptr<std::atomic<bool>>> free;
   std::vector<Item> items(kProducers);
   for (int p = 0; p < kProducers; ++p) {
@@ -229,9 +278,10 @@ TEST(MpscQueueTest, NodesAreReusedAtOnce) {
 
 // The protocol of the header: only a Push() that returned true wakes, and the consumer
 // sleeps only after it has found the queue empty. Nothing may be slept through.
-TEST(MpscQueueTest, WakingOnlyOnTheFirstPushLosesNoWakeUp) {
-  std::vector<std::vector<Item>> items = MakeItems();
-  MpscQueue<Item> queue;
+TYPED_TEST(MpscQueueTest, WakingOnlyOnTheFirstPushLosesNoWakeUp) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  std::vector<std::vector<Item>> items = MakeItems<Item>();
+  typename TypeParam::template Queue<Item> queue;
   std::atomic<int> wakes = 0;
   std::vector<std::thread> producers;
   for (std::vector<Item>& mine : items) {

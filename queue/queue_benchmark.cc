@@ -12,7 +12,10 @@
 
 #include "benchmark/benchmark.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/michael_scott_queue.h"
 #include "home/queue/mpsc_queue.h"
+#include "home/queue/segment_queue.h"
+#include "home/queue/wait_free_mpsc_queue.h"
 
 namespace home {
 namespace {
@@ -44,7 +47,24 @@ class MutexQueue {
   std::deque<std::uint64_t> values_;
 };
 
+// The unbounded queues with the interface of the bounded ones.
+template <typename Q>
+class Unbounded {
+ public:
+  explicit Unbounded(std::size_t) {}
+  bool TryPush(std::uint64_t&& value) {
+    queue_.Push(value);
+    return true;
+  }
+  std::optional<std::uint64_t> TryPop() { return queue_.TryPop(); }
+
+ private:
+  Q queue_;
+};
+
 using Bounded = BoundedQueue<std::uint64_t>;
+using Segment = Unbounded<SegmentQueue<std::uint64_t>>;
+using MichaelScott = Unbounded<MichaelScottQueue<std::uint64_t>>;
 
 template <typename Q>
 void BM_PushPop(benchmark::State& state) {
@@ -55,13 +75,32 @@ void BM_PushPop(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_PushPop<Bounded>);
+BENCHMARK(BM_PushPop<Segment>);
+BENCHMARK(BM_PushPop<MichaelScott>);
 BENCHMARK(BM_PushPop<MutexQueue>);
 
+template <typename Q>
+void BM_Burst(benchmark::State& state) {
+  constexpr std::uint64_t kBurst = 1000;
+  Q queue(kCapacity);
+  for (auto _ : state) {
+    for (std::uint64_t i = 0; i < kBurst; ++i) benchmark::DoNotOptimize(queue.TryPush(i + 0));
+    for (std::uint64_t i = 0; i < kBurst; ++i) benchmark::DoNotOptimize(queue.TryPop());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBurst));
+}
+BENCHMARK(BM_Burst<Bounded>);
+BENCHMARK(BM_Burst<Segment>);
+BENCHMARK(BM_Burst<MichaelScott>);
+
+template <typename Q>
 void BM_PopOfEmpty(benchmark::State& state) {
-  Bounded queue(kCapacity);
+  Q queue(kCapacity);
   for (auto _ : state) benchmark::DoNotOptimize(queue.TryPop());
 }
-BENCHMARK(BM_PopOfEmpty);
+BENCHMARK(BM_PopOfEmpty<Bounded>);
+BENCHMARK(BM_PopOfEmpty<Segment>);
+BENCHMARK(BM_PopOfEmpty<MichaelScott>);
 
 // Arguments: producers, consumers. An iteration moves kElements; the items a second count.
 template <typename Q>
@@ -100,45 +139,65 @@ void BM_ProducersConsumers(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kElements));
 }
 BENCHMARK(BM_ProducersConsumers<Bounded>)->Args({1, 1})->Args({2, 2})->Args({4, 4})->UseRealTime();
+BENCHMARK(BM_ProducersConsumers<Segment>)->Args({1, 1})->Args({2, 2})->Args({4, 4})->UseRealTime();
+BENCHMARK(BM_ProducersConsumers<MichaelScott>)
+    ->Args({1, 1})
+    ->Args({2, 2})
+    ->Args({4, 4})
+    ->UseRealTime();
 BENCHMARK(BM_ProducersConsumers<MutexQueue>)->Args({1, 1})->Args({2, 2})->UseRealTime();
 
-struct Node : MpscNode {};
+struct LockFree {
+  struct Node : MpscNode {};
+  using Queue = MpscQueue<Node>;
+};
+struct WaitFree {
+  struct Node : WaitFreeMpscNode {};
+  using Queue = WaitFreeMpscQueue<Node>;
+};
 
+template <typename Kind>
 void BM_MpscPushPop(benchmark::State& state) {
-  MpscQueue<Node> queue;
-  Node node;
+  typename Kind::Queue queue;
+  typename Kind::Node node;
   for (auto _ : state) {
     queue.Push(&node);
     benchmark::DoNotOptimize(queue.Pop());
   }
 }
-BENCHMARK(BM_MpscPushPop);
+BENCHMARK(BM_MpscPushPop<LockFree>);
+BENCHMARK(BM_MpscPushPop<WaitFree>);
 
 // Many pushes to one collection: what a scheduler's list of remote releases sees.
+template <typename Kind>
 void BM_MpscBurst(benchmark::State& state) {
-  MpscQueue<Node> queue;
-  std::array<Node, 64> nodes;
+  typename Kind::Queue queue;
+  std::array<typename Kind::Node, 64> nodes;
   for (auto _ : state) {
-    for (Node& node : nodes) queue.Push(&node);
-    while (Node* node = queue.Pop()) benchmark::DoNotOptimize(node);
+    for (auto& node : nodes) queue.Push(&node);
+    while (auto* node = queue.Pop()) benchmark::DoNotOptimize(node);
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(nodes.size()));
 }
-BENCHMARK(BM_MpscBurst);
+BENCHMARK(BM_MpscBurst<LockFree>);
+BENCHMARK(BM_MpscBurst<WaitFree>);
 
+template <typename Kind>
 void BM_MpscPopOfEmpty(benchmark::State& state) {
-  MpscQueue<Node> queue;
+  typename Kind::Queue queue;
   for (auto _ : state) benchmark::DoNotOptimize(queue.Pop());
 }
-BENCHMARK(BM_MpscPopOfEmpty);
+BENCHMARK(BM_MpscPopOfEmpty<LockFree>);
+BENCHMARK(BM_MpscPopOfEmpty<WaitFree>);
 
 // Argument: producers. Every node is pushed once an iteration.
+template <typename Kind>
 void BM_MpscProducers(benchmark::State& state) {
   constexpr std::size_t kElements = 400'000;
   const auto producers = static_cast<std::size_t>(state.range(0));
-  std::vector<Node> nodes(kElements);
+  std::vector<typename Kind::Node> nodes(kElements);
   for (auto _ : state) {
-    MpscQueue<Node> queue;
+    typename Kind::Queue queue;
     std::vector<std::thread> threads;
     for (std::size_t p = 0; p < producers; ++p) {
       threads.emplace_back([&, p] {
@@ -156,7 +215,8 @@ void BM_MpscProducers(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kElements));
 }
-BENCHMARK(BM_MpscProducers)->Arg(1)->Arg(2)->Arg(4)->UseRealTime();
+BENCHMARK(BM_MpscProducers<LockFree>)->Arg(1)->Arg(2)->Arg(4)->UseRealTime();
+BENCHMARK(BM_MpscProducers<WaitFree>)->Arg(1)->Arg(2)->Arg(4)->UseRealTime();
 
 }  // namespace
 }  // namespace home

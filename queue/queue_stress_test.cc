@@ -14,6 +14,8 @@
 
 #include "gtest/gtest.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/hazard_pointers.h"
+#include "home/queue/michael_scott_queue.h"
 #include "home/queue/segment_queue.h"
 #include "home/queue/yielding_policy.h"
 
@@ -48,11 +50,31 @@ struct TicketsThatWrap : SegmentQueuePolicy {
 template <typename Policy>
 using Segment = SegmentQueue<std::unique_ptr<Element>, Yielding<Policy>>;
 
+// Interrupted in the hazard pointers too, which look for garbage all the time here.
+struct FrequentReclaim : Yielding<HazardPolicy> {
+  static constexpr std::size_t kMinBatch = 1;
+  static constexpr std::size_t kBatchFactor = 0;
+  static constexpr std::size_t kSlots = 2;
+};
+struct InterruptedMichaelScott : Yielding<MichaelScottPolicy> {
+  using Domain = BasicHazardDomain<FrequentReclaim>;
+
+  class Access {
+   public:
+    [[nodiscard]] Domain::Participant& participant() const {
+      static Domain domain;
+      thread_local Domain::Participant of_this_thread(domain);
+      return of_this_thread;
+    }
+  };
+};
+using MichaelScott = MichaelScottQueue<std::unique_ptr<Element>, InterruptedMichaelScott>;
+
 template <typename Queue>
 class QueueStressTest : public testing::Test {};
 
-using Queues = testing::Types<BoundedAdapter, Segment<SegmentQueuePolicy>, Segment<TinyBlocks>,
-                              Segment<TicketsThatWrap>>;
+using Queues = testing::Types<BoundedAdapter, MichaelScott, Segment<SegmentQueuePolicy>,
+                              Segment<TinyBlocks>, Segment<TicketsThatWrap>>;
 TYPED_TEST_SUITE(QueueStressTest, Queues);
 
 struct Shape {

@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/michael_scott_queue.h"
 #include "home/queue/segment_queue.h"
 
 namespace home {
@@ -41,6 +42,10 @@ struct TicketsThatWrap : SegmentQueuePolicy {
   static constexpr std::size_t BlockCells(std::size_t) { return 8; }
 };
 
+struct MichaelScott {
+  template <typename T>
+  using Queue = MichaelScottQueue<T>;
+};
 struct Bounded {
   template <typename T>
   using Queue = RoomyBoundedQueue<T>;
@@ -58,7 +63,8 @@ class QueueTest : public testing::Test {
   using Queue = typename Kind::template Queue<T>;
 };
 
-using Kinds = testing::Types<Bounded, Segment<>, Segment<TinyBlocks>, Segment<TicketsThatWrap>>;
+using Kinds =
+    testing::Types<Bounded, MichaelScott, Segment<>, Segment<TinyBlocks>, Segment<TicketsThatWrap>>;
 TYPED_TEST_SUITE(QueueTest, Kinds);
 
 TYPED_TEST(QueueTest, BasicOperations) {

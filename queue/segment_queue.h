@@ -399,19 +399,23 @@ class SegmentQueue {
 
   // By one thread at a time (I4).
   void FreeBlocks() {
-    while (IsSettled(oldest_)) {
-      Block* const block = oldest_;
+    Block* block = oldest_;
+    Block* frontier = frontier_;
+    while (IsSettled(block)) {
       const Ticket tail_limit = block->tail_limit;
       const Ticket head_limit = block->head_limit;
       const Ticket limit = Distance(tail_limit, head_limit) > 0 ? tail_limit : head_limit;
-      while (Distance(limit, frontier_->first) > 0) {
-        // relaxed: a settled block has a next one, and its settlement published it.
-        if (!IsSettled(frontier_)) return;
-        frontier_ = frontier_->next.load(std::memory_order_relaxed);
+      // relaxed: a settled block has a next one, and its settlement published it.
+      while (Distance(limit, frontier->first) > 0 && IsSettled(frontier)) {
+        frontier = frontier->next.load(std::memory_order_relaxed);
       }
-      oldest_ = block->next.load(std::memory_order_relaxed);
+      if (Distance(limit, frontier->first) > 0) break;
+      Block* const next = block->next.load(std::memory_order_relaxed);
       GiveBlock(block);
+      block = next;
     }
+    oldest_ = block;
+    frontier_ = frontier;
   }
 
   static bool IsSettled(const Block* block) {
