@@ -10,8 +10,9 @@
 // temporary is consumed, a variable is polled in place and stays its owner's.
 // Awaiting another Async as a temporary (or by std::move) makes it a child of
 // this chain: started, resumed and finished by transfers whose cost does not
-// depend on the depth (chain.h). It also takes a tuple of futures by rvalue, as
-// their Join, and what other libraries made to be awaited (awaitable.h).
+// depend on the depth (chain.h). It also takes a tuple or a range of futures by
+// rvalue, as their Join or JoinAll, and what other libraries made to be awaited
+// (awaitable.h).
 //
 // T may be void, of a type that only moves, or an lvalue reference, whose
 // co_return takes an lvalue.

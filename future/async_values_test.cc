@@ -153,5 +153,32 @@ TEST(AsyncValuesTest, DroppingAnAwaitedTupleCancelsItsFutures) {
   EXPECT_FALSE(right.has_waker());
 }
 
+TEST(AsyncValuesTest, ARangeOfFuturesIsAwaitedAsTheirJoinAll) {
+  std::vector<Gate> gates(3);
+  CountingWaker counter;
+  auto body = [](std::vector<Gate>& entries) -> Async<std::vector<int>> {
+    std::vector<Async<int>> futures;
+    for (Gate& gate : entries) futures.push_back(AddOne(gate));
+    std::vector<int> values = co_await std::move(futures);
+    co_return values;
+  };
+  Async<std::vector<int>> future = body(gates);
+  EXPECT_TRUE(PollOnce(future, counter).pending());
+  for (int i : {2, 0, 1}) gates[static_cast<std::size_t>(i)].Open(10 * i);
+  EXPECT_EQ(*PollOnce(future, counter), (std::vector<int>{1, 11, 21}));
+}
+
+TEST(AsyncValuesTest, ARangeOfVoidYieldsNothing) {
+  std::vector<int> log;
+  auto body = [](std::vector<int>& out) -> Async<> {
+    std::vector<Async<>> futures;
+    for (int i = 0; i < 3; ++i) futures.push_back(Add(out, i));
+    co_await std::move(futures);
+  };
+  Async<> future = body(log);
+  EXPECT_TRUE(PollOnce(future).ready());
+  EXPECT_EQ(log.size(), 3u);
+}
+
 }  // namespace
 }  // namespace home

@@ -101,6 +101,7 @@ class BridgeState : public frame_internal::RecycledFrame {
   BridgeState() = default;
   BridgeState(const BridgeState&) = delete;
   BridgeState& operator=(const BridgeState&) = delete;
+  virtual ~BridgeState() = default;
 
   // The future's side: true once the bridge has ended with a result. Else the
   // waker is kept.
@@ -141,9 +142,6 @@ class BridgeState : public frame_internal::RecycledFrame {
     Unref();
   }
 
- protected:
-  virtual ~BridgeState() = default;
-
  private:
   void Unref() {
     // Release: this side's last accesses happen before the other's delete;
@@ -157,28 +155,32 @@ class BridgeState : public frame_internal::RecycledFrame {
   bool ended_ = false;  // guarded by mutex_
 };
 
+class BridgePromise;
+
 // The bridge: a coroutine that starts at once and frees itself at its end.
 struct Bridge {
-  class promise_type : public frame_internal::RecycledFrame {
-   public:
-    template <typename State>
-    explicit promise_type(State& state) : state_(&state) {}
-    promise_type(const promise_type&) = delete;
-    promise_type& operator=(const promise_type&) = delete;
-    // The body's variables and the awaiter are gone when this runs.
-    ~promise_type() { state_->BridgeIsGone(ran_to_end_); }
+  using promise_type = BridgePromise;
+};
 
-    Bridge get_return_object() const noexcept { return {}; }
-    std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_never final_suspend() const noexcept { return {}; }
-    void return_void() noexcept { ran_to_end_ = true; }
-    // The body catches what the awaitable throws.
-    [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+class BridgePromise : public frame_internal::RecycledFrame {
+ public:
+  template <typename State>
+  explicit BridgePromise(State& state) : state_(&state) {}
+  BridgePromise(const BridgePromise&) = delete;
+  BridgePromise& operator=(const BridgePromise&) = delete;
+  // The body's variables and the awaiter are gone when this runs.
+  ~BridgePromise() { state_->BridgeIsGone(ran_to_end_); }
 
-   private:
-    BridgeState* state_;
-    bool ran_to_end_ = false;
-  };
+  Bridge get_return_object() const noexcept { return {}; }
+  std::suspend_never initial_suspend() const noexcept { return {}; }
+  std::suspend_never final_suspend() const noexcept { return {}; }
+  void return_void() noexcept { ran_to_end_ = true; }
+  // The body catches what the awaitable throws.
+  [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+
+ private:
+  BridgeState* state_;
+  bool ran_to_end_ = false;
 };
 
 template <typename A>
@@ -224,7 +226,7 @@ class [[nodiscard]] AwaitableFuture {
   using Output = typename State::Output;
 
   explicit AwaitableFuture(A&& awaitable) : awaitable_(std::in_place, std::forward<A>(awaitable)) {}
-  AwaitableFuture(AwaitableFuture&& other)
+  AwaitableFuture(AwaitableFuture&& other) noexcept(std::is_nothrow_move_constructible_v<A>)
       : awaitable_(std::move(other.awaitable_)), state_(std::exchange(other.state_, nullptr)) {}
   AwaitableFuture& operator=(AwaitableFuture&&) = delete;
   ~AwaitableFuture() { Reset(); }

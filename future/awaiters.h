@@ -5,6 +5,7 @@
 //   an Async, as an rvalue        ChildAwaiter: becomes a part of the chain
 //   Try(either)                   TryLeafAwaiter, TryChildAwaiter
 //   a tuple of futures, rvalue    OwnedLeafAwaiter of their Join
+//   a range of futures, rvalue    OwnedLeafAwaiter of their JoinAll
 //   a foreign awaitable           OwnedLeafAwaiter of an AwaitableFuture
 //
 // Every await that is no child's is a leaf of the chain (chain.h).
@@ -14,6 +15,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <ranges>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -25,6 +27,7 @@
 #include "home/future/fatal.h"
 #include "home/future/future.h"
 #include "home/future/join.h"
+#include "home/future/join_all.h"
 #include "home/future/result_slot.h"
 
 namespace home::inline HOME_ASYNC_ABI {
@@ -242,6 +245,12 @@ class AwaitingPromise : public PromiseBase {
     return OwnedLeafAwaiter<JoinFuture<Fs...>>(*this, [&futures] {
       return std::apply([](Fs&... each) { return JoinFuture<Fs...>(std::move(each)...); }, futures);
     });
+  }
+  template <internal::FutureRange R>
+    requires(!std::is_lvalue_reference_v<R>)
+  OwnedLeafAwaiter<JoinAllFuture<std::ranges::range_value_t<R>>> await_transform(R&& futures) {
+    return OwnedLeafAwaiter<JoinAllFuture<std::ranges::range_value_t<R>>>(
+        *this, [&futures] { return JoinAll(std::move(futures)); });
   }
   template <ForeignAwaitable A>
   OwnedLeafAwaiter<AwaitableFuture<A>> await_transform(A&& awaitable) {
