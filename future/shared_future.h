@@ -82,7 +82,7 @@ class SharedCore {
 
  protected:
   SharedCore() = default;
-  virtual ~SharedCore() = default;
+  ~SharedCore() = default;  // Free() knows the whole object
 
   // Polls the future; true if it has finished and its result is stored.
   virtual bool PollFuture(Context& cx) = 0;
@@ -119,6 +119,9 @@ class SharedResult : public SharedCore {
   }
 
  protected:
+  SharedResult() = default;
+  ~SharedResult() = default;
+
   std::optional<NonVoid<T>> value_;
   std::exception_ptr exception_;
 };
@@ -128,7 +131,6 @@ template <Future F>
 class SharedObject final : public SharedResult<FutureOutput<F>> {
  public:
   explicit SharedObject(F future) : future_(std::in_place, std::move(future)) {}
-  ~SharedObject() override = default;
 
  private:
   bool PollFuture(Context& cx) override {
