@@ -250,7 +250,7 @@ class AwaitingPromise : public PromiseBase {
     requires(!std::is_lvalue_reference_v<R>)
   OwnedLeafAwaiter<JoinAllFuture<std::ranges::range_value_t<R>>> await_transform(R&& futures) {
     return OwnedLeafAwaiter<JoinAllFuture<std::ranges::range_value_t<R>>>(
-        *this, [&futures] { return JoinAll(std::move(futures)); });
+        *this, [&futures] { return JoinAll(std::forward<R>(futures)); });
   }
   template <ForeignAwaitable A>
   OwnedLeafAwaiter<AwaitableFuture<A>> await_transform(A&& awaitable) {
