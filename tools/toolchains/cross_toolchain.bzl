@@ -95,6 +95,7 @@ def cross_cc_toolchain(
         compile_flags,
         link_flags,
         executable_suffix = "",
+        files = [],
         tool_prefix = "",
         tool_suffix = "",
         wrappers = []):
@@ -108,6 +109,7 @@ def cross_cc_toolchain(
       compile_flags: for every compilation.
       link_flags: for every link.
       executable_suffix: of programs.
+      files: what the flags name in this package.
       tool_prefix: path and prefix of the GNU tools, if it is made of those.
       tool_suffix: what the compiler's name ends with.
       wrappers: else scripts of this package: the archiver, the compiler, one for all others.
@@ -132,7 +134,7 @@ def cross_cc_toolchain(
         link_flags = link_flags,
         tools = tools,
     )
-    native.filegroup(name = name + "_files", srcs = wrappers)
+    native.filegroup(name = name + "_files", srcs = wrappers + files)
     native.cc_toolchain(
         name = name + "_cc",
         all_files = name + "_files",
