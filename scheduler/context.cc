@@ -3,9 +3,8 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
-#include "absl/strings/str_cat.h"
-#include "home/future/fatal.h"
 #include "home/scheduler/scheduler.h"
+#include "home/task/spawn.h"
 
 namespace home::scheduler_internal {
 namespace {
@@ -19,17 +18,13 @@ ABSL_ATTRIBUTE_NOINLINE Scheduler* CurrentScheduler() noexcept { return current_
 
 Scheduler& CurrentSchedulerOrDie(const char* user) noexcept {
   Scheduler* scheduler = CurrentScheduler();
-  if (scheduler == nullptr) {
-    Fatal(absl::StrCat(user,
-                       " was called outside of a runtime: call it from a task, inside "
-                       "Runtime::BlockOn, or through a Handle")
-              .c_str());
-  }
+  if (scheduler == nullptr) DieOutsideOfRuntime(user);
   return *scheduler;
 }
 
 EnterScope::EnterScope(Scheduler* scheduler, std::size_t shard) noexcept
     : previous_(std::exchange(current_scheduler, scheduler)),
+      tasks_(scheduler),
       timers_(&scheduler->timers(), shard),
       reactor_(&scheduler->reactor()) {}
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "home/reactor/reactor.h"
+#include "home/task/spawn.h"
 #include "home/timer/timer_service.h"
 
 namespace home::scheduler_internal {
@@ -28,6 +29,7 @@ class EnterScope {
 
  private:
   Scheduler* const previous_;
+  TaskSchedulerScope tasks_;
   TimerScope timers_;
   ReactorScope reactor_;
 };

@@ -43,19 +43,13 @@
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/yield.h"
 #include "home/task/join_handle.h"
+#include "home/task/spawn.h"
 #include "home/task/spawnable.h"
+#include "home/task/task_label.h"
 #include "home/timer/clock.h"
 
 namespace home {
 namespace scheduler_internal {
-
-template <Spawnable F>
-JoinHandle<SpawnOutput<F>> SpawnOn(Scheduler& scheduler, F&& spawnable,
-                                   std::source_location location) {
-  auto [task, handle] = NewTask(std::forward<F>(spawnable), &scheduler, location);
-  scheduler.Submit(task);
-  return std::move(handle);
-}
 
 // A future that calls a function at its one poll.
 template <typename Fn>
@@ -79,9 +73,9 @@ class Closure {
 };
 
 template <typename Fn>
-auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, std::source_location location) {
+auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, const TaskLabel& label) {
   auto [task, handle] =
-      NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &scheduler.blocking(), location);
+      NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &scheduler.blocking(), label);
   scheduler.blocking().Schedule(task);
   return std::move(handle);
 }
@@ -100,14 +94,13 @@ class Handle {
 
   // As the free functions.
   template <Spawnable F>
-  JoinHandle<SpawnOutput<F>> Spawn(
-      F&& spawnable, std::source_location location = std::source_location::current()) const {
-    return scheduler_internal::SpawnOn(*scheduler_, std::forward<F>(spawnable), location);
+  JoinHandle<SpawnOutput<F>> Spawn(F&& spawnable,
+                                   TaskLabel label = std::source_location::current()) const {
+    return SpawnOn(*scheduler_, std::forward<F>(spawnable), label);
   }
   template <std::invocable Fn>
-  auto SpawnBlocking(Fn&& fn,
-                     std::source_location location = std::source_location::current()) const {
-    return scheduler_internal::SpawnBlockingOn(*scheduler_, std::forward<Fn>(fn), location);
+  auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) const {
+    return scheduler_internal::SpawnBlockingOn(*scheduler_, std::forward<Fn>(fn), label);
   }
   [[nodiscard]] RuntimeMetrics Metrics() const { return scheduler_->Metrics(); }
 
@@ -140,15 +133,15 @@ class Runtime {
     return scope.Run(future);
   }
 
-  // A new task. See Spawn below.
+  // A new task. See home/task/spawn.h.
   template <Spawnable F>
-  JoinHandle<SpawnOutput<F>> Spawn(
-      F&& spawnable, std::source_location location = std::source_location::current()) {
-    return scheduler_internal::SpawnOn(*Checked(), std::forward<F>(spawnable), location);
+  JoinHandle<SpawnOutput<F>> Spawn(F&& spawnable,
+                                   TaskLabel label = std::source_location::current()) {
+    return SpawnOn(*Checked(), std::forward<F>(spawnable), label);
   }
   template <std::invocable Fn>
-  auto SpawnBlocking(Fn&& fn, std::source_location location = std::source_location::current()) {
-    return scheduler_internal::SpawnBlockingOn(*Checked(), std::forward<Fn>(fn), location);
+  auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) {
+    return scheduler_internal::SpawnBlockingOn(*Checked(), std::forward<Fn>(fn), label);
   }
 
   [[nodiscard]] Handle handle() { return Handle(Checked()->shared_from_this()); }
@@ -210,22 +203,12 @@ class RuntimeBuilder {
   bool default_workers_ = true;
 };
 
-// Runs `spawnable`, a future or a callable that returns one, as a task of the
-// current runtime. It starts by itself, soon; the handle joins or aborts it. One
-// allocation beside a coroutine's frame.
-template <Spawnable F>
-JoinHandle<SpawnOutput<F>> Spawn(F&& spawnable,
-                                 std::source_location location = std::source_location::current()) {
-  return scheduler_internal::SpawnOn(scheduler_internal::CurrentSchedulerOrDie("Spawn"),
-                                     std::forward<F>(spawnable), location);
-}
-
 // Runs `fn()` on a thread that may block. The handle yields what it returned; to
 // abort it has effect only until a thread has taken it.
 template <std::invocable Fn>
-auto SpawnBlocking(Fn&& fn, std::source_location location = std::source_location::current()) {
+auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) {
   return scheduler_internal::SpawnBlockingOn(
-      scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), std::forward<Fn>(fn), location);
+      scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), std::forward<Fn>(fn), label);
 }
 
 // The current runtime's figures.

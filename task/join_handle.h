@@ -19,9 +19,9 @@
 #ifndef HOME_TASK_JOIN_HANDLE_H_
 #define HOME_TASK_JOIN_HANDLE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -48,6 +48,9 @@ enum class TaskStatus : std::uint8_t {
 
 namespace internal {
 [[nodiscard]] TaskStatus StatusOf(const TaskHeader* task);
+// Gives up the handle's part of a task that is complete: shows an exception that
+// nobody has seen, drops the outcome and the reference.
+void AbandonComplete(TaskHeader* task);
 }  // namespace internal
 
 // The right to abort a task and to look at it, apart from its result. Copies
@@ -73,6 +76,9 @@ class AbortHandle {
     if (task_ != nullptr) AbortTask(task_);
   }
   [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
+  // See TaskLabel. The handle is not empty.
+  [[nodiscard]] const char* name() const { return task_->name; }
+  [[nodiscard]] const std::source_location& location() const { return task_->location; }
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
   }
@@ -115,18 +121,16 @@ class [[nodiscard]] JoinHandle {
     return AbortHandle(task_);
   }
 
+  // Gives the handle's reference and its join interest to the caller.
+  [[nodiscard]] TaskHeader* Release() && { return std::exchange(task_, nullptr); }
+
   // Lets the task run on by itself.
   void Detach() {
     TaskHeader* task = std::exchange(task_, nullptr);
+    if (task == nullptr) Fatal("Detach of a JoinHandle that is empty");
     bool had_waker = false;
     if (task->state.DropJoinHandle(had_waker) == JoinWakerResult::kComplete) {
-      // relaxed: ordered by the acquire that found the task complete.
-      if (task->outcome.load(std::memory_order_relaxed) == TaskOutcome::kException) {
-        // Not to the runtime's panic handler: the runtime may be gone.
-        LogUnjoinedException(*task, task->vtable->exception(task));
-      }
-      task->vtable->drop_outcome(task);
-      ReleaseTask(task);
+      internal::AbandonComplete(task);
     } else if (had_waker) {
       static_cast<void>(task->join_waker.Take());
       ReleaseTask(task);
@@ -134,6 +138,9 @@ class [[nodiscard]] JoinHandle {
   }
 
   [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
+  // See TaskLabel. The handle is not empty.
+  [[nodiscard]] const char* name() const { return task_->name; }
+  [[nodiscard]] const std::source_location& location() const { return task_->location; }
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
   }

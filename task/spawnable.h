@@ -7,7 +7,6 @@
 #define HOME_TASK_SPAWNABLE_H_
 
 #include <concepts>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "home/task/join_handle.h"
 #include "home/task/task_cell.h"
 #include "home/task/task_header.h"
+#include "home/task/task_label.h"
 
 namespace home {
 namespace internal {
@@ -47,13 +47,13 @@ template <Spawnable F>
 using SpawnOutput = FutureOutput<decltype(ToFuture(std::declval<F>()))>;
 
 // A new task of `spawnable`, in the state "in a queue": the caller puts it in
-// one. The handle is the caller's.
-template <Spawnable F>
+// one. The handle is the caller's. `Extra`: see task_cell.h.
+template <typename Extra = NoTaskExtra, Spawnable F>
 std::pair<TaskHeader*, JoinHandle<SpawnOutput<F>>> NewTask(F&& spawnable, TaskScheduler* scheduler,
-                                                           std::source_location location) {
+                                                           const TaskLabel& label) {
   using Inner = decltype(ToFuture(std::forward<F>(spawnable)));
-  TaskHeader* task = TaskCell<Inner>::New(ToFuture(std::forward<F>(spawnable)), scheduler,
-                                          TaskId::Next(), location);
+  TaskHeader* task = TaskCell<Inner, Extra>::New(ToFuture(std::forward<F>(spawnable)), scheduler,
+                                                 TaskId::Next(), label);
   return {task, JoinHandle<SpawnOutput<F>>(task)};
 }
 

@@ -8,8 +8,10 @@
 #include "benchmark/benchmark.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
+#include "home/task/join_set.h"
 #include "home/task/run_task.h"
 #include "home/task/spawnable.h"
+#include "home/task/task_group.h"
 
 namespace home {
 namespace {
@@ -50,7 +52,12 @@ BENCHMARK(BM_Coroutine);
 void BM_CellBytes(benchmark::State& state) {
   for (auto _ : state) {
   }
+  state.counters["state"] = sizeof(TaskState);
+  state.counters["join_waker"] = sizeof(WakerSlot);
+  state.counters["location"] = sizeof(std::source_location);
   state.counters["header"] = sizeof(TaskHeader);
+  state.counters["set_member"] = sizeof(internal::JoinSetMember);
+  state.counters["group_node"] = sizeof(internal::GroupNode);
   state.counters["Async<int>"] = sizeof(TaskCell<Async<int>>);
   state.counters["Async<void>"] = sizeof(TaskCell<Async<>>);
 }

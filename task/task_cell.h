@@ -8,7 +8,6 @@
 #include <exception>
 #include <memory>
 #include <new>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -20,22 +19,25 @@
 
 namespace home {
 
-template <Future F>
+// What a cell carries beside the future if nobody asks for more.
+struct NoTaskExtra {};
+
+// `Extra` is for who spawns: it lives as long as the cell does.
+template <Future F, typename Extra = NoTaskExtra>
 class TaskCell final : public TaskHeader {
   using T = FutureOutput<F>;
   using Result = internal::ResultSlot<T>;
 
  public:
   // A task in the state that BasicTaskState() describes.
-  static TaskHeader* New(F&& future, TaskScheduler* scheduler, TaskId id,
-                         std::source_location location) {
+  static TaskHeader* New(F&& future, TaskScheduler* scheduler, TaskId id, const TaskLabel& label) {
     void* storage = nullptr;
     if constexpr (kOverAligned) {
       storage = ::operator new(sizeof(TaskCell), std::align_val_t(alignof(TaskCell)));
     } else {
       storage = AllocateFrame(sizeof(TaskCell));
     }
-    HOME_FUTURE_TRY { return ::new (storage) TaskCell(std::move(future), scheduler, id, location); }
+    HOME_FUTURE_TRY { return ::new (storage) TaskCell(std::move(future), scheduler, id, label); }
     HOME_FUTURE_CATCH_ALL {
       // The future's move threw.
       FreeStorage(storage);
@@ -43,12 +45,16 @@ class TaskCell final : public TaskHeader {
     }
   }
 
+  // The future of a task that New made; only while it is there.
+  static F& FutureOf(TaskHeader* task) noexcept { return Self(task)->future_; }
+  static Extra& ExtraOf(TaskHeader* task) noexcept { return Self(task)->extra_; }
+
  private:
   static constexpr bool kOverAligned = alignof(F) > __STDCPP_DEFAULT_NEW_ALIGNMENT__ ||
                                        alignof(Result) > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
-  TaskCell(F&& future, TaskScheduler* sched, TaskId task_id, std::source_location where)
-      : TaskHeader(&kVTable, sched, task_id, where), future_(std::move(future)) {}
+  TaskCell(F&& future, TaskScheduler* sched, TaskId task_id, const TaskLabel& label)
+      : TaskHeader(&kVTable, sched, task_id, label), future_(std::move(future)) {}
   ~TaskCell() {
     // relaxed: whoever frees the cell comes after all others. The runtime holds
     // a reference as long as there is a future, so it is the outcome.
@@ -119,6 +125,7 @@ class TaskCell final : public TaskHeader {
   static constexpr TaskVTable kVTable = {PollFuture,  Cancel,    Outcome,
                                          DropOutcome, Exception, Destroy};
 
+  [[no_unique_address]] Extra extra_;
   union {
     F future_;
     Result result_;

@@ -49,8 +49,9 @@ void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception) 
 #else
   static_cast<void>(exception);
 #endif
-  std::fprintf(stderr, "home: task %llu, spawned at %s:%u, ended with: %s\n",
-               static_cast<unsigned long long>(task.id.value()), task.location.file_name(),
+  std::fprintf(stderr, "home: task %llu%s%s, spawned at %s:%u, ended with: %s\n",
+               static_cast<unsigned long long>(task.id.value()), task.name != nullptr ? " " : "",
+               task.name != nullptr ? task.name : "", task.location.file_name(),
                static_cast<unsigned>(task.location.line()), what);
 }
 

@@ -18,6 +18,7 @@
 #include "home/future/waker.h"
 #include "home/queue/mpsc_queue.h"
 #include "home/task/task_id.h"
+#include "home/task/task_label.h"
 #include "home/task/task_state.h"
 
 namespace home {
@@ -46,6 +47,8 @@ class TaskScheduler {
   // Puts a task that was just notified into a queue. From any thread; may not
   // throw. The scheduler outlives every task of its that is not complete.
   virtual void Schedule(TaskHeader* task) noexcept = 0;
+  // The same for a task that was just made.
+  virtual void Submit(TaskHeader* task) noexcept { Schedule(task); }
   // An exception ended a task that nobody joins.
   virtual void OnUnjoinedException(const TaskHeader& task,
                                    std::exception_ptr exception) noexcept = 0;
@@ -64,8 +67,8 @@ inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
 class TaskHeader : public MpscNode {
  public:
   TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
-             std::source_location where) noexcept
-      : vtable(vt), scheduler(sched), id(task_id), location(where) {}
+             const TaskLabel& label) noexcept
+      : vtable(vt), scheduler(sched), id(task_id), location(label.location()), name(label.name()) {}
   TaskHeader(const TaskHeader&) = delete;
   TaskHeader& operator=(const TaskHeader&) = delete;
 
@@ -79,6 +82,8 @@ class TaskHeader : public MpscNode {
   const TaskId id;
   // Where the task was spawned.
   const std::source_location location;
+  // What the spawner calls it, or null.
+  const char* const name;
   // The worker in whose list the task is. Written by the worker that runs it,
   // before it first becomes idle, and never again.
   std::uint32_t owner = kNoOwner;

@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <memory>
 #include <set>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "home/future/ready.h"
 #include "home/future/testing.h"
 #include "home/task/join_handle.h"
+#include "home/task/spawn.h"
 #include "home/task/task_cell.h"
 #include "home/task/task_id.h"
 #include "home/task/testing.h"
@@ -283,6 +285,40 @@ TEST(TaskTest, ATaskMayDropItsOwnHandle) {
   EXPECT_TRUE(handle.finished());
 }
 
+TEST(TaskTest, SpawnMeansTheExecutorOfTheScope) {
+  ManualScheduler outer;
+  ManualScheduler inner;
+  EXPECT_EQ(CurrentTaskScheduler(), nullptr);
+  {
+    const TaskSchedulerScope scope(&outer);
+    {
+      const TaskSchedulerScope nested(&inner);
+      EXPECT_EQ(CurrentTaskScheduler(), &inner);
+    }
+    EXPECT_EQ(CurrentTaskScheduler(), &outer);
+    Spawn([]() -> Async<> {
+      Spawn(Ready(1)).Detach();
+      co_return;
+    }).Detach();
+  }
+  EXPECT_EQ(CurrentTaskScheduler(), nullptr);
+  EXPECT_EQ(inner.RunUntilIdle(), 0u);
+  EXPECT_EQ(outer.RunUntilIdle(), 2u);
+}
+
+TEST(TaskTest, ATaskKnowsItsNameAndWhereItWasSpawned) {
+  ManualScheduler scheduler;
+  const unsigned line = std::source_location::current().line();
+  JoinHandle<int> named = scheduler.Spawn(Ready(1), "worker");
+  JoinHandle<int> unnamed = scheduler.Spawn(Ready(1));
+  EXPECT_STREQ(named.name(), "worker");
+  EXPECT_EQ(named.location().line(), line + 1);
+  EXPECT_EQ(unnamed.name(), nullptr);
+  EXPECT_EQ(unnamed.location().line(), line + 2);
+  EXPECT_STREQ(named.abort_handle().name(), "worker");
+  EXPECT_STREQ(unnamed.location().file_name(), std::source_location::current().file_name());
+}
+
 TEST(TaskTest, OverheadBeyondTheFutureIsAtMost128Bytes) {
   EXPECT_LE(sizeof(TaskCell<Async<int>>), sizeof(Async<int>) + 128);
   EXPECT_LE(sizeof(TaskCell<Async<>>), sizeof(Async<>) + 128);
@@ -296,6 +332,37 @@ TEST(TaskDeathTest, JoiningTwiceIsNamed) {
         scheduler.RunUntilIdle();
         static_cast<void>(PollOnce(handle));
         static_cast<void>(PollOnce(handle));
+      },
+      "awaited after it was ready");
+}
+
+TEST(TaskDeathTest, SpawnWithoutAnExecutorIsNamed) {
+  EXPECT_DEATH(Spawn(Ready(1)).Detach(), "Spawn was called outside of a runtime");
+}
+
+TEST(TaskDeathTest, AwaitingAnEmptyHandleIsNamed) {
+  EXPECT_DEATH(
+      {
+        ManualScheduler scheduler;
+        JoinHandle<int> handle = scheduler.Spawn(Ready(1));
+        JoinHandle<int> other = std::move(handle);
+        static_cast<void>(PollOnce(handle));  // NOLINT: the mistake under test
+      },
+      "or empty");
+}
+
+TEST(TaskDeathTest, JoiningTwiceInACoroutineIsNamed) {
+  EXPECT_DEATH(
+      {
+        ManualScheduler scheduler;
+        JoinHandle<int> handle = scheduler.Spawn(Ready(1));
+        scheduler
+            .Spawn([&handle]() -> Async<> {
+              static_cast<void>(co_await handle);
+              static_cast<void>(co_await handle);
+            })
+            .Detach();
+        scheduler.RunUntilIdle();
       },
       "awaited after it was ready");
 }

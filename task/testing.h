@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "home/task/run_task.h"
+#include "home/task/spawn.h"
 #include "home/task/spawnable.h"
 #include "home/task/task_header.h"
+#include "home/task/task_label.h"
 
 namespace home::testing {
 
@@ -24,16 +26,16 @@ class ManualScheduler final : public TaskScheduler {
   ~ManualScheduler() { Shutdown(); }
 
   template <Spawnable F>
-  JoinHandle<SpawnOutput<F>> Spawn(
-      F&& spawnable, std::source_location location = std::source_location::current()) {
-    auto [task, handle] = NewTask(std::forward<F>(spawnable), this, location);
-    Schedule(task);
-    return std::move(handle);
+  JoinHandle<SpawnOutput<F>> Spawn(F&& spawnable,
+                                   TaskLabel label = std::source_location::current()) {
+    return SpawnOn(*this, std::forward<F>(spawnable), label);
   }
 
   // Runs what is queued, and what that queues, until nothing is. Returns the
-  // number of polls. One thread at a time.
+  // number of polls. One thread at a time, which works for this executor
+  // meanwhile.
   std::size_t RunUntilIdle() {
+    const TaskSchedulerScope scope(this);
     std::size_t polls = 0;
     for (; TaskHeader* task = Next(); ++polls) {
       if (RunTask(task, nullptr, *this) == RunResult::kRescheduled) Schedule(task);
