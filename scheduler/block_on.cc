@@ -2,9 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "home/future/fatal.h"
+#include "home/future/result_slot.h"
 #include "home/parker/parker.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/scheduler.h"
@@ -61,6 +65,23 @@ class MainWaker {
   std::atomic<std::uint32_t> references_{1};
 };
 
+// Wakes a BlockOn when a panic ends its runtime.
+class PanicWatch {
+ public:
+  PanicWatch(Scheduler& scheduler, MainWaker* main) : scheduler_(scheduler) {
+    if (scheduler.options().shut_down_on_panic) waker_ = scheduler.WakeOnPanic(main->Make());
+  }
+  PanicWatch(const PanicWatch&) = delete;
+  PanicWatch& operator=(const PanicWatch&) = delete;
+  ~PanicWatch() {
+    if (waker_) scheduler_.ForgetOnPanic(*waker_);
+  }
+
+ private:
+  Scheduler& scheduler_;
+  std::optional<Scheduler::PanicWakers::iterator> waker_;
+};
+
 }  // namespace
 
 BlockOnScope::BlockOnScope(Scheduler& scheduler) : scheduler_(scheduler) {
@@ -85,20 +106,28 @@ void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
   const std::unique_ptr<MainWaker, void (*)(MainWaker*)> owner(
       main, [](MainWaker* waker) { waker->Release(); });
   const Waker waker = main->Make();
+  RethrowPanic();
   if (here) {
     // It shares the thread with the tasks, so it has a budget like one.
     scheduler_.RunHere([this, &waker, &poll] {
+      if (scheduler_.Panic() != nullptr) return true;
       Budget budget{.remaining = scheduler_.options().budget};
       Context cx(waker, &budget);
       return poll(cx);
     });
-    return;
+    return RethrowPanic();
   }
+  const PanicWatch watch(scheduler_, main);
   while (true) {
+    RethrowPanic();
     Context cx(waker);
     if (poll(cx)) return;
     main->Park();
   }
+}
+
+void BlockOnScope::RethrowPanic() const {
+  if (std::exception_ptr panic = scheduler_.Panic()) internal::Rethrow(std::move(panic));
 }
 
 }  // namespace home::scheduler_internal

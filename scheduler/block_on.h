@@ -44,7 +44,9 @@ class BlockOnScope {
 
  private:
   // Calls `poll` with a context, again after every wake, until it returns true.
+  // Throws the exception of a task that ended the runtime meanwhile, or before.
   void RunPoll(const std::function<bool(Context& cx)>& poll);
+  void RethrowPanic() const;
 
   Scheduler& scheduler_;
   std::optional<EnterScope> scope_;

@@ -1,6 +1,7 @@
 #include "home/scheduler/runtime.h"
 
 #include <chrono>
+#include <exception>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -87,6 +88,18 @@ RuntimeBuilder& RuntimeBuilder::WithClock(const Clock* clock) {
 }
 RuntimeBuilder& RuntimeBuilder::OnPanic(PanicHandler handler) {
   options_.panic_handler = std::move(handler);
+  options_.shut_down_on_panic = false;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnPanic(PanicPolicy policy) {
+  options_.panic_handler = nullptr;
+  options_.shut_down_on_panic = policy == PanicPolicy::kShutDown;
+  if (policy == PanicPolicy::kAbort) {
+    options_.panic_handler = [](const TaskHeader& task, std::exception_ptr exception) {
+      LogUnjoinedException(task, std::move(exception));
+      Fatal("an exception ended a task that nobody joins");
+    };
+  }
   return *this;
 }
 

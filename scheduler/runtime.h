@@ -193,6 +193,12 @@ class RuntimeBuilder {
   // Called on the worker with exceptions of tasks that were detached before they
   // failed (join_handle.h tells of the others). Default: logs to standard error.
   RuntimeBuilder& OnPanic(PanicHandler handler);
+  // The same by policy; each logs to standard error first. kShutDown: workers stop
+  // after the poll that they are in and cancel all tasks (current-thread, the
+  // Runtime's end does), spawns are cancelled, and every BlockOn, under way or
+  // later, drops its future and throws the task's exception. The Runtime remains to
+  // be shut down or destroyed as usual.
+  RuntimeBuilder& OnPanic(PanicPolicy policy);
 
   // Starts the runtime. kInvalidArgument names an option that is out of range;
   // kResourceExhausted and the like say what the system refused.

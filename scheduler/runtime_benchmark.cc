@@ -4,15 +4,20 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "benchmark/benchmark.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
 #include "home/scheduler/runtime.h"
+#include "home/task/join_set.h"
+#include "home/task/task_group.h"
 #include "home/timer/sleep.h"
 
 namespace home {
@@ -74,6 +79,40 @@ void BM_SpawnJoinThousand(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 1000);
 }
 BENCHMARK(BM_SpawnJoinThousand)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// A thousand empty tasks of a JoinSet.
+void BM_JoinSetThousand(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    JoinSet<int> set;
+    for (auto _ : state) {
+      for (int i = 0; i < 1000; ++i) set.Spawn([]() -> Async<int> { co_return 1; });
+      while (!set.empty()) {
+        std::optional<absl::StatusOr<int>> value = co_await set.JoinNext();
+        benchmark::DoNotOptimize(value);
+      }
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+BENCHMARK(BM_JoinSetThousand)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// A thousand empty children of a TaskGroup.
+void BM_TaskGroupThousand(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      auto scope = WithTaskGroup([](TaskGroup& group) -> Async<> {
+        for (int i = 0; i < 1000; ++i) group.Spawn([]() -> Async<> { co_return; });
+        co_return;
+      });
+      absl::Status ended = co_await scope;
+      benchmark::DoNotOptimize(ended);
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+BENCHMARK(BM_TaskGroupThousand)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
 
 // A thousand tasks yield in turn.
 void BM_Yield(benchmark::State& state) {

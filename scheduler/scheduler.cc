@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
 #include "home/future/fatal.h"
+#include "home/future/wake_list.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/platform.h"
 #include "home/scheduler/worker.h"
@@ -72,7 +73,9 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
           const EnterScope scope(this, outside_shard());
           body();
         };
-        blocking.on_exception = options_.panic_handler;
+        blocking.on_exception = [this](const TaskHeader& task, std::exception_ptr exception) {
+          OnUnjoinedException(task, std::move(exception));
+        };
         return blocking;
       }()),
       idle_(options_.workers) {
@@ -134,7 +137,33 @@ void Scheduler::Inject(TaskHeader* task) noexcept {
 }
 
 void Scheduler::OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept {
-  options_.panic_handler(task, std::move(exception));
+  options_.panic_handler(task, exception);
+  if (options_.shut_down_on_panic) ShutDownBecauseOf(std::move(exception));
+}
+
+void Scheduler::ShutDownBecauseOf(std::exception_ptr exception) {
+  {
+    const std::lock_guard lock(panic_mutex_);
+    if (panic_ != nullptr) return;
+    panic_ = std::move(exception);
+    // release: whoever sees the flag sees the exception. pairs with: Panic().
+    panicked_.store(true, std::memory_order_release);
+  }
+  if (options_.current_thread) {
+    // The BlockOn, if there is one, leaves its loop; the tasks are cancelled with
+    // the Runtime.
+    WakeMain();
+  } else {
+    stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
+    for (const auto& worker : workers_) worker->Unpark();
+  }
+  WakeList wakes;
+  {
+    const std::lock_guard lock(panic_mutex_);
+    // Their places stay, for ForgetOnPanic().
+    for (Waker& waker : panic_wakers_) wakes.Push(std::move(waker));
+  }
+  wakes.WakeAll();
 }
 
 void Scheduler::RunHere(const std::function<bool()>& done) {
@@ -154,6 +183,24 @@ void Scheduler::WakeMain() {
   // release: see RunHere(). Before the unpark, so that it is seen after it.
   main_woken_.store(true, std::memory_order_release);
   workers_[0]->Unpark();
+}
+
+std::exception_ptr Scheduler::Panic() const {
+  // acquire: pairs with ShutDownBecauseOf().
+  if (!panicked_.load(std::memory_order_acquire)) return nullptr;
+  const std::lock_guard lock(panic_mutex_);
+  return panic_;
+}
+
+Scheduler::PanicWakers::iterator Scheduler::WakeOnPanic(Waker waker) {
+  const std::lock_guard lock(panic_mutex_);
+  return panic_wakers_.insert(panic_wakers_.end(), std::move(waker));
+}
+
+void Scheduler::ForgetOnPanic(PanicWakers::iterator waker) {
+  PanicWakers forgotten;
+  const std::lock_guard lock(panic_mutex_);
+  forgotten.splice(forgotten.end(), panic_wakers_, waker);
 }
 
 void Scheduler::EnterBlockOn() {
@@ -271,6 +318,8 @@ void Scheduler::LeaveWorkers(std::size_t count) {
     running_ -= count;
     if (running_ > 0) return;
   }
+  // After a panic nobody has closed it yet.
+  blocking_.Close();
   Drain();
   const std::lock_guard lock(mutex_);
   drained_ = true;

@@ -85,6 +85,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -93,6 +94,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "home/future/waker.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/blocking_pool.h"
 #include "home/scheduler/idle.h"
@@ -106,6 +108,13 @@ namespace home {
 
 // An exception that ended a task which nobody joins.
 using PanicHandler = std::function<void(const TaskHeader& task, std::exception_ptr exception)>;
+
+// What such an exception does beside being logged.
+enum class PanicPolicy {
+  kGoOn,      // nothing
+  kAbort,     // ends the process
+  kShutDown,  // ends the runtime, see RuntimeBuilder::OnPanic
+};
 
 namespace scheduler_internal {
 
@@ -121,6 +130,7 @@ struct SchedulerOptions {
   const Clock* clock = nullptr;
   BlockingPoolOptions blocking;
   PanicHandler panic_handler;
+  bool shut_down_on_panic = false;
 };
 
 class Scheduler final : public TaskScheduler, public std::enable_shared_from_this<Scheduler> {
@@ -139,6 +149,13 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // asked after every wake of worker 0 by WakeMain(), and at the start.
   void RunHere(const std::function<bool()>& done);
   void WakeMain();
+
+  // The exception that ended the runtime, or null.
+  [[nodiscard]] std::exception_ptr Panic() const;
+  // `waker` is woken when there is a Panic(). Removed by the iterator.
+  using PanicWakers = std::list<Waker>;
+  [[nodiscard]] PanicWakers::iterator WakeOnPanic(Waker waker);
+  void ForgetOnPanic(PanicWakers::iterator waker);
 
   // Around each BlockOn, so that a shutdown under one is noticed.
   void EnterBlockOn();
@@ -199,6 +216,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // be started; the last one drains.
   void LeaveWorkers(std::size_t count);
   void Drain();
+  void ShutDownBecauseOf(std::exception_ptr exception);
   void Inject(TaskHeader* task) noexcept;
   void KeepWatch();
 
@@ -225,6 +243,12 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Spawns and cancellations outside of the workers.
   std::atomic<std::uint64_t> outside_spawned_{0};
   std::atomic<std::uint64_t> outside_completed_{0};
+
+  // The exception that ended the runtime. The flag is set after it.
+  std::atomic<bool> panicked_{false};
+  mutable std::mutex panic_mutex_;
+  std::exception_ptr panic_;
+  PanicWakers panic_wakers_;
 
   std::atomic<int> block_ons_{0};
   // One BlockOn of the current-thread flavour at a time.
