@@ -30,6 +30,15 @@ struct DequePolicy {
   // Capacity of the first buffer, a power of two.
   static constexpr std::size_t kMinCapacity = 64;
 
+  // Buffers of up to this capacity (a power of two) are kept until the destruction of the
+  // deque, so that steals from them need no protection; larger ones are freed when they
+  // are no longer needed. 1,024 pointers: a deque that has seen a burst keeps 16 KiB.
+  static constexpr std::size_t kKeptCapacity = 1024;
+
+  // The owner gives a large buffer back when it has found the deque empty this many times:
+  // a deque that is filled and emptied in turns does not grow anew each time.
+  static constexpr int kEmptyPops = 16;
+
   // The most elements that StealHalf() moves at once.
   static constexpr std::size_t kMaxBatch = 128;
 };

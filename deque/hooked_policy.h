@@ -48,6 +48,10 @@ class HookedAtomic {
     Hooks<U>::RunOnce(Hooks<U>::before_rmw);
     return value_.fetch_add(value, order);
   }
+  U fetch_sub(U value, std::memory_order order) {
+    Hooks<U>::RunOnce(Hooks<U>::before_rmw);
+    return value_.fetch_sub(value, order);
+  }
   bool compare_exchange_strong(U& expected, U desired, std::memory_order success,
                                std::memory_order failure) {
     Hooks<U>::RunOnce(Hooks<U>::before_rmw);

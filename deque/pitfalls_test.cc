@@ -21,6 +21,14 @@ using Deque = WorkStealingDeque<int, Policy>;
 using Claims = Hooks<std::uint64_t>;   // Accesses to the claim word.
 using Bottoms = Hooks<std::uint32_t>;  // Accesses to bottom.
 using Slots = Hooks<int>;              // Accesses to slots.
+using Thieves = Hooks<std::int64_t>;   // Accesses to the count of thieves.
+
+// Frees all buffers but the smallest one.
+struct LargePolicy : Policy {
+  static constexpr std::size_t kKeptCapacity = 2;
+  static constexpr int kEmptyPops = 1;
+};
+using LargeDeque = WorkStealingDeque<int, LargePolicy>;
 
 // A thief that read the elements and the old buffer, and claims after the owner has grown
 // and gone on.
@@ -54,6 +62,72 @@ TEST(DequePitfallsTest, BatchStealAcrossGrowthAndPops) {
   EXPECT_EQ(victim.PopFront(), 0);
   for (int i = 200; i < 203; ++i) EXPECT_EQ(victim.PopFront(), i);
   EXPECT_EQ(victim.PopFront(), std::nullopt);
+}
+
+// A thief that is about to read the elements from a large buffer when the owner goes over to
+// a small one and puts others to their places.
+TEST(DequePitfallsTest, BatchStealAcrossShrink) {
+  for (const bool before_slots : {true, false}) {
+    LargeDeque victim;
+    LargeDeque thief;
+    for (int i = 0; i < 8; ++i) victim.Push(i);
+    (before_slots ? Slots::before_load : Claims::before_rmw) = [&] {
+      for (int i = 7; i >= 0; --i) ASSERT_EQ(victim.Pop(), i);
+      ASSERT_EQ(victim.Pop(), std::nullopt);
+      ASSERT_EQ(victim.capacity(), 2u);
+      victim.Push(100);
+      victim.Push(101);
+    };
+    EXPECT_TRUE(victim.StealHalf(thief).retry());
+    EXPECT_TRUE(thief.EmptyHint());
+    EXPECT_EQ(victim.Steal().value(), 100);
+    EXPECT_EQ(victim.Steal().value(), 101);
+  }
+}
+
+// As above, but the elements stay: then the claim is good, wherever the thief read.
+TEST(DequePitfallsTest, BatchStealAcrossShrinkThatKeepsTheElements) {
+  LargeDeque victim;
+  LargeDeque thief;
+  for (int i = 0; i < 8; ++i) victim.Push(i);
+  for (int i = 7; i >= 2; --i) ASSERT_EQ(victim.Pop(), i);
+  Slots::before_load = [&] {
+    victim.ShrinkToFit();
+    ASSERT_EQ(victim.capacity(), 4u);
+  };
+  EXPECT_EQ(victim.StealHalf(thief).value(), 0);
+  EXPECT_EQ(victim.PopFront(), 1);
+}
+
+// The owner is done with a large buffer while a thief is about to read from it. It is freed,
+// but not before the thief has gone. AddressSanitizer watches.
+TEST(DequePitfallsTest, FreedBuffer) {
+  LargeDeque deque;
+  for (int i = 0; i < 100; ++i) deque.Push(i);
+  Slots::before_load = [&] {
+    while (deque.PopFront()) {
+    }
+    ASSERT_EQ(deque.capacity(), 2u);
+    for (int i = 0; i < 1000; ++i) deque.Push(i);  // Of other sizes, several times.
+    while (deque.PopFront()) {
+    }
+  };
+  EXPECT_TRUE(deque.Steal().retry());
+  EXPECT_TRUE(deque.Steal().empty());
+  EXPECT_EQ(deque.Pop(), std::nullopt);
+}
+
+// A thief has found a large buffer and is about to register when it is freed.
+TEST(DequePitfallsTest, BufferFreedBeforeItsReaderRegisters) {
+  LargeDeque deque;
+  for (int i = 0; i < 100; ++i) deque.Push(i);
+  Thieves::before_rmw = [&] {
+    while (deque.PopFront()) {
+    }
+    deque.Push(7);
+  };
+  EXPECT_TRUE(deque.Steal().retry());
+  EXPECT_EQ(deque.Steal().value(), 7);
 }
 
 // A batch that the owner eats into from the other end, without growth.
@@ -224,7 +298,6 @@ TEST(DequePitfallsTest, RetiredBufferStaysReadable) {
   deque.Push(0);
   Slots::before_load = [&] {
     for (int i = 1; i < 10'000; ++i) deque.Push(i);
-    // All in all the buffers hold less than twice the current one.
     EXPECT_EQ(deque.capacity(), 16'384u);
   };
   EXPECT_EQ(deque.Steal().value(), 0);

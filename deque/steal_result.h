@@ -16,6 +16,8 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace home {
 
@@ -29,7 +31,7 @@ template <typename T>
 class [[nodiscard]] StealResult {
  public:
   static StealResult Success(T value, std::size_t count = 1) noexcept {
-    return StealResult(StealStatus::kSuccess, value, count);
+    return StealResult(StealStatus::kSuccess, std::move(value), count);
   }
   static StealResult Empty() noexcept { return StealResult(StealStatus::kEmpty, T{}, 0); }
   static StealResult Retry() noexcept { return StealResult(StealStatus::kRetry, T{}, 0); }
@@ -39,10 +41,16 @@ class [[nodiscard]] StealResult {
   bool empty() const noexcept { return status_ == StealStatus::kEmpty; }
   bool retry() const noexcept { return status_ == StealStatus::kRetry; }
 
-  // The oldest stolen element. Only if ok().
-  T value() const noexcept {
+  // The oldest stolen element. Only if ok(). Of a move-only type: std::move(result).value().
+  T value() const& noexcept
+    requires std::is_copy_constructible_v<T>
+  {
     assert(ok());
     return value_;
+  }
+  T value() && noexcept {
+    assert(ok());
+    return std::move(value_);
   }
 
   // How many elements were taken, the one in value() included; 0 unless ok().
@@ -50,7 +58,7 @@ class [[nodiscard]] StealResult {
 
  private:
   StealResult(StealStatus status, T value, std::size_t count) noexcept
-      : value_(value), count_(count), status_(status) {}
+      : value_(std::move(value)), count_(count), status_(status) {}
 
   T value_;
   std::size_t count_;

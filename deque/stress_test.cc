@@ -44,6 +44,10 @@ class YieldingAtomic {
     MaybeYield(kOnceIn);
     return value_.fetch_add(value, order);
   }
+  U fetch_sub(U value, std::memory_order order) {
+    MaybeYield(kOnceIn);
+    return value_.fetch_sub(value, order);
+  }
   bool compare_exchange_strong(U& expected, U desired, std::memory_order success,
                                std::memory_order failure) {
     MaybeYield(kOnceIn);
@@ -55,12 +59,14 @@ class YieldingAtomic {
   std::atomic<U> value_{};
 };
 
-// A buffer that must grow over and over, indices that wrap early on.
+// A buffer that must grow over and over, and shrinks again; indices that wrap early on.
 struct SmallPolicy : DequePolicy {
   template <typename U>
   using Atomic = YieldingAtomic<U>;
   static constexpr Index kFirstIndex = static_cast<Index>(-100);
   static constexpr std::size_t kMinCapacity = 2;
+  static constexpr std::size_t kKeptCapacity = 4;
+  static constexpr int kEmptyPops = 1;
 };
 using Deque = WorkStealingDeque<std::uint32_t*, SmallPolicy>;
 
@@ -242,6 +248,41 @@ TEST(WorkStealingDequeStressTest, WorkersStealHalfFromEachOther) {
   }
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(taken.load(), kElements);
+  elements.ExpectAllTakenOnce();
+}
+
+// Bursts that make the buffer grow, and then nothing, so that it is freed under the thieves
+// that read it. AddressSanitizer watches.
+TEST(WorkStealingDequeStressTest, ShrinkUnderSteals) {
+  constexpr std::size_t kBurst = 200;
+  constexpr std::size_t kBursts = 300;
+  Deque deque;
+  Elements elements(kBurst * kBursts);
+  std::atomic<bool> done = false;
+  std::vector<std::thread> thieves;
+  for (int t = 0; t < kThieves; ++t) {
+    thieves.emplace_back([&, t] {
+      Deque mine;
+      for (;;) {
+        const bool last_round = done.load();
+        StealResult<std::uint32_t*> stolen = t == 0 ? deque.StealHalf(mine) : deque.Steal();
+        if (stolen.ok()) ++*stolen.value();
+        while (std::optional<std::uint32_t*> element = mine.Pop()) ++**element;
+        if (stolen.empty() && last_round) return;
+      }
+    });
+  }
+  for (std::size_t burst = 0; burst < kBursts; ++burst) {
+    for (std::size_t i = 0; i < kBurst; ++i) deque.Push(elements.Make(burst * kBurst + i));
+    while (std::optional<std::uint32_t*> element =
+               burst % 2 == 0 ? deque.Pop() : deque.PopFront()) {
+      ++**element;
+    }
+    ASSERT_FALSE(deque.Pop());
+    ASSERT_EQ(deque.capacity(), 4u);
+  }
+  done = true;
+  for (std::thread& thief : thieves) thief.join();
   elements.ExpectAllTakenOnce();
 }
 

@@ -9,7 +9,8 @@
 //
 // Thread-safety: Push, Pop, PopFront and the use as `into` of StealHalf belong
 // to one thread at a time, the owner (handing ownership on needs a happens-
-// before edge). Steal, StealHalf (as victim), SizeHint and EmptyHint: any thread.
+// before edge). Steal, StealHalf (as victim), SpillHalf, SizeHint and EmptyHint:
+// any thread.
 // The destructor assumes that nobody else uses the deque any more; it frees the
 // buffers and leaves the elements alone, for they are values, not owned objects.
 //
@@ -19,9 +20,10 @@
 // "is this deque empty?", must each put a seq_cst RMW in between.
 //
 // Cost: Push one release store; Pop and PopFront one fetch_add, also for the last
-// element, and none if the deque is empty; a steal of any size one CAS. Push,
-// Pop, PopFront are wait-free but for allocation; a steal that fails with Retry
-// does so because another claim succeeded (lock-free).
+// element, and none if the deque is empty; a steal of any size one CAS, and two
+// RMWs more while the deque holds a large buffer ("Memory" below). Push, Pop,
+// PopFront are wait-free but for the allocator; a steal that fails with Retry does
+// so because another claim succeeded (lock-free).
 //
 // Elements are copied bitwise, and a thief may read a slot that it then fails to
 // claim. So T must be trivially copyable and fit an atomic word; anything that
@@ -58,12 +60,31 @@
 //      head - 1 for a moment in Pop or PopFront; that reads as empty.
 //  I3  Claims are totally ordered: claim_ is changed by RMWs alone.
 //  I4  A slot that holds a live element is not written. The owner reuses one only
-//      after it has seen the claim that freed it.
+//      after it has seen the claim that freed it: limit_ is where what it has seen
+//      ends, and bottom does not pass it.
 //  I5  A thief whose CAS succeeds has read live elements: claim_ did not change
 //      since it read it, so no element left at either end, and I4 holds its slots.
-//  I6  Growth changes neither claim_ nor bottom_; a retired buffer is never
-//      written again and stays allocated until destruction. Capacities double,
-//      so all retired buffers together are smaller than the current one.
+//  I6  Growth and shrinking change neither claim_ nor bottom_. A buffer that was
+//      replaced is written again only by Shrink(), which then puts the elements to
+//      where they were: for a thief whose claim can still succeed its slots hold the
+//      same as before. (It found the buffer in buffer_, so it has not synchronised
+//      with the Push that replaced it, nor with a Pop after that: its bottom_ is from
+//      before, and no element below that was exchanged for another.)
+//  I7  A buffer of more than base_ elements is read by a thief only while it is
+//      counted in thieves_, and freed only when the owner has seen thieves_ at 0
+//      after buffer_ led elsewhere.
+//
+// Memory. Buffers of up to base_ elements (Policy::kKeptCapacity, or what the
+// constructor was given) stay until destruction, the smaller ones unused: together
+// they are less than twice base_. So a thief needs no protection to read them,
+// which is the usual case. Larger ones are freed, after growth as after a shrink,
+// as soon as no thief is among them: a thief that finds the mark of a large buffer
+// in buffer_ registers in thieves_ and then reads buffer_ anew. Both registering
+// and the owner's look are RMWs on one word, so one of them comes first: either
+// the owner sees the thief and frees later, or the thief sees the new buffer.
+// The owner shrinks where it is not in a hurry: when it has found the deque empty
+// for the Policy::kEmptyPops-th time, and once in a capacity of pushes, when it has
+// to look at head anyway.
 //
 // ABA. A thief that stalls between its load of claim_ and its CAS is deceived only
 // if the owner and the other thieves bring the whole word back to the same value
@@ -73,12 +94,14 @@
 // Rejected: Chase-Lev's fence-based Pop (same cost without contention, one more
 // CAS at the last element, element-wise steals); seq_cst RMWs instead of acquire/
 // release (not needed: there is only one word to order); claiming several elements
-// at once for the owner (hides work behind a long-running task).
+// at once for the owner (hides work behind a long-running task); counting every
+// thief in thieves_ (two RMWs a steal that the usual case does not need).
 
 #ifndef HOME_DEQUE_WORK_STEALING_DEQUE_H_
 #define HOME_DEQUE_WORK_STEALING_DEQUE_H_
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cstddef>
@@ -90,6 +113,7 @@
 #include <new>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
@@ -110,35 +134,32 @@ class WorkStealingDeque {
   using value_type = T;
 
   // A deque with room for `capacity` elements before its first growth, rounded
-  // up to a power of two and at least Policy::kMinCapacity.
+  // up to a power of two and at least Policy::kMinCapacity. It never shrinks below.
   explicit WorkStealingDeque(std::size_t capacity = Policy::kMinCapacity)
-      : claim_(Policy::kFirstIndex), bottom_(Policy::kFirstIndex), buffer_(nullptr) {
+      : claim_(Policy::kFirstIndex), bottom_(Policy::kFirstIndex), buffer_(nullptr), thieves_(0) {
     std::size_t rounded = Policy::kMinCapacity;
     while (rounded < capacity) rounded *= 2;
-    // relaxed: nobody else knows the deque yet.
-    buffer_.store(Buffer::New(rounded, nullptr), std::memory_order_relaxed);
+    base_ = std::max(rounded, Policy::kKeptCapacity);
+    Use(Buffer::New(rounded), Policy::kFirstIndex);
   }
 
   WorkStealingDeque(const WorkStealingDeque&) = delete;
   WorkStealingDeque& operator=(const WorkStealingDeque&) = delete;
 
   ~WorkStealingDeque() {
-    // relaxed: whoever destroys the deque is ordered after all of its users.
-    Buffer* buffer = buffer_.load(std::memory_order_relaxed);
-    while (buffer != nullptr) {
-      Buffer* const older = buffer->older;
-      Buffer::Delete(buffer);
-      buffer = older;
-    }
+    // Whoever destroys the deque is ordered after all of its users.
+    if (owned_->capacity() > base_) Buffer::Delete(owned_);
+    DeleteAll(kept_);
+    DeleteAll(retired_);
   }
 
   // Owner: appends `value` at the back. Grows if full; allocates only then.
   void Push(T value) {
-    // relaxed: bottom_ and buffer_ are written by this thread only (I1).
+    // relaxed: bottom_ is written by this thread only (I1).
     const Index bottom = bottom_.load(std::memory_order_relaxed);
-    Buffer* const buffer = ReserveOwned(bottom, 1);
+    Reserve(bottom, 1);
     // relaxed: published by the store of bottom_ below.
-    buffer->slot(bottom).store(value, std::memory_order_relaxed);
+    slot(bottom).store(value, std::memory_order_relaxed);
     // release: publishes the slot, the buffer and what the element points to.
     // pairs with: TakeFront()'s load of bottom_.
     bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
@@ -150,47 +171,53 @@ class WorkStealingDeque {
     const Index bottom = bottom_.load(std::memory_order_relaxed);
     // relaxed: head never passes bottom by a thief's doing, so if even a stale head
     // has reached it, the deque is empty; if not, the fetch_add below decides.
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return std::nullopt;
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) {
+      TrimEmpty(bottom);
+      return std::nullopt;
+    }
     const Index last = static_cast<Index>(bottom - 1);
     // release: a thief that reads this value must still see the slots below it, which
     // the Push of another value published (a plain store ends its release sequence).
     // pairs with: TakeFront()'s load of bottom_.
     bottom_.store(last, std::memory_order_release);
     // The claim. From here on every CAS of a thief that read claim_ before fails.
-    // release: a thief that reads the new value also reads the lowered bottom_, and a
-    // buffer_ at least as new as ours. pairs with: TakeFront()'s load of claim_.
-    // acquire: a thief that claimed before us has done its reads of slots that we may
-    // now overwrite (I4). pairs with: TakeFront()'s CAS.
-    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_acq_rel);
+    // release: a thief that reads the new value also reads the lowered bottom_.
+    // pairs with: TakeFront()'s load of claim_. No acquire: slots are reused by what
+    // Reserve() has seen (I4).
+    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_release);
     if (ABSL_PREDICT_FALSE(Distance(last, Head(before)) < 0)) {
       // Thieves took all, the last one too: head is the old bottom.
-      // release: as above.
-      bottom_.store(bottom, std::memory_order_release);
+      // relaxed: who reads it has a head that reached it, and sees no element, or an older
+      // one, and fails.
+      bottom_.store(bottom, std::memory_order_relaxed);
       return std::nullopt;
     }
-    // relaxed: own variable, and a slot that we filled ourselves.
-    return buffer_.load(std::memory_order_relaxed)->slot(last).load(std::memory_order_relaxed);
+    // relaxed: a slot that we filled ourselves.
+    return slot(last).load(std::memory_order_relaxed);
   }
 
   // Owner: takes the oldest element.
   [[nodiscard]] std::optional<T> PopFront() {
     // relaxed: as in Pop().
     const Index bottom = bottom_.load(std::memory_order_relaxed);
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return std::nullopt;
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) {
+      TrimEmpty(bottom);
+      return std::nullopt;
+    }
     // The claim. relaxed: it gives nothing to thieves, and what it learns from them
-    // (that slots are free) only Push uses, whose acquire load of claim_ reads this
+    // (that slots are free) only Reserve() uses, whose acquire load of claim_ reads this
     // RMW or a later one and so synchronises with the thieves' CASes before it.
     const Index head = Head(claim_.fetch_add(1, std::memory_order_relaxed));
     if (ABSL_PREDICT_FALSE(head == bottom)) {
       // Thieves took all before us, so that head is now bottom + 1. Follow it: the
       // index in between is never used. A thief that sees the new bottom with the old
       // head reads a slot without an element, and its CAS fails.
-      // release: as in Pop().
-      bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+      // relaxed: as in Pop().
+      bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_relaxed);
       return std::nullopt;
     }
-    // relaxed: own variable, and a slot that we filled ourselves.
-    return buffer_.load(std::memory_order_relaxed)->slot(head).load(std::memory_order_relaxed);
+    // relaxed: a slot that we filled ourselves.
+    return slot(head).load(std::memory_order_relaxed);
   }
 
   // Any thread: takes the oldest element.
@@ -198,30 +225,49 @@ class WorkStealingDeque {
     return TakeFront([](std::size_t) -> std::size_t { return 1; }, [](std::size_t, T) {});
   }
 
-  // Owner of `into`: takes the older half of the elements, rounded up, at most
-  // Policy::kMaxBatch. The oldest is returned, the others follow at the back of
-  // `into` in their order. One CAS for all of them.
-  StealResult<T> StealHalf(WorkStealingDeque& into) {
-    assert(&into != this);
-    // relaxed: variables of this thread, which owns `into`.
+  // Owner of `into`: takes the older half of the elements, rounded up, at most `most` (1
+  // or more) and Policy::kMaxBatch. The oldest is returned, the others follow at the back
+  // of `into` in their order. One CAS for all of them.
+  StealResult<T> StealHalf(WorkStealingDeque& into, std::size_t most = Policy::kMaxBatch) {
+    assert(&into != this && most >= 1);
+    // relaxed: a variable of this thread, which owns `into`.
     const Index end = into.bottom_.load(std::memory_order_relaxed);
-    Buffer* target = nullptr;
+    Slot* slots = nullptr;
+    std::size_t mask = 0;
     const StealResult<T> result = TakeFront(
         [&](std::size_t size) {
-          const std::size_t count = std::min((size + 1) / 2, Policy::kMaxBatch);
-          target = into.ReserveOwned(end, count - 1);
+          const std::size_t count = std::min({(size + 1) / 2, most, Policy::kMaxBatch});
+          into.Reserve(end, count - 1);
+          slots = into.slots_;
+          mask = into.mask_;
           return count;
         },
         [&](std::size_t i, T value) {
           // Behind bottom_, hence invisible until the store below; overwritten by the
           // next attempt if this one fails. relaxed: published by that store.
-          target->slot(static_cast<Index>(end + i - 1)).store(value, std::memory_order_relaxed);
+          slots[static_cast<Index>(end + i - 1) & mask].store(value, std::memory_order_relaxed);
         });
     if (result.count() > 1) {
       // release: as in Push().
       into.bottom_.store(static_cast<Index>(end + result.count() - 1), std::memory_order_release);
     }
     return result;
+  }
+
+  // Any thread: takes the older half of the elements, rounded up, at most
+  // Policy::kMaxBatch, and gives them to `sink(T)`, oldest first. Returns how many; 0 if
+  // the deque is empty or another claim came first. For an owner whose deque may not get
+  // longer, and for thieves without a deque.
+  template <typename Sink>
+  std::size_t SpillHalf(Sink&& sink) {
+    std::array<T, Policy::kMaxBatch> batch;
+    const StealResult<T> result =
+        TakeFront([](std::size_t size) { return std::min((size + 1) / 2, Policy::kMaxBatch); },
+                  [&](std::size_t i, T value) { batch[i] = value; });
+    if (!result.ok()) return 0;
+    sink(result.value());
+    for (std::size_t i = 1; i < result.count(); ++i) sink(batch[i]);
+    return result.count();
   }
 
   // Any thread: about how many elements there are. Exact for the owner while
@@ -237,9 +283,15 @@ class WorkStealingDeque {
   [[nodiscard]] bool EmptyHint() const { return SizeHint() == 0; }
 
   // Owner: how many elements fit before the next growth.
-  [[nodiscard]] std::size_t capacity() const {
-    // relaxed: own variable.
-    return buffer_.load(std::memory_order_relaxed)->capacity();
+  [[nodiscard]] std::size_t capacity() const { return mask_ + 1; }
+
+  // Owner: gives memory back that the elements do not need, as far as no thief is reading
+  // it at this moment. A deque that is found empty again and again does so by itself.
+  void ShrinkToFit() {
+    // relaxed: own variable, and a hint of how much there is at the most.
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    const Index head = Head(claim_.load(std::memory_order_relaxed));
+    Shrink(bottom, static_cast<std::size_t>(Distance(bottom, head)));
   }
 
  private:
@@ -258,27 +310,31 @@ class WorkStealingDeque {
   // The difference of two indices must have a sign.
   static constexpr std::size_t kMaxCapacity = std::size_t{1} << (kIndexBits - 2);
   static_assert((Policy::kMinCapacity & (Policy::kMinCapacity - 1)) == 0);
+  static_assert((Policy::kKeptCapacity & (Policy::kKeptCapacity - 1)) == 0);
   static_assert(Policy::kMinCapacity >= 1 && Policy::kMinCapacity <= kMaxCapacity);
   static_assert(Policy::kMaxBatch >= 1);
+
+  // A buffer that holds this many times its elements is too large.
+  static constexpr std::size_t kShrinkFactor = 8;
 
   static Index Head(Claim claim) { return static_cast<Index>(claim); }
   static SignedIndex Distance(Index to, Index from) {
     return static_cast<SignedIndex>(static_cast<Index>(to - from));
   }
 
+  using Slot = typename Policy::template Atomic<T>;
+
   // A ring of slots behind its header, in one block. A slot is named by the index
   // of its element, whatever the capacity.
   struct Buffer {
-    using Slot = typename Policy::template Atomic<T>;
-
-    static Buffer* New(std::size_t capacity, Buffer* older) {
+    static Buffer* New(std::size_t capacity) {
       if (ABSL_PREDICT_FALSE(capacity > kMaxCapacity)) {
         std::fprintf(stderr, "WorkStealingDeque: cannot grow to %zu elements, the limit is %zu\n",
                      capacity, kMaxCapacity);
         std::abort();
       }
       void* const block = ::operator new(sizeof(Buffer) + capacity * sizeof(Slot));
-      Buffer* const buffer = ::new (block) Buffer{capacity - 1, older};
+      Buffer* const buffer = ::new (block) Buffer{capacity - 1, nullptr};
       std::uninitialized_value_construct_n(buffer->slots(), capacity);
       return buffer;
     }
@@ -293,48 +349,149 @@ class WorkStealingDeque {
     Slot& slot(Index index) { return slots()[index & mask]; }
 
     const std::size_t mask;
-    Buffer* const older;  // The buffer that this one replaced.
+    Buffer* next;  // In kept_ or retired_.
   };
-  static_assert(alignof(typename Buffer::Slot) <= alignof(Buffer));
+  static_assert(alignof(Slot) <= alignof(Buffer));
 
-  // Owner: the buffer, with room for `count` elements from index `bottom` on.
-  Buffer* ReserveOwned(Index bottom, std::size_t count) {
-    // relaxed: own variable.
-    Buffer* const buffer = buffer_.load(std::memory_order_relaxed);
+  // What buffer_ holds: the buffer's address, plus one if it is a large one, which a thief
+  // must not touch before it has registered.
+  using Link = std::byte*;
+  static_assert(alignof(Buffer) > 1);
+  static bool IsLarge(Link link) { return (reinterpret_cast<std::uintptr_t>(link) & 1) != 0; }
+  static Buffer* BufferOf(Link link) {
+    return reinterpret_cast<Buffer*>(IsLarge(link) ? link - 1 : link);
+  }
+
+  static void DeleteAll(Buffer* buffer) {
+    while (buffer != nullptr) {
+      Buffer* const next = buffer->next;
+      Buffer::Delete(buffer);
+      buffer = next;
+    }
+  }
+
+  // Owner: the slot of an element in the current buffer.
+  Slot& slot(Index index) { return slots_[index & mask_]; }
+
+  // Owner: makes room for `count` elements from index `bottom` on.
+  void Reserve(Index bottom, std::size_t count) {
+    if (ABSL_PREDICT_FALSE(Distance(limit_, bottom) < static_cast<SignedIndex>(count))) {
+      ReserveSlowly(bottom, count);
+    }
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE void ReserveSlowly(Index bottom, std::size_t count) {
     // acquire: the reads of the thieves that freed a slot come before our next write to
     // it (I4). pairs with: TakeFront()'s CAS.
     const Index head = Head(claim_.load(std::memory_order_acquire));
+    limit_ = static_cast<Index>(head + capacity());
     const std::size_t needed = static_cast<std::size_t>(Distance(bottom, head)) + count;
-    if (ABSL_PREDICT_TRUE(needed <= buffer->capacity())) return buffer;
-    return Grow(buffer, head, bottom, needed);
+    if (needed > capacity()) {
+      Grow(head, bottom, needed);
+    } else if (needed * kShrinkFactor <= capacity()) {
+      Shrink(bottom, needed);
+    } else {
+      FreeRetired();
+    }
   }
 
-  ABSL_ATTRIBUTE_NOINLINE Buffer* Grow(Buffer* old, Index head, Index bottom, std::size_t needed) {
-    std::size_t capacity = old->capacity();
-    while (capacity < needed) capacity *= 2;
-    Buffer* const buffer = Buffer::New(capacity, old);
+  void Grow(Index head, Index bottom, std::size_t needed) {
+    std::size_t larger = capacity();
+    while (larger < needed) larger *= 2;
+    Replace(Buffer::New(larger), head, bottom);
+  }
+
+  // Owner: nothing is left in the deque, so a large buffer need not be either.
+  void TrimEmpty(Index bottom) {
+    if (ABSL_PREDICT_FALSE(capacity() > base_ || retired_ != nullptr)) TrimLarge(bottom);
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE void TrimLarge(Index bottom) {
+    if (++empty_pops_ >= Policy::kEmptyPops) {
+      Shrink(bottom, 0);
+    } else {
+      FreeRetired();
+    }
+  }
+
+  // Owner: goes over to a buffer with room for twice `needed`, which is at least the size,
+  // if that is a smaller one.
+  ABSL_ATTRIBUTE_NOINLINE void Shrink(Index bottom, std::size_t needed) {
+    std::size_t smaller = base_;
+    while (smaller < 2 * needed) smaller *= 2;
+    if (smaller >= capacity()) {
+      FreeRetired();
+      return;
+    }
+    // acquire: as in ReserveSlowly(), for the buffer that is written next.
+    const Index head = Head(claim_.load(std::memory_order_acquire));
+    const bool has_base = kept_ != nullptr && kept_->capacity() == base_;
+    Replace(smaller == base_ && has_base ? kept_ : Buffer::New(smaller), head, bottom);
+  }
+
+  // Owner: goes over to `buffer`, with the elements from `head` on.
+  void Replace(Buffer* buffer, Index head, Index bottom) {
     // Elements that thieves take meanwhile are copied in vain, no more.
     for (Index i = head; i != bottom; ++i) {
-      // relaxed: own slots, and a buffer that nobody else knows.
-      buffer->slot(i).store(old->slot(i).load(std::memory_order_relaxed),
-                            std::memory_order_relaxed);
+      // relaxed: own slots, and a buffer that nobody else reads with success.
+      buffer->slot(i).store(slot(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
-    // release: publishes the new slots. pairs with: TakeFront()'s load of buffer_.
-    buffer_.store(buffer, std::memory_order_release);
-    return buffer;
+    if (owned_->capacity() > base_) {
+      owned_->next = retired_;
+      retired_ = owned_;
+    }
+    Use(buffer, head);
+    FreeRetired();
+  }
+
+  // Owner: `buffer` is the current one.
+  void Use(Buffer* buffer, Index head) {
+    owned_ = buffer;
+    slots_ = buffer->slots();
+    mask_ = buffer->mask;
+    limit_ = static_cast<Index>(head + buffer->capacity());
+    empty_pops_ = 0;
+    const bool is_large = buffer->capacity() > base_;
+    if (!is_large && buffer != kept_) {
+      buffer->next = kept_;
+      kept_ = buffer;
+    }
+    // release: publishes the new slots. pairs with: the loads in TakeFront() and Register().
+    buffer_.store(reinterpret_cast<Link>(buffer) + (is_large ? 1 : 0), std::memory_order_release);
+  }
+
+  // Owner: frees the large buffers that were replaced, unless there are thieves among large
+  // buffers just now. Then the next call does it.
+  void FreeRetired() {
+    if (retired_ == nullptr) return;
+    // An RMW, so that a thief registers before it, and is seen, or after it (I7).
+    // release: then it sees the new buffer_. pairs with: Register().
+    // acquire: the thieves that have left have done their reads. pairs with: TakeFront()'s
+    // fetch_sub.
+    if (thieves_.fetch_add(0, std::memory_order_acq_rel) != 0) return;
+    DeleteAll(std::exchange(retired_, nullptr));
+  }
+
+  // Thief: goes among the readers of large buffers, and returns what buffer_ holds then.
+  Link Register() {
+    // acquire: if the owner has looked before us, we see the buffer that it went to.
+    // pairs with: FreeRetired().
+    thieves_.fetch_add(1, std::memory_order_acquire);
+    // acquire: as in TakeFront().
+    return buffer_.load(std::memory_order_acquire);
   }
 
   // Thief: takes `choose(size)` >= 1 elements at the front; all but the first go to
   // `keep(i, element)`, i = 1, 2, ..., which must be ready to see them in vain.
   template <typename Choose, typename Keep>
   StealResult<T> TakeFront(Choose choose, Keep keep) {
-    // acquire: then bottom_ and buffer_ are at least as new as any Pop() that this
-    // value contains, so no element that was popped seems to be there.
+    // acquire: then bottom_ and buffer_ are at least as new as any Pop() that this value
+    // contains, so no element that was popped seems to be there.
     // pairs with: Pop()'s fetch_add.
     Claim claim = claim_.load(std::memory_order_acquire);
     const Index head = Head(claim);
     // acquire: the slots below bottom_ are filled, buffer_ is the one they are in or a
-    // newer. pairs with: the stores of bottom_ in Push(), Pop(), PopFront(), StealHalf().
+    // newer. pairs with: the stores of bottom_ in Push(), Pop(), StealHalf().
     const SignedIndex size = Distance(bottom_.load(std::memory_order_acquire), head);
     if (size <= 0) {
       // Below -1 (I2) there is no such state: the owner went half around the index space
@@ -342,18 +499,23 @@ class WorkStealingDeque {
       return size < -1 ? StealResult<T>::Retry() : StealResult<T>::Empty();
     }
     const std::size_t count = choose(static_cast<std::size_t>(size));
-    // acquire: the slots are constructed and copied. pairs with: Grow(). An older buffer
+    // acquire: the slots are constructed and copied. pairs with: Use(). An older buffer
     // than the current one serves as well: it was current when it held these elements
     // and was not written since (I6).
-    Buffer* const buffer = buffer_.load(std::memory_order_acquire);
+    Link link = buffer_.load(std::memory_order_acquire);
+    const bool registered = IsLarge(link);
+    if (ABSL_PREDICT_FALSE(registered)) link = Register();
+    Buffer* const buffer = BufferOf(link);
     // relaxed: the acquire of bottom_ has ordered the fill before these loads; whether
     // they are still live the CAS tells.
     const T first = buffer->slot(head).load(std::memory_order_relaxed);
     for (std::size_t i = 1; i < count; ++i) {
       keep(i, buffer->slot(static_cast<Index>(head + i)).load(std::memory_order_relaxed));
     }
+    // release: our reads come before the buffer is freed. pairs with: FreeRetired().
+    if (ABSL_PREDICT_FALSE(registered)) thieves_.fetch_sub(1, std::memory_order_release);
     // The claim (I5). release: our loads come before the owner's reuse of the slots.
-    // pairs with: the acquire in ReserveOwned() and Pop(). No acquire: what the elements
+    // pairs with: the acquire in ReserveSlowly() and Shrink(). No acquire: what the elements
     // point to came with bottom_. relaxed on failure: all that was read is thrown away.
     if (!claim_.compare_exchange_strong(claim, static_cast<Claim>(claim + count),
                                         std::memory_order_release, std::memory_order_relaxed)) {
@@ -362,11 +524,23 @@ class WorkStealingDeque {
     return StealResult<T>::Success(first, count);
   }
 
-  // One line for all three: a thief needs all of them, and the owner has to own the
+  // One line for what thieves use: a thief needs all of it, and the owner has to own the
   // line for its next operation anyway.
   alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Claim> claim_;
   typename Policy::template Atomic<Index> bottom_;
-  typename Policy::template Atomic<Buffer*> buffer_;
+  typename Policy::template Atomic<Link> buffer_;
+  // How many thieves are reading large buffers.
+  typename Policy::template Atomic<std::int64_t> thieves_;
+
+  // One for what is the owner's alone.
+  alignas(ABSL_CACHELINE_SIZE) Slot* slots_ = nullptr;
+  std::size_t mask_ = 0;
+  Index limit_ = 0;            // The index before which slots are free (I4).
+  int empty_pops_ = 0;         // How often the deque was empty with the current buffer.
+  Buffer* owned_ = nullptr;    // The current buffer, which slots_ and mask_ belong to.
+  std::size_t base_ = 0;       // Buffers of more elements than this are large.
+  Buffer* kept_ = nullptr;     // All buffers that are not large, the largest first.
+  Buffer* retired_ = nullptr;  // Large ones that were replaced and may still be read.
 };
 
 }  // namespace home

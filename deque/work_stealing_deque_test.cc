@@ -1,13 +1,16 @@
-// The behaviour of WorkStealingDeque on one thread.
+// The behaviour of WorkStealingDeque.
 
 #include "home/deque/work_stealing_deque.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <limits>
 #include <optional>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -20,6 +23,8 @@ namespace {
 struct SmallPolicy : DequePolicy {
   static constexpr Index kFirstIndex = std::numeric_limits<Index>::max() - 2;
   static constexpr std::size_t kMinCapacity = 1;
+  static constexpr std::size_t kKeptCapacity = 2;
+  static constexpr int kEmptyPops = 1;
   static constexpr std::size_t kMaxBatch = 8;
 };
 
@@ -214,6 +219,117 @@ TYPED_TEST(WorkStealingDequeTest, AgreesWithAModel) {
     ASSERT_EQ(got, expected);
     ASSERT_EQ(this->deque_.SizeHint(), model.size());
   }
+}
+
+// Every element comes to one of the two, the thieves' in order. stress_test.cc has more.
+TYPED_TEST(WorkStealingDequeTest, ConcurrentPushAndSteal) {
+  constexpr int kCount = 10'000;
+  std::vector<int> stolen;
+  std::thread thief([&] {
+    while (stolen.empty() || stolen.back() != kCount - 1) {
+      if (const StealResult<int> result = this->deque_.Steal(); result.ok()) {
+        stolen.push_back(result.value());
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  });
+  for (int i = 0; i < kCount; ++i) {
+    this->deque_.Push(i);
+    if (i % 64 == 0) std::this_thread::yield();
+  }
+  thief.join();
+  ASSERT_EQ(stolen.size(), static_cast<std::size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(stolen[static_cast<std::size_t>(i)], i);
+  EXPECT_TRUE(this->deque_.EmptyHint());
+}
+
+// Owner and thief go for the only element, over and over: one of them gets it.
+TYPED_TEST(WorkStealingDequeTest, SingleElementRace) {
+  constexpr int kRounds = 10'000;
+  std::atomic<bool> done = false;
+  std::vector<int> stolen;
+  std::thread thief([&] {
+    while (!done.load()) {
+      if (const StealResult<int> result = this->deque_.Steal(); result.ok()) {
+        stolen.push_back(result.value());
+      }
+    }
+  });
+  std::vector<int> popped;
+  for (int i = 0; i < kRounds; ++i) {
+    this->deque_.Push(i);
+    if (i % 8 == 0) std::this_thread::yield();
+    if (const auto element = i % 2 == 0 ? this->deque_.Pop() : this->deque_.PopFront()) {
+      popped.push_back(*element);
+    }
+    ASSERT_TRUE(this->deque_.EmptyHint());
+  }
+  done = true;
+  thief.join();
+  popped.insert(popped.end(), stolen.begin(), stolen.end());
+  std::sort(popped.begin(), popped.end());
+  ASSERT_EQ(popped.size(), static_cast<std::size_t>(kRounds));
+  for (int i = 0; i < kRounds; ++i) ASSERT_EQ(popped[static_cast<std::size_t>(i)], i);
+}
+
+TYPED_TEST(WorkStealingDequeTest, SpillHalfGivesAwayTheOlderHalf) {
+  EXPECT_EQ(this->deque_.SpillHalf([](int) { FAIL(); }), 0u);
+  for (int i = 0; i < 5; ++i) this->deque_.Push(i);
+  std::vector<int> spilled;
+  EXPECT_EQ(this->deque_.SpillHalf([&](int i) { spilled.push_back(i); }), 3u);
+  EXPECT_EQ(spilled, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(this->deque_.PopFront(), 3);
+  EXPECT_EQ(this->deque_.Pop(), 4);
+}
+
+TEST(WorkStealingDequeMemoryTest, ShrinksWhenItRunsEmpty) {
+  for (const bool lifo : {true, false}) {
+    WorkStealingDeque<int> deque;
+    for (int i = 0; i < 100'000; ++i) deque.Push(i);
+    EXPECT_EQ(deque.capacity(), 131'072u);
+    while (lifo ? deque.Pop() : deque.PopFront()) {
+    }
+    // Not at once: the next burst may need the room.
+    EXPECT_EQ(deque.capacity(), 131'072u);
+    for (int i = 0; i < DequePolicy::kEmptyPops; ++i) EXPECT_FALSE(deque.Pop());
+    EXPECT_EQ(deque.capacity(), 1024u);
+    for (int i = 0; i < 1000; ++i) deque.Push(i);
+    for (int i = 0; i < 1000; ++i) ASSERT_EQ(deque.PopFront(), i);
+  }
+}
+
+TEST(WorkStealingDequeMemoryTest, ShrinksWhileItIsInUse) {
+  WorkStealingDeque<int> deque;
+  for (int i = 0; i < 100'000; ++i) deque.Push(i);
+  // A queue of 10 elements, until the indices have gone once around the buffer.
+  int next = 0;
+  for (; next < 99'990; ++next) ASSERT_EQ(deque.PopFront(), next);
+  for (int i = 100'000; i < 300'000; ++i) {
+    deque.Push(i);
+    ASSERT_EQ(deque.PopFront(), next++);
+  }
+  EXPECT_EQ(deque.capacity(), 1024u);
+}
+
+TEST(WorkStealingDequeMemoryTest, ShrinkToFitKeepsTheElements) {
+  WorkStealingDeque<int> deque;
+  for (int i = 0; i < 100'000; ++i) deque.Push(i);
+  for (int i = 99'999; i >= 5'000; --i) ASSERT_EQ(deque.Pop(), i);
+  deque.ShrinkToFit();
+  EXPECT_EQ(deque.capacity(), 16'384u);
+  deque.ShrinkToFit();
+  EXPECT_EQ(deque.capacity(), 16'384u);
+  for (int i = 0; i < 5'000; ++i) ASSERT_EQ(deque.Steal().value(), i);
+}
+
+TEST(WorkStealingDequeMemoryTest, NeverShrinksBelowWhatItWasMadeWith) {
+  WorkStealingDeque<int> deque(4096);
+  for (int i = 0; i < 10'000; ++i) deque.Push(i);
+  while (deque.PopFront()) {
+  }
+  deque.ShrinkToFit();
+  EXPECT_EQ(deque.capacity(), 4096u);
 }
 
 TEST(WorkStealingDequeElementsTest, StructElements) {

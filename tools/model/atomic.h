@@ -62,8 +62,9 @@ constexpr std::memory_order OnFailure(std::memory_order success) {
 template <typename U>
 std::string_view TypeName(const Location& here = Location::current()) {
   const std::string_view name = here.function_name();
-  const auto at = name.find("U = ");
-  return at == std::string_view::npos ? name : name.substr(at);
+  // "... [U = int]" or "... [with U = int; ...]".
+  const auto begin = name.find("U = ");
+  return name.substr(begin, name.find_first_of(";]", begin) - begin);
 }
 
 }  // namespace model_internal
