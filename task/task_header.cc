@@ -1,9 +1,24 @@
 #include "home/task/task_header.h"
 
+#include <cstddef>
 #include <cstdio>
 
 namespace home {
 namespace {
+
+// What a debugger reads without knowing the types; see TaskHeader. Both compilers
+// know offsetof in such a class.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+static_assert(offsetof(TaskHeader, state) == 8);
+static_assert(offsetof(TaskHeader, vtable) == 16);
+static_assert(offsetof(TaskHeader, list_next) == 40);
+static_assert(offsetof(TaskHeader, id) == 64);
+static_assert(offsetof(TaskHeader, location) == 72);
+static_assert(offsetof(TaskHeader, name) == 80);
+static_assert(offsetof(TaskHeader, owner) == 88);
+static_assert(offsetof(TaskHeader, outcome) == 92);
+#pragma GCC diagnostic pop
 
 TaskHeader* Task(void* data) { return static_cast<TaskHeader*>(data); }
 

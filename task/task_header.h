@@ -63,7 +63,8 @@ enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
 // What TaskHeader::owner says of a task that is in no worker's list.
 inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
 
-// `next` of MpscNode is the link of whatever queue the task is in.
+// `next` of MpscNode is the link of whatever queue the task is in. The fields are
+// at fixed offsets, for debuggers and tools: task_header.cc states them.
 class TaskHeader : public MpscNode {
  public:
   TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
