@@ -56,6 +56,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/base/optimization.h"
@@ -63,7 +64,15 @@
 
 namespace home {
 
-template <QueueElement T, typename Policy = QueuePolicy>
+struct BoundedQueuePolicy : QueuePolicy {
+  // Counts laps and cells; unsigned, of at least 32 bits, and may wrap. Its width decides after
+  // how many operations a stalled thread can take one lap for another: 2^64 here.
+  using Stamp = std::uint64_t;
+  // The number of the first lap.
+  static constexpr Stamp kFirstLap = 0;
+};
+
+template <QueueElement T, typename Policy = BoundedQueuePolicy>
 class BoundedQueue {
  public:
   using value_type = T;
@@ -71,11 +80,14 @@ class BoundedQueue {
   // A queue for `capacity` elements. A capacity of zero is a programming error and dies.
   explicit BoundedQueue(std::size_t capacity)
       : capacity_(CheckedCapacity(capacity)),
-        lap_(std::bit_ceil(Stamp{capacity} + 1)),
-        cells_(new Cell[capacity]) {
+        lap_(std::bit_ceil(static_cast<Stamp>(capacity + 1))),
+        cells_(new Cell[capacity]),
+        tail_(Policy::kFirstLap * lap_),
+        head_(Policy::kFirstLap * lap_) {
     for (std::size_t i = 0; i < capacity_; ++i) {
       // relaxed: nobody else knows the queue yet.
-      cells_[i].stamp.store(i, std::memory_order_relaxed);
+      cells_[i].stamp.store(static_cast<Stamp>(Policy::kFirstLap * lap_ + i),
+                            std::memory_order_relaxed);
     }
   }
 
@@ -172,7 +184,9 @@ class BoundedQueue {
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
-  using Stamp = std::uint64_t;
+  using Stamp = typename Policy::Stamp;
+  // Narrower ones would be computed with as int.
+  static_assert(std::is_unsigned_v<Stamp> && sizeof(Stamp) >= sizeof(std::uint32_t));
 
   struct Cell {
     Cell() {}   // NOLINT: the value comes and goes by itself.
@@ -202,8 +216,8 @@ class BoundedQueue {
   const Stamp lap_;  // 2^k
   const std::unique_ptr<Cell[]> cells_;
   // Producers and consumers on a cache line each.
-  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Stamp> tail_{0};
-  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Stamp> head_{0};
+  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Stamp> tail_;
+  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Stamp> head_;
 };
 
 }  // namespace home

@@ -4,64 +4,30 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/yielding_policy.h"
 
 namespace home {
 namespace {
 
-// Gives the processor away every now and then.
-void MaybeYield(unsigned once_in) {
-  thread_local std::minstd_rand random(
-      static_cast<unsigned>(std::hash<std::thread::id>()(std::this_thread::get_id())));
-  if (random() % once_in == 0) std::this_thread::yield();
-}
-
-// Atomics that are sometimes preceded by a yield: so operations stop in the middle of
-// themselves far more often than the scheduler would have it.
-template <typename U>
-class YieldingAtomic {
- public:
-  YieldingAtomic() = default;
-  explicit YieldingAtomic(U value) : value_(value) {}
-
-  U load(std::memory_order order) const {
-    MaybeYield(kOnceIn);
-    return value_.load(order);
-  }
-  void store(U value, std::memory_order order) {
-    MaybeYield(kOnceIn);
-    value_.store(value, order);
-  }
-  bool compare_exchange_weak(U& expected, U desired, std::memory_order success,
-                             std::memory_order failure) {
-    MaybeYield(kOnceIn);
-    return value_.compare_exchange_weak(expected, desired, success, failure);
-  }
-
- private:
-  static constexpr unsigned kOnceIn = 200;
-  std::atomic<U> value_{};
-};
-
-struct YieldingPolicy : QueuePolicy {
-  template <typename U>
-  using Atomic = YieldingAtomic<U>;
+// Starts in the last lap before the stamps wrap.
+struct Policy : queue_testing::Yielding<BoundedQueuePolicy> {
+  using Stamp = std::uint32_t;
+  static constexpr Stamp kFirstLap = ~Stamp{0};
 };
 
 struct Element {
   std::size_t producer;
   int sequence;
 };
-using Queue = BoundedQueue<std::unique_ptr<Element>, YieldingPolicy>;
+using Queue = BoundedQueue<std::unique_ptr<Element>, Policy>;
 
 constexpr int kPerProducer = 10'000;
 

@@ -153,6 +153,26 @@ TEST(BoundedQueueTest, ElementsMustMoveWithoutThrowing) {
   static_assert(QueueElement<std::unique_ptr<int>>);
 }
 
+// Pitfalls 3 and 4: stamps that start in their last lap and go on from zero.
+struct LastLap : BoundedQueuePolicy {
+  using Stamp = std::uint32_t;
+  static constexpr Stamp kFirstLap = ~Stamp{0};
+};
+
+TEST_P(BoundedQueueCapacityTest, StampsWrap) {
+  BoundedQueue<std::size_t, LastLap> queue(GetParam());
+  std::size_t popped = 0;
+  for (std::size_t pushed = 0; pushed < 5 * GetParam();) {
+    while (queue.TryPush(std::size_t{pushed})) ++pushed;
+    ASSERT_EQ(queue.SizeHint(), GetParam());
+    for (std::size_t i = 0; i < (GetParam() + 1) / 2; ++i) ASSERT_EQ(queue.TryPop(), popped++);
+    ASSERT_EQ(queue.SizeHint(), GetParam() - (GetParam() + 1) / 2);
+  }
+  while (queue.TryPop().has_value()) ++popped;
+  EXPECT_EQ(queue.SizeHint(), 0u);
+  EXPECT_TRUE(queue.EmptyHint());
+}
+
 TEST(BoundedQueueDeathTest, ZeroCapacitySaysSo) {
   EXPECT_DEATH(BoundedQueue<int>(0), "the capacity must be at least 1");
 }

@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "home/queue/hazard_pointers.h"
 #include "home/queue/michael_scott_queue.h"
-#include "home/queue/queue_scenario.h"
+#include "home/queue/queue_test_scenario.h"
 #include "home/tools/model/checker.h"
 
 namespace home {

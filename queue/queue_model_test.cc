@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "home/queue/bounded_queue.h"
 #include "home/queue/mpsc_queue.h"
-#include "home/queue/queue_scenario.h"
+#include "home/queue/queue_test_scenario.h"
 #include "home/queue/wait_free_mpsc_queue.h"
 #include "home/tools/model/checker.h"
 
@@ -30,10 +30,16 @@ using std::memory_order_seq_cst;
 
 using Policy = Modelled<QueuePolicy>;
 
+// In the last lap before the stamps wrap.
+struct BoundedPolicy : Modelled<BoundedQueuePolicy> {
+  using Stamp = std::uint32_t;
+  static constexpr Stamp kFirstLap = ~Stamp{0};
+};
+
 // -- BoundedQueue ------------------------------------------------------------------------
 
 template <std::size_t kCapacity>
-struct Bounded : BoundedQueue<queue_testing::Handle, Policy> {
+struct Bounded : BoundedQueue<queue_testing::Handle, BoundedPolicy> {
   Bounded() : BoundedQueue(kCapacity) {}
   // Waits for room.
   void Push(queue_testing::Handle handle) {

@@ -29,7 +29,7 @@ struct Element {
   int sequence;
 };
 
-class BoundedAdapter : public BoundedQueue<std::unique_ptr<Element>, Yielding<QueuePolicy>> {
+class BoundedAdapter : public BoundedQueue<std::unique_ptr<Element>, Yielding<BoundedQueuePolicy>> {
  public:
   BoundedAdapter() : BoundedQueue(64) {}
   void Push(std::unique_ptr<Element> element) {

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "gtest/gtest.h"
-#include "home/queue/queue_scenario.h"
+#include "home/queue/queue_test_scenario.h"
 #include "home/queue/segment_queue.h"
 #include "home/tools/model/checker.h"
 

@@ -6,8 +6,8 @@
 // thread that takes several of one producer must get them in order. Use of freed memory, and
 // leaks, the checker sees by itself.
 
-#ifndef HOME_QUEUE_QUEUE_SCENARIO_H_
-#define HOME_QUEUE_QUEUE_SCENARIO_H_
+#ifndef HOME_QUEUE_QUEUE_TEST_SCENARIO_H_
+#define HOME_QUEUE_QUEUE_TEST_SCENARIO_H_
 
 #include <optional>
 
@@ -91,4 +91,4 @@ struct QueueScenario {
 
 }  // namespace home::queue_testing
 
-#endif  // HOME_QUEUE_QUEUE_SCENARIO_H_
+#endif  // HOME_QUEUE_QUEUE_TEST_SCENARIO_H_
