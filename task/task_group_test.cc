@@ -243,6 +243,7 @@ TEST(TaskGroupStressTest, TheScopeGoesWhileChildrenRun) {
   for (int round = 0; round < 500; ++round) {
     ManualScheduler scheduler;
     std::atomic<int> alive{0};
+    CountingWaker counter;
     std::thread runner;
     std::atomic<bool> running{false};
     {
@@ -259,7 +260,6 @@ TEST(TaskGroupStressTest, TheScopeGoesWhileChildrenRun) {
         }
         co_return;
       });
-      CountingWaker counter;
       bool ended = PollOnce(group, counter).ready();
       runner = std::thread([&] {
         running.store(true);
