@@ -39,7 +39,9 @@
 // unparks (parker.h).
 //
 // Lifetime. A Notify...() does not touch the event count after it has let a waiter go, so a
-// waiter that knows the notification to be the last may destroy the event count.
+// waiter whose Commit() was ended by what it knows to be the last notification may destroy the
+// event count. Nobody else may before all notifiers have returned: who saw the condition true
+// (Cancel(), Await(), AwaitFor()) may have done so before the notifier has looked for waiters.
 //
 // -- State -----------------------------------------------------------------------
 //
@@ -199,7 +201,7 @@ class BasicEventCount {
   }
 
   // Sleeps until `condition` is true. It is called any number of times, by this thread, and
-  // under no lock.
+  // under no lock. If it throws, a notification that was taken for it goes on to the next.
   template <std::predicate Condition>
   void Await(Waiter& waiter, Condition condition) {
     static_cast<void>(AwaitUntil(waiter, parker_internal::kNoDeadline, condition));
@@ -268,32 +270,39 @@ class BasicEventCount {
 
   template <typename Condition>
   bool AwaitUntil(Waiter& waiter, std::int64_t deadline, Condition& condition) {
-    for (;;) {
+    for (bool notified = false;; notified = true) {
       {
         Prepare(waiter);
-        Preparation preparation{*this, waiter};
-        if (condition()) return true;
+        Preparation preparation{*this, waiter, notified};
+        const bool is_true = condition();
+        preparation.SetLooked();
+        if (is_true) return true;
         preparation.Forget();
       }
       if (!CommitUntil(waiter, deadline)) return condition();
     }
   }
 
-  // Cancels when it goes out of scope, also if a condition threw.
+  // Cancels when it goes out of scope. If the condition has thrown, it may not have used what
+  // the thread was notified of: somebody else has to look.
   class Preparation {
    public:
-    Preparation(BasicEventCount& event_count, Waiter& waiter)
-        : event_count_(&event_count), waiter_(waiter) {}
+    Preparation(BasicEventCount& event_count, Waiter& waiter, bool notified)
+        : event_count_(&event_count), waiter_(waiter), owes_look_(notified) {}
     Preparation(const Preparation&) = delete;
     Preparation& operator=(const Preparation&) = delete;
     ~Preparation() {
-      if (event_count_ != nullptr) event_count_->Cancel(waiter_);
+      if (event_count_ == nullptr) return;
+      event_count_->Cancel(waiter_);
+      if (owes_look_) event_count_->NotifyOne();
     }
+    void SetLooked() { owes_look_ = false; }
     void Forget() { event_count_ = nullptr; }
 
    private:
     BasicEventCount* event_count_;
     Waiter& waiter_;
+    bool owes_look_;
   };
 
   // Gives one notification to whoever is there, as seen in `word` or later.

@@ -294,6 +294,22 @@ TEST_F(EventCountTest, ConditionThatThrowsCancels) {
   EXPECT_TRUE(Sleep(second_, [&] { event_count_.NotifyOne(); }));
 }
 
+TEST_F(EventCountTest, AThrowingConditionPassesOnWhatItWasNotifiedOf) {
+  ScriptedPolicy::while_asleep = [this] { event_count_.NotifyOne(); };
+  int looks = 0;
+  EXPECT_THROW(event_count_.Await(first_,
+                                  [&]() -> bool {
+                                    if (++looks == 1) return false;
+                                    // Notified, and with somebody else there.
+                                    event_count_.Prepare(second_);
+                                    throw std::runtime_error("no");
+                                  }),
+               std::runtime_error);
+  const int waits = ScriptedPolicy::waits;
+  EXPECT_TRUE(event_count_.CommitFor(second_, absl::Seconds(1)));
+  EXPECT_EQ(ScriptedPolicy::waits, waits);
+}
+
 TEST_F(EventCountTest, WaitersServeManyEventCounts) {
   ScriptedEventCount other;
   EXPECT_TRUE(Sleep(first_, [&] { event_count_.NotifyOne(); }));
