@@ -117,6 +117,25 @@ TEST(DequePitfallsTest, FreedBuffer) {
   EXPECT_EQ(deque.Pop(), std::nullopt);
 }
 
+// A thief that stands still keeps the buffers of one growth, not of every burst since.
+TEST(DequePitfallsTest, BuffersDoNotPileUpUnderAThiefThatStandsStill) {
+  LargeDeque deque;
+  for (int i = 0; i < 100; ++i) deque.Push(i);
+  Slots::before_load = [&] {
+    for (int burst = 0; burst < 3; ++burst) {
+      while (deque.PopFront()) {
+      }
+      for (int i = 0; i < 1000; ++i) deque.Push(i);
+    }
+    while (deque.PopFront()) {
+    }
+    EXPECT_GE(deque.capacity(), 1000u);
+  };
+  EXPECT_TRUE(deque.Steal().retry());
+  EXPECT_EQ(deque.Pop(), std::nullopt);
+  EXPECT_EQ(deque.capacity(), 2u);
+}
+
 // A thief has found a large buffer and is about to register when it is freed.
 TEST(DequePitfallsTest, BufferFreedBeforeItsReaderRegisters) {
   LargeDeque deque;

@@ -278,8 +278,10 @@ TEST(WorkStealingDequeStressTest, ShrinkUnderSteals) {
                burst % 2 == 0 ? deque.Pop() : deque.PopFront()) {
       ++**element;
     }
-    ASSERT_FALSE(deque.Pop());
-    ASSERT_EQ(deque.capacity(), 4u);
+    // Thieves that are still among the elements of a burst leave soon.
+    do {
+      ASSERT_FALSE(deque.Pop());
+    } while (deque.capacity() != 4);
   }
   done = true;
   for (std::thread& thief : thieves) thief.join();

@@ -84,7 +84,7 @@
 // the owner sees the thief and frees later, or the thief sees the new buffer.
 // The owner shrinks where it is not in a hurry: when it has found the deque empty
 // for the Policy::kEmptyPops-th time, and once in a capacity of pushes, when it has
-// to look at head anyway.
+// to look at head anyway; but not while buffers wait for a thief to leave.
 //
 // ABA. A thief that stalls between its load of claim_ and its CAS is deceived only
 // if the owner and the other thieves bring the whole word back to the same value
@@ -257,7 +257,8 @@ class WorkStealingDeque {
   // Any thread: takes the older half of the elements, rounded up, at most
   // Policy::kMaxBatch, and gives them to `sink(T)`, oldest first. Returns how many; 0 if
   // the deque is empty or another claim came first. For an owner whose deque may not get
-  // longer, and for thieves without a deque.
+  // longer, and for thieves without a deque. The sink must not throw: the deque has given
+  // all of them up by then.
   template <typename Sink>
   std::size_t SpillHalf(Sink&& sink) {
     std::array<T, Policy::kMaxBatch> batch;
@@ -327,13 +328,17 @@ class WorkStealingDeque {
   // A ring of slots behind its header, in one block. A slot is named by the index
   // of its element, whatever the capacity.
   struct Buffer {
-    static Buffer* New(std::size_t capacity) {
+    // Null only if `when_possible` and there is no memory.
+    static Buffer* New(std::size_t capacity, bool when_possible = false) {
       if (ABSL_PREDICT_FALSE(capacity > kMaxCapacity)) {
         std::fprintf(stderr, "WorkStealingDeque: cannot grow to %zu elements, the limit is %zu\n",
                      capacity, kMaxCapacity);
         std::abort();
       }
-      void* const block = ::operator new(sizeof(Buffer) + capacity * sizeof(Slot));
+      const std::size_t bytes = sizeof(Buffer) + capacity * sizeof(Slot);
+      void* const block =
+          when_possible ? ::operator new(bytes, std::nothrow) : ::operator new(bytes);
+      if (block == nullptr) return nullptr;
       Buffer* const buffer = ::new (block) Buffer{capacity - 1, nullptr};
       std::uninitialized_value_construct_n(buffer->slots(), capacity);
       return buffer;
@@ -407,26 +412,29 @@ class WorkStealingDeque {
   }
 
   ABSL_ATTRIBUTE_NOINLINE void TrimLarge(Index bottom) {
-    if (++empty_pops_ >= Policy::kEmptyPops) {
-      Shrink(bottom, 0);
-    } else {
+    if (empty_pops_ < Policy::kEmptyPops && ++empty_pops_ < Policy::kEmptyPops) {
       FreeRetired();
+    } else {
+      Shrink(bottom, 0);
     }
   }
 
   // Owner: goes over to a buffer with room for twice `needed`, which is at least the size,
   // if that is a smaller one.
   ABSL_ATTRIBUTE_NOINLINE void Shrink(Index bottom, std::size_t needed) {
+    FreeRetired();
     std::size_t smaller = base_;
     while (smaller < 2 * needed) smaller *= 2;
-    if (smaller >= capacity()) {
-      FreeRetired();
-      return;
-    }
+    // Not while a thief keeps the buffers of former times: what waits to be freed is thus
+    // less than the current one, however long the thief stands still.
+    if (smaller >= capacity() || retired_ != nullptr) return;
     // acquire: as in ReserveSlowly(), for the buffer that is written next.
     const Index head = Head(claim_.load(std::memory_order_acquire));
     const bool has_base = kept_ != nullptr && kept_->capacity() == base_;
-    Replace(smaller == base_ && has_base ? kept_ : Buffer::New(smaller), head, bottom);
+    // To give memory back must not fail for want of memory.
+    Buffer* const buffer =
+        smaller == base_ && has_base ? kept_ : Buffer::New(smaller, /*when_possible=*/true);
+    if (buffer != nullptr) Replace(buffer, head, bottom);
   }
 
   // Owner: goes over to `buffer`, with the elements from `head` on.
