@@ -25,22 +25,27 @@ struct QueuePolicy {
   using Plain = U;
 
   // Waits a moment for another thread that is in the middle of an operation; `attempt`
-  // counts from 0 within one wait. That thread needs some nanoseconds if it runs; if it
-  // does not, it needs our processor.
+  // counts from 0 within one wait. That thread needs some nanoseconds if it runs, but who
+  // looks again at once takes its cache line away and then follows it from cell to cell, a
+  // transfer each; who comes a microsecond later finds a run of cells done. If the thread
+  // does not run, it needs our processor.
   static void Relax(int attempt) {
-    if (attempt >= kSpinsBeforeYield) std::this_thread::yield();
+    if (attempt >= kWaitsBeforeYield) return std::this_thread::yield();
+    Pause(kBackOffPauses << attempt);
   }
 
   // Waits for about a microsecond, because another thread has just won a race for the same
   // cache line, and both are faster if they do not share it now.
-  static void BackOff() {
-    for (int i = 0; i < kBackOffPauses; ++i) queue_internal::CpuRelax();
-  }
+  static void BackOff() { Pause(kBackOffPauses); }
 
  private:
+  static void Pause(int times) {
+    for (int i = 0; i < times; ++i) queue_internal::CpuRelax();
+  }
+
   // A pause takes some 15 to 50 ns on the processors of these years.
   static constexpr int kBackOffPauses = 64;
-  static constexpr int kSpinsBeforeYield = 32;
+  static constexpr int kWaitsBeforeYield = 3;
 };
 
 // What the queues that own their elements can hold: between claiming a cell and handing it

@@ -201,11 +201,12 @@ class SegmentQueue {
   // About how many elements are inside. Elements on their way in count already, those on
   // their way out no more.
   [[nodiscard]] std::size_t SizeHint() const {
-    // acquire: keeps the second load behind the first, so that I1 holds for what is seen.
-    // Otherwise a hint, ordered with nothing.
+    // acquire: keeps the second load behind the first. A push that happened before this call
+    // is seen, otherwise it is a hint. A pop that trusted known_tail_ may be seen before its
+    // push.
     const Ticket head = head_.load(std::memory_order_acquire);
-    return static_cast<std::size_t>(
-        static_cast<Ticket>(tail_.load(std::memory_order_relaxed) - head));
+    const SignedTicket size = Distance(tail_.load(std::memory_order_relaxed), head);
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
   }
 
   // Whether the queue seems empty.
