@@ -6,40 +6,70 @@
 
 #include "home/integration/benchmarks/containers/queue_workloads.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/michael_scott_queue.h"
 #include "home/queue/mpsc_queue.h"
+#include "home/queue/segment_queue.h"
+#include "home/queue/wait_free_mpsc_queue.h"
 
 namespace home::containers {
 namespace {
+
+bool Take(std::optional<Element> taken, Element* element) {
+  if (taken) *element = *taken;
+  return taken.has_value();
+}
 
 class HomeBounded {
  public:
   explicit HomeBounded(std::size_t capacity) : queue_(capacity) {}
   bool Push(Element element) { return queue_.TryPush(std::move(element)); }
-  bool Pop(Element* element) {
-    const std::optional<Element> taken = queue_.TryPop();
-    if (taken) *element = *taken;
-    return taken.has_value();
-  }
+  bool Pop(Element* element) { return Take(queue_.TryPop(), element); }
 
  private:
   BoundedQueue<Element> queue_;
 };
 
-struct MpscElement : MpscNode {
-  Element element = 0;
+template <typename Queue>
+class HomeUnbounded {
+ public:
+  explicit HomeUnbounded(std::size_t) {}
+  bool Push(Element element) {
+    queue_.Push(element);
+    return true;
+  }
+  bool Pop(Element* element) { return Take(queue_.TryPop(), element); }
+
+ private:
+  Queue queue_;
 };
 
-class HomeMpsc {
+template <template <typename> class Queue, typename Link>
+class HomeIntrusive {
  public:
-  using Node = MpscElement;
+  struct Node : Link {
+    Element element = 0;
+  };
   void Push(Node* node) { queue_.Push(node); }
   Node* Pop() { return queue_.Pop(); }
 
  private:
-  MpscQueue<Node> queue_;
+  Queue<Node> queue_;
 };
 
-const bool kAdded = AddBounded<HomeBounded>("home") && AddIntrusiveMpsc<HomeMpsc>("home");
+template <typename Node>
+using Mpsc = MpscQueue<Node>;
+template <typename Node>
+using WaitFreeMpsc = WaitFreeMpscQueue<Node>;
+
+using Segment = HomeUnbounded<SegmentQueue<Element>>;
+using MichaelScott = HomeUnbounded<MichaelScottQueue<Element>>;
+
+const bool kAdded =
+    AddBounded<HomeBounded>("home") && AddUnbounded<Segment>("home") &&
+    AddUnbounded<MichaelScott>("home_michael_scott") &&
+    AddIntrusiveMpsc<HomeIntrusive<Mpsc, MpscNode>>("home") &&
+    AddIntrusiveMpsc<HomeIntrusive<WaitFreeMpsc, WaitFreeMpscNode>>("home_wait_free") &&
+    AddMpsc<Segment>("home_segment");
 
 }  // namespace
 }  // namespace home::containers
