@@ -122,13 +122,12 @@ void Scheduler::Submit(TaskHeader* task) noexcept {
 }
 
 void Scheduler::Inject(TaskHeader* task) noexcept {
-  // relaxed: ordered before the drain's look by the injector's lock, which the
-  // push takes and the drain's close takes after it.
-  injecting_.fetch_add(1, std::memory_order_relaxed);
-  const bool pushed = injector_.Push(task);
-  if (pushed) NotifyOne();
-  // release: our uses of the scheduler come before its end. pairs with: Drain().
-  injecting_.fetch_sub(1, std::memory_order_release);
+  bool pushed = false;
+  {
+    Injector::Visit visit(injector_);
+    pushed = visit.Push(task);
+    if (pushed) NotifyOne();
+  }
   if (pushed) return;
   // Closed: only a task that was just made can come here, see Shutdown above.
   outside_completed_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure
@@ -337,7 +336,7 @@ void Scheduler::Drain() {
       ++cancelled;
       CancelQueued(task, owner);
     };
-    injector_.PopBatch(injector_.size(), cancel);
+    injector_.PopBatch(SIZE_MAX, /*sharers=*/1, cancel);
     bool lists_empty = true;
     for (const auto& worker : workers_) {
       while (TaskHeader* task = worker->TakeQueued()) cancel(task);
@@ -358,8 +357,7 @@ void Scheduler::Drain() {
     // A wake is under way on another thread.
     if (cancelled == 0) std::this_thread::yield();
   }
-  // acquire: pairs with Inject().
-  while (injecting_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  injector_.AwaitVisitors();
   timers_.Close();
 }
 

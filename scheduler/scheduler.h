@@ -238,8 +238,6 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Who is better not chosen to be woken for a task.
   std::atomic<std::size_t> blocked_driver_{Idle::kNobody};
 
-  // Threads outside of the workers that are inside Inject().
-  std::atomic<std::uint64_t> injecting_{0};
   // Spawns and cancellations outside of the workers.
   std::atomic<std::uint64_t> outside_spawned_{0};
   std::atomic<std::uint64_t> outside_completed_{0};

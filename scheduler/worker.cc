@@ -126,11 +126,9 @@ TaskHeader* Worker::NextTask() {
 
 TaskHeader* Worker::TakeInjected() {
   Injector& injector = scheduler_->injector();
-  const std::size_t size = injector.size();
-  if (size == 0) return nullptr;
+  if (injector.empty()) return nullptr;
   TaskHeader* first = nullptr;
-  const std::size_t share = size / scheduler_->workers() + 1;
-  injector.PopBatch(std::min(share, kMaxInjectedBatch), [&](TaskHeader* task) {
+  injector.PopBatch(kMaxInjectedBatch, scheduler_->workers(), [&](TaskHeader* task) {
     if (first == nullptr) {
       first = task;
     } else {
