@@ -280,7 +280,7 @@ bool RequestParser::FramingIsClean(absl::string_view bytes) {
 const char* RequestParser::CheckHead(absl::string_view head, StatusCode& status) {
   for (absl::string_view rest = head; !rest.empty();) {
     const std::size_t feed = rest.find('\n');
-    if (feed == 0 || rest[feed - 1] != '\r' || rest.find('\r') != feed - 1) {
+    if (feed == 0 || feed == rest.npos || rest[feed - 1] != '\r' || rest.find('\r') != feed - 1) {
       return "a line does not end with CR LF";
     }
     rest.remove_prefix(feed + 1);
