@@ -336,14 +336,22 @@ void Scheduler::Drain() {
       ++cancelled;
       CancelQueued(task, owner);
     };
-    injector_.PopBatch(SIZE_MAX, /*sharers=*/1, cancel);
-    bool lists_empty = true;
+    // What is queued goes first, here and below: it is in the lists, too, and would only be
+    // passed over there, again and again.
+    const auto cancel_injected = [this, &cancel] {
+      injector_.PopBatch(SIZE_MAX, /*sharers=*/1, cancel);
+    };
+    cancel_injected();
     for (const auto& worker : workers_) {
       while (TaskHeader* task = worker->TakeQueued()) cancel(task);
       worker->DrainReleases();
+    }
+    bool lists_empty = true;
+    for (const auto& worker : workers_) {
       for (TaskHeader* task = worker->bound(); task != nullptr;) {
         if (ShutdownTask(task, owner)) {
           ++cancelled;
+          cancel_injected();
           // The cancellation may have changed the list anywhere.
           task = worker->bound();
         } else {
