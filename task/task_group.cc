@@ -90,7 +90,7 @@ Waker TaskGroup::Remove(GroupNode& node, absl::Status error, std::exception_ptr 
   const std::lock_guard lock(mutex_);
   Unlink(node);
   const bool had_failed = failed_;
-  if (!error.ok() || exception != nullptr) FailLocked(std::move(error), std::move(exception));
+  if (!error.ok() || exception != nullptr) FailLocked(error, exception);
   return size_ == 0 || failed_ != had_failed ? std::move(waker_) : Waker();
 }
 
@@ -98,13 +98,13 @@ void TaskGroup::Fail(absl::Status error, std::exception_ptr exception) {
   Waker waker;
   {
     const std::lock_guard lock(mutex_);
-    FailLocked(std::move(error), std::move(exception));
+    FailLocked(error, exception);
     waker = std::move(waker_);
   }
   std::move(waker).Wake();
 }
 
-void TaskGroup::FailLocked(absl::Status error, std::exception_ptr exception) {
+void TaskGroup::FailLocked(absl::Status& error, std::exception_ptr& exception) {
   if (failed_) return;
   failed_ = true;
   error_ = std::move(error);
@@ -114,6 +114,11 @@ void TaskGroup::FailLocked(absl::Status error, std::exception_ptr exception) {
 bool TaskGroup::failed() const {
   const std::lock_guard lock(mutex_);
   return failed_;
+}
+
+void TaskGroup::Close() {
+  const std::lock_guard lock(mutex_);
+  failed_ = true;
 }
 
 TaskGroup::Watched TaskGroup::Watch(Context& cx) {
@@ -188,6 +193,9 @@ void TaskGroup::EndAll() {
                                                               std::memory_order_relaxed));
       const std::uintptr_t until = seen == GroupNode::kEnding ? seen : seen | GroupNode::kAwaited;
       lock.unlock();
+      // So that its next turn is its last: a child that wakes itself would be polled again
+      // before this thread is awake.
+      AbortTask(task);
       if (waits) node->claim.wait(until, std::memory_order_relaxed);
     }
     ReleaseTask(task);

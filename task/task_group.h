@@ -208,8 +208,12 @@ class TaskGroup {
                              std::exception_ptr exception);
   // The body's failure.
   void Fail(absl::Status error, std::exception_ptr exception);
-  void FailLocked(absl::Status error, std::exception_ptr exception);
+  // Takes both if it is the first failure. Else they die with the caller, outside of the
+  // lock: an exception's destructor is the user's code.
+  void FailLocked(absl::Status& error, std::exception_ptr& exception);
   [[nodiscard]] bool failed() const;
+  // Takes no more children.
+  void Close();
   // kEmpty: there are no children. kFailed: there are, and AbortAll() is due.
   // kWaiting: `cx` is woken when one of the two is so.
   [[nodiscard]] Watched Watch(Context& cx);
@@ -273,6 +277,9 @@ class [[nodiscard]] TaskGroupFuture {
     }
     if (!result_) return kPending;
     ended_ = true;
+    // What the body's destructor spawns comes too late.
+    group_.Close();
+    inner_.reset();
     return *std::move(result_);
   }
 

@@ -238,6 +238,52 @@ TEST(TaskGroupStressTest, DroppingItWaitsForAPollUnderWay) {
   }
 }
 
+// A child that wakes itself in each poll would be polled for ever, and the scope would wait
+// for the end of one poll after the other.
+TEST(TaskGroupStressTest, DroppingItEndsAChildThatNeverStopsWakingItself) {
+  ManualScheduler scheduler;
+  std::atomic<int> polls{0};
+  std::thread runner;
+  {
+    const TaskSchedulerScope scope(&scheduler);
+    auto group = WithTaskGroup([&](TaskGroup& of) -> Async<> {
+      of.Spawn(PollFn([&](Context& cx) -> Poll<void> {
+        polls.fetch_add(1);
+        std::this_thread::yield();
+        cx.waker().WakeByRef();
+        return kPending;
+      }));
+      co_return;
+    });
+    EXPECT_TRUE(PollOnce(group).pending());
+    runner = std::thread([&] { scheduler.RunUntilIdle(); });
+    while (polls.load() < 10) std::this_thread::yield();
+  }
+  runner.join();
+}
+
+// The second failure's exception is nobody's, and its destructor the user's code.
+TEST_F(TaskGroupTest, AnExceptionThatUsesTheGroupMayDieUnseen) {
+  struct Curious {
+    explicit Curious(TaskGroup* group) : of(group) {}
+    Curious(const Curious& other) = default;
+    ~Curious() { static_cast<void>(of->size()); }
+    TaskGroup* of;
+  };
+  auto group = WithTaskGroup([](TaskGroup& of) -> Async<> {
+    for (int i = 0; i < 2; ++i) {
+      of.Spawn([&of]() -> Async<> {
+        throw Curious(&of);
+        co_return;
+      });
+    }
+    co_return;
+  });
+  EXPECT_TRUE(PollOnce(group).pending());
+  scheduler_.RunUntilIdle();
+  EXPECT_THROW(static_cast<void>(PollOnce(group)), Curious);
+}
+
 // Children end, fail, and are woken and aborted while the scope goes.
 TEST(TaskGroupStressTest, TheScopeGoesWhileChildrenRun) {
   for (int round = 0; round < 500; ++round) {
