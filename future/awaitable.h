@@ -201,8 +201,10 @@ class BridgeStateOf final : public BridgeState {
         co_await std::forward<A>(self.awaitable_);
         result.Emplace();
       } else {
-        decltype(auto) value = co_await std::forward<A>(self.awaitable_);
-        result.Emplace(std::forward<Resumed>(value));
+        // Taken out in this very expression: an awaiter that `operator co_await` made dies
+        // at its end, with what it gave a reference to.
+        Output value = co_await std::forward<A>(self.awaitable_);
+        result.Emplace(std::forward<Output>(value));
       }
     }
     HOME_FUTURE_CATCH_ALL { result.SetException(std::current_exception()); }

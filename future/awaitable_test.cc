@@ -67,6 +67,27 @@ TEST(AwaitableTest, AResumptionWakesTheTaskWhichTakesTheValue) {
   EXPECT_EQ(counter.alive(), 0);
 }
 
+// An awaiter that is made for the await, and gives a reference into itself.
+class Lends {
+ public:
+  class Awaiter {
+   public:
+    Awaiter() : text_("longer than what fits into the string itself") {}
+    bool await_ready() const { return false; }
+    bool await_suspend(std::coroutine_handle<>) { return false; }
+    std::string&& await_resume() { return std::move(text_); }
+
+   private:
+    std::string text_;
+  };
+  Awaiter operator co_await() const { return Awaiter(); }
+};
+
+TEST(AwaitableTest, WhatAnAwaiterLendsIsTakenBeforeItDies) {
+  auto future = FromAwaitable(Lends());
+  EXPECT_EQ(*PollOnce(future), "longer than what fits into the string itself");
+}
+
 // await_suspend returns bool: false means "go on at once".
 class BoolSuspend {
  public:

@@ -43,6 +43,8 @@ RetryPolicy& RetryPolicy::set_retryable(bool (*retryable)(const absl::Status&)) 
 }
 
 absl::Duration RetryPolicy::Backoff(int attempt) const {
+  // Also because nothing times infinity would be infinite below.
+  if (initial_backoff_ <= absl::ZeroDuration()) return absl::ZeroDuration();
   // The power may overflow to infinity, and so may the product: both mean "the
   // longest there is".
   const absl::Duration grown = initial_backoff_ * std::pow(multiplier_, attempt - 1);

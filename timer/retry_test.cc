@@ -153,6 +153,9 @@ TEST(RetryPolicyTest, BackoffGrowsUpToItsLimit) {
   RetryPolicy negative = policy;
   negative.set_initial_backoff(-absl::Seconds(1));
   EXPECT_EQ(negative.Backoff(1), absl::ZeroDuration());
+  RetryPolicy none = RetryPolicy().set_initial_backoff(absl::ZeroDuration()).set_jitter(0);
+  EXPECT_EQ(none.Backoff(1), absl::ZeroDuration());
+  EXPECT_EQ(none.Backoff(1'000'000), absl::ZeroDuration());
 }
 
 TEST(RetryPolicyTest, JitterTakesOffUpToItsShareAndRepeatsUnderAScope) {
