@@ -412,7 +412,8 @@ class WorkStealingDeque {
   }
 
   ABSL_ATTRIBUTE_NOINLINE void TrimLarge(Index bottom) {
-    if (empty_pops_ < Policy::kEmptyPops && ++empty_pops_ < Policy::kEmptyPops) {
+    if (empty_pops_ < Policy::kEmptyPops) ++empty_pops_;
+    if (empty_pops_ < Policy::kEmptyPops) {
       FreeRetired();
     } else {
       Shrink(bottom, 0);

@@ -108,7 +108,7 @@ class [[nodiscard]] RaceFuture {
     if constexpr (std::is_void_v<Output>) {
       return kReady;
     } else {
-      return std::visit([](auto&& value) -> Output { return std::move(value); },
+      return std::visit([](auto&& value) -> Output { return std::forward<decltype(value)>(value); },
                         std::move(winner).value());
     }
   }

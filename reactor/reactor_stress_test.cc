@@ -80,13 +80,18 @@ TEST(ReactorStressTest, DeregistrationDuringEvents) {
         const UniqueFd fd = MakeEventFd();
         Registration registration = reactor->Register(fd.get(), Interest::Read()).value();
         ReadyWait wait(registration, Direction::kRead);
-        const int wakes = counter.wakes();
+        int wakes = counter.wakes();
         EXPECT_TRUE(PollOnce(wait, counter).pending());
         Ring(fd);
         // Some leave at once, while the event is on its way.
         if ((i + t) % 3 == 0) continue;
-        while (counter.wakes() == wakes) std::this_thread::yield();
-        EXPECT_TRUE(PollOnce(wait, counter).ready());
+        for (;;) {
+          while (counter.wakes() == wakes) std::this_thread::yield();
+          // Not always ready: the wake may come from a wait of earlier that left at
+          // once, whose waker the dispatcher had already taken.
+          wakes = counter.wakes();
+          if (PollOnce(wait, counter).ready()) break;
+        }
       }
       // A dispatcher may still hold the last waker of one that left at once.
       while (counter.alive() != 0) std::this_thread::yield();
