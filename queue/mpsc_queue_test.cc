@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "home/queue/wait_free_mpsc_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/queue/yielding_policy.h"
 
 namespace home {
@@ -24,30 +24,30 @@ struct ItemOf : Link {
 };
 
 struct LockFree {
-  using Link = MpscNode;
+  using Link = LockFreeMpscNode;
   template <typename T>
-  using Queue = MpscQueue<T>;
+  using Queue = LockFreeMpscQueue<T>;
   static Link* Next(const Link* link) { return link->next; }
 };
 struct WaitFree {
-  using Link = WaitFreeMpscNode;
+  using Link = MpscNode;
   template <typename T>
-  using Queue = WaitFreeMpscQueue<T>;
+  using Queue = MpscQueue<T>;
   static Link* Next(const Link* link) { return link->Next(); }
 };
 // The same with interruptions.
 struct InterruptedLockFree {
   using Policy = queue_testing::Yielding<QueuePolicy>;
-  using Link = BasicMpscNode<Policy>;
+  using Link = BasicLockFreeMpscNode<Policy>;
   template <typename T>
-  using Queue = MpscQueue<T, Policy>;
+  using Queue = LockFreeMpscQueue<T, Policy>;
   static Link* Next(const Link* link) { return link->next; }
 };
 struct InterruptedWaitFree {
   using Policy = queue_testing::Yielding<QueuePolicy>;
-  using Link = BasicWaitFreeMpscNode<Policy>;
+  using Link = BasicMpscNode<Policy>;
   template <typename T>
-  using Queue = WaitFreeMpscQueue<T, Policy>;
+  using Queue = MpscQueue<T, Policy>;
   static Link* Next(const Link* link) { return link->Next(); }
 };
 
@@ -154,6 +154,21 @@ TYPED_TEST(MpscQueueTest, PopAll) {
   for (Item& item : items) queue.Push(&item);
   EXPECT_EQ(queue.Pop(), &items[0]);
   expect_all(1);
+}
+
+TYPED_TEST(MpscQueueTest, SizeHint) {
+  using Item = ItemOf<typename TypeParam::Link>;
+  typename TypeParam::template Queue<Item> queue;
+  EXPECT_EQ(queue.SizeHint(), 0U);
+  std::vector<Item> items(5);
+  for (std::size_t i = 0; i < 3; ++i) queue.Push(&items[i]);
+  EXPECT_EQ(queue.SizeHint(), 3U);
+  EXPECT_EQ(queue.Pop(), &items[0]);
+  EXPECT_EQ(queue.SizeHint(), 2U);  // Both collected,
+  for (std::size_t i = 3; i < 5; ++i) queue.Push(&items[i]);
+  EXPECT_EQ(queue.SizeHint(), 4U);  // and now some not yet.
+  EXPECT_EQ(queue.PopAll(), &items[1]);
+  EXPECT_EQ(queue.SizeHint(), 0U);
 }
 
 TYPED_TEST(MpscQueueTest, DestroyedWithElementsInsideForgetsThem) {

@@ -12,10 +12,10 @@
 
 #include "benchmark/benchmark.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/queue/michael_scott_queue.h"
 #include "home/queue/mpsc_queue.h"
 #include "home/queue/segment_queue.h"
-#include "home/queue/wait_free_mpsc_queue.h"
 
 namespace home {
 namespace {
@@ -148,12 +148,12 @@ BENCHMARK(BM_ProducersConsumers<MichaelScott>)
 BENCHMARK(BM_ProducersConsumers<MutexQueue>)->Args({1, 1})->Args({2, 2})->UseRealTime();
 
 struct LockFree {
-  struct Node : MpscNode {};
-  using Queue = MpscQueue<Node>;
+  struct Node : LockFreeMpscNode {};
+  using Queue = LockFreeMpscQueue<Node>;
 };
 struct WaitFree {
-  struct Node : WaitFreeMpscNode {};
-  using Queue = WaitFreeMpscQueue<Node>;
+  struct Node : MpscNode {};
+  using Queue = MpscQueue<Node>;
 };
 
 template <typename Kind>

@@ -29,7 +29,7 @@ void CancelClosure(TaskHeader* task) {
   RunClosure(task);
 }
 
-void CancelAll(MpscNode* closures) {
+void CancelAll(LockFreeMpscNode* closures) {
   while (closures != nullptr) {
     CancelClosure(static_cast<TaskHeader*>(std::exchange(closures, closures->next)));
   }
@@ -65,7 +65,7 @@ void BlockingPool::Schedule(TaskHeader* task) noexcept {
   if (StartThread()) return;
   // No thread could be had. The closure waits for one that there is already; if
   // there is none, nobody would ever take it.
-  MpscNode* stranded = nullptr;
+  LockFreeMpscNode* stranded = nullptr;
   {
     const std::lock_guard lock(mutex_);
     --threads_;
@@ -127,14 +127,14 @@ void BlockingPool::RunThread() {
   ended_.notify_all();
 }
 
-MpscNode* BlockingPool::TakeAll() {
+LockFreeMpscNode* BlockingPool::TakeAll() {
   tail_ = nullptr;
   queued_ = 0;
   return std::exchange(head_, nullptr);
 }
 
 void BlockingPool::Close() {
-  MpscNode* queued = nullptr;
+  LockFreeMpscNode* queued = nullptr;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;

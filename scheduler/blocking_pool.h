@@ -82,13 +82,13 @@ class BlockingPool final : public TaskScheduler {
   void RunThread();
   bool StartThread();
   // The closures that wait, unlinked. Under the mutex.
-  MpscNode* TakeAll();
+  LockFreeMpscNode* TakeAll();
 
   const BlockingPoolOptions options_;
   mutable std::mutex mutex_;
   // All under the mutex.
-  MpscNode* head_ = nullptr;
-  MpscNode* tail_ = nullptr;
+  LockFreeMpscNode* head_ = nullptr;
+  LockFreeMpscNode* tail_ = nullptr;
   std::size_t queued_ = 0;
   // Threads that will look at the queue once more before they end.
   std::size_t threads_ = 0;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
-#include "home/queue/mpsc_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/queue/segment_queue.h"
 #include "home/task/task_header.h"
 #include "home/task/task_id.h"
@@ -36,7 +36,7 @@ class Locked {
   }
   template <typename Take>
   void PopBatch(std::size_t limit, Take take) {
-    MpscNode* chain = nullptr;
+    LockFreeMpscNode* chain = nullptr;
     std::size_t count = 0;
     {
       const std::lock_guard lock(mutex_);
@@ -45,7 +45,7 @@ class Locked {
       if (head_ == nullptr) tail_ = nullptr;
     }
     for (; count > 0; --count) {
-      MpscNode* node = chain;
+      LockFreeMpscNode* node = chain;
       chain = chain->next;
       take(static_cast<TaskHeader*>(node));
     }
@@ -53,8 +53,8 @@ class Locked {
 
  private:
   std::mutex mutex_;
-  MpscNode* head_ = nullptr;
-  MpscNode* tail_ = nullptr;
+  LockFreeMpscNode* head_ = nullptr;
+  LockFreeMpscNode* tail_ = nullptr;
 };
 
 // A push that never waits; consumers share a lock.
@@ -63,7 +63,7 @@ class Stacked {
   void Push(TaskHeader* task) { pushed_.Push(task); }
   template <typename Take>
   void PopBatch(std::size_t limit, Take take) {
-    MpscNode* chain = nullptr;
+    LockFreeMpscNode* chain = nullptr;
     std::size_t count = 0;
     {
       const std::lock_guard lock(mutex_);
@@ -76,7 +76,7 @@ class Stacked {
       }
     }
     for (; count > 0; --count) {
-      MpscNode* node = chain;
+      LockFreeMpscNode* node = chain;
       chain = chain->next;
       take(static_cast<TaskHeader*>(node));
     }
@@ -84,7 +84,7 @@ class Stacked {
 
  private:
   std::mutex mutex_;
-  MpscQueue<TaskHeader> pushed_;
+  LockFreeMpscQueue<TaskHeader> pushed_;
 };
 
 // What the Injector is made of.

@@ -17,7 +17,7 @@
 #include "home/future/context.h"
 #include "home/future/wake_list.h"
 #include "home/parker/parker.h"
-#include "home/queue/mpsc_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/scheduler/metrics.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
@@ -129,7 +129,7 @@ class Worker {
   // What other threads write.
   alignas(ABSL_CACHELINE_SIZE) std::atomic<TaskHeader*> lifo_{nullptr};
   WorkStealingDeque<TaskHeader*> deque_;
-  MpscQueue<TaskHeader> releases_;
+  LockFreeMpscQueue<TaskHeader> releases_;
   alignas(ABSL_CACHELINE_SIZE) std::atomic<Sleep> sleep_{Sleep::kAwake};
   std::atomic<std::uint64_t> unparked_{0};
   Parker parker_;

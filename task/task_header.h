@@ -16,7 +16,7 @@
 
 #include "home/future/context.h"
 #include "home/future/waker.h"
-#include "home/queue/mpsc_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/task/task_id.h"
 #include "home/task/task_label.h"
 #include "home/task/task_state.h"
@@ -63,9 +63,9 @@ enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
 // What TaskHeader::owner says of a task that is in no worker's list.
 inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
 
-// `next` of MpscNode is the link of whatever queue the task is in. The fields are
+// `next` of LockFreeMpscNode is the link of whatever queue the task is in. The fields are
 // at fixed offsets, for debuggers and tools: task_header.cc states them.
-class TaskHeader : public MpscNode {
+class TaskHeader : public LockFreeMpscNode {
  public:
   TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
              const TaskLabel& label) noexcept

@@ -6,10 +6,10 @@
 
 #include "home/integration/benchmarks/containers/queue_workloads.h"
 #include "home/queue/bounded_queue.h"
+#include "home/queue/lock_free_mpsc_queue.h"
 #include "home/queue/michael_scott_queue.h"
 #include "home/queue/mpsc_queue.h"
 #include "home/queue/segment_queue.h"
-#include "home/queue/wait_free_mpsc_queue.h"
 
 namespace home::containers {
 namespace {
@@ -59,7 +59,7 @@ class HomeIntrusive {
 template <typename Node>
 using Mpsc = MpscQueue<Node>;
 template <typename Node>
-using WaitFreeMpsc = WaitFreeMpscQueue<Node>;
+using LockFreeMpsc = LockFreeMpscQueue<Node>;
 
 using Segment = HomeUnbounded<SegmentQueue<Element>>;
 using MichaelScott = HomeUnbounded<MichaelScottQueue<Element>>;
@@ -68,7 +68,7 @@ const bool kAdded =
     AddBounded<HomeBounded>("home") && AddUnbounded<Segment>("home") &&
     AddUnbounded<MichaelScott>("home_michael_scott") &&
     AddIntrusiveMpsc<HomeIntrusive<Mpsc, MpscNode>>("home") &&
-    AddIntrusiveMpsc<HomeIntrusive<WaitFreeMpsc, WaitFreeMpscNode>>("home_wait_free") &&
+    AddIntrusiveMpsc<HomeIntrusive<LockFreeMpsc, LockFreeMpscNode>>("home_lock_free") &&
     AddMpsc<Segment>("home_segment");
 
 }  // namespace
