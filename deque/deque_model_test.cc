@@ -107,6 +107,17 @@ struct DequeScenario {
 struct PushAgainstSteal : DequeScenario<2, 2> {
   void Thread(int index) { index == 0 ? Push() : static_cast<void>(Steal()); }
 };
+// A pop of an empty deque, a fresh one, leaves no trace that a thief could take for elements.
+struct PopOfEmptyAgainstSteal : DequeScenario<2, 2> {
+  void Thread(int index) {
+    if (index == 1) {
+      if (Steal()) Expect(deque.SizeHint() == 0, "the only one");
+      return;
+    }
+    Expect(!Pop() && !PopFront(), "nothing there yet");
+    Push();
+  }
+};
 struct LastElementByPop : DequeScenario<2, 2> {
   void Before() { Push(); }
   void Thread(int index) { index == 0 ? Pop() : Steal(); }
@@ -196,6 +207,7 @@ struct ReuseOfBuffer : DequeScenario<1, 1> {
 };
 
 TEST(DequeModelTest, PushAgainstSteal) { CheckExhaustively<PushAgainstSteal>(); }
+TEST(DequeModelTest, PopOfEmptyAgainstSteal) { CheckExhaustively<PopOfEmptyAgainstSteal>(); }
 TEST(DequeModelTest, LastElementByPop) { CheckExhaustively<LastElementByPop>(); }
 TEST(DequeModelTest, LastElementByPopFront) { CheckExhaustively<LastElementByPopFront>(); }
 TEST(DequeModelTest, PushPopAgainstSteal) { CheckExhaustively<PushPopAgainstSteal>(); }

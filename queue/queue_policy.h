@@ -49,7 +49,9 @@ struct QueuePolicy {
 };
 
 // What the queues that own their elements can hold: between claiming a cell and handing it
-// over there is no way back, so nothing may throw there.
+// over there is no way back, so nothing may throw there. Nor may T's move constructor, or the
+// destructor of what was moved from, use the queue that is just moving it: it could wait for the
+// cell that it is in. Values themselves may, when they die.
 template <typename T>
 concept QueueElement = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
 

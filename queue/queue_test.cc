@@ -188,6 +188,30 @@ TYPED_TEST(QueueTest, AgreesWithAModel) {
   }
 }
 
+// The library is in no critical section when a value dies: neither that of a pop, nor that
+// which a push was given.
+TYPED_TEST(QueueTest, ElementsMayUseTheQueueWhenTheyDie) {
+  struct Heir;
+  using Queue = typename TestFixture::template Queue<std::unique_ptr<Heir>>;
+  struct Heir {
+    Heir(Queue& its_queue, int its_heirs) : queue(its_queue), heirs(its_heirs) {}
+    Heir(const Heir&) = delete;
+    Heir& operator=(const Heir&) = delete;
+    ~Heir() {
+      EXPECT_EQ(queue.SizeHint(), 0u);
+      EXPECT_FALSE(queue.TryPop().has_value());
+      if (heirs > 0) queue.Push(std::make_unique<Heir>(queue, heirs - 1));
+    }
+    Queue& queue;
+    const int heirs;
+  };
+  Queue queue;
+  queue.Push(std::make_unique<Heir>(queue, 100));
+  int popped = 0;
+  while (queue.TryPop()) ++popped;
+  EXPECT_EQ(popped, 101);
+}
+
 TYPED_TEST(QueueTest, ElementsMustMoveWithoutThrowing) {
   struct ThrowingMove {
     ThrowingMove(ThrowingMove&&) {}
