@@ -25,16 +25,30 @@ ABSL_ATTRIBUTE_NOINLINE std::uint64_t FreshSeed() noexcept {
   return Spread(reinterpret_cast<std::uintptr_t>(&state) ^ (static_cast<std::uint64_t>(now) << 20));
 }
 
+// The next state, from one that is not 0, and the number that it stands for.
+std::uint64_t Step(std::uint64_t x) noexcept {
+  x ^= x >> 12;
+  x ^= x << 25;
+  x ^= x >> 27;
+  return x;
+}
+std::uint64_t Scramble(std::uint64_t x) noexcept { return x * 0x2545f4914f6cdd1d; }
+
 }  // namespace
+
+RandomGenerator::RandomGenerator(std::uint64_t seed) noexcept : state_(Spread(seed)) {}
+
+std::uint64_t RandomGenerator::Bits() noexcept {
+  state_ = Step(state_);
+  return Scramble(state_);
+}
 
 ABSL_ATTRIBUTE_NOINLINE std::uint64_t RandomBits() noexcept {
   std::uint64_t x = state;
   if (x == 0) x = FreshSeed();
-  x ^= x >> 12;
-  x ^= x << 25;
-  x ^= x >> 27;
+  x = Step(x);
   state = x;
-  return x * 0x2545f4914f6cdd1d;
+  return Scramble(x);
 }
 
 RandomScope::RandomScope(std::uint64_t seed) noexcept : previous_(state) { state = Spread(seed); }

@@ -35,6 +35,16 @@ TEST(RandomTest, AScopeRepeatsItsNumbersOnAnyThread) {
   EXPECT_EQ(std::set<std::uint64_t>(first.begin(), first.end()).size(), 8u);
 }
 
+TEST(RandomTest, AGeneratorIsAsItsSeedAndDisturbsNobody) {
+  RandomGenerator generator(42);
+  const RandomScope scope(42);
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(generator.Bits(), RandomBits());
+  RandomGenerator same(7);
+  RandomGenerator other(8);
+  EXPECT_NE(same.Bits(), other.Bits());
+  for (int i = 0; i < 1000; ++i) EXPECT_LT(generator.Below(3), 3u);
+}
+
 TEST(RandomTest, ScopesNest) {
   const RandomScope outer(1);
   const std::uint64_t first = RandomBits();

@@ -42,6 +42,13 @@ class WakeList {
     wakers_.clear();
   }
 
+  // Hands each, in that order, to `take` instead, which may not push to this list.
+  template <typename Take>
+  void TakeAll(Take take) {
+    for (Waker& waker : wakers_) take(std::move(waker));
+    wakers_.clear();
+  }
+
  private:
   absl::InlinedVector<Waker, 16> wakers_;
 };

@@ -1,7 +1,9 @@
 #include "home/scheduler/runtime.h"
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -50,16 +52,26 @@ Scheduler* Runtime::Checked() const {
   return scheduler_.get();
 }
 
+Runtime Runtime::Simulated(std::uint64_t seed) {
+  // What a Build() may find wrong or not get, this one does not need.
+  return *RuntimeBuilder().Simulated({.seed = seed}).Build();
+}
+
 RuntimeBuilder& RuntimeBuilder::WorkerThreads(std::size_t n) {
   options_.workers = n;
   options_.current_thread = false;
+  options_.simulation.reset();
   default_workers_ = false;
   return *this;
 }
 RuntimeBuilder& RuntimeBuilder::CurrentThread() {
-  options_.workers = 1;
+  WorkerThreads(1);
   options_.current_thread = true;
-  default_workers_ = false;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::Simulated(SimulationOptions options) {
+  CurrentThread();
+  options_.simulation = std::move(options);
   return *this;
 }
 RuntimeBuilder& RuntimeBuilder::MaxBlockingThreads(std::size_t n) {
@@ -118,6 +130,14 @@ absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
   }
   if (options.budget < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: TaskBudget must be at least 1");
+  }
+  if (options.simulation && options.clock != nullptr) {
+    return absl::InvalidArgumentError(
+        "RuntimeBuilder: a simulated runtime has a clock of its own, not one by WithClock");
+  }
+  if (options.simulation && options.simulation->max_blocking_time < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        "RuntimeBuilder: SimulationOptions::max_blocking_time is negative");
   }
   absl::StatusOr<std::shared_ptr<Scheduler>> scheduler = Scheduler::Create(std::move(options));
   if (!scheduler.ok()) return scheduler.status();

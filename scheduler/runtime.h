@@ -9,9 +9,11 @@
 //     co_return mine + theirs.value_or(0);
 //   });
 //
-// Two flavours: multi-thread (the default), whose workers run tasks at all times,
-// and current-thread, whose tasks run inside BlockOn, on the thread that calls
-// it. scheduler.h tells how tasks are scheduled.
+// Three flavours: multi-thread (the default), whose workers run tasks at all times;
+// current-thread, whose tasks run inside BlockOn, on the thread that calls it; and
+// simulated, which is current-thread with a virtual time and an order of steps that
+// a seed decides, for tests. scheduler.h tells how tasks are scheduled, simulation.h
+// how they are simulated.
 //
 // Inside a runtime (in its tasks, its blocking closures and its BlockOn) the free
 // functions Spawn, SpawnBlocking and CurrentMetrics mean that runtime; elsewhere
@@ -41,10 +43,12 @@
 #include "home/scheduler/context.h"
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/scheduler.h"
+#include "home/scheduler/simulation_options.h"
 #include "home/scheduler/yield.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"
 #include "home/task/spawnable.h"
+#include "home/task/task_header.h"
 #include "home/task/task_label.h"
 #include "home/timer/clock.h"
 
@@ -74,9 +78,9 @@ class Closure {
 
 template <typename Fn>
 auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, const TaskLabel& label) {
-  auto [task, handle] =
-      NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &scheduler.blocking(), label);
-  scheduler.blocking().Schedule(task);
+  TaskScheduler& closures = scheduler.closures();
+  auto [task, handle] = NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &closures, label);
+  closures.Schedule(task);
   return std::move(handle);
 }
 
@@ -114,6 +118,11 @@ class Handle {
 
 class Runtime {
  public:
+  // A simulated runtime: the same seed replays the same schedule. It has no real I/O
+  // and no threads. For tests: see simulation.h, and simulation_testing.h, which tries
+  // many seeds.
+  [[nodiscard]] static Runtime Simulated(std::uint64_t seed);
+
   // An empty runtime, to be assigned to.
   Runtime() = default;
   Runtime(Runtime&&) noexcept = default;
@@ -175,6 +184,8 @@ class RuntimeBuilder {
   RuntimeBuilder& WorkerThreads(std::size_t n);
   // Current-thread: tasks run inside BlockOn.
   RuntimeBuilder& CurrentThread();
+  // Simulated: what Runtime::Simulated() makes, with options.
+  RuntimeBuilder& Simulated(SimulationOptions options);
   // The most threads for blocking closures, at least 1. Default: 512.
   RuntimeBuilder& MaxBlockingThreads(std::size_t n);
   // How long an idle blocking thread stays. Default: 10 s.
@@ -187,8 +198,8 @@ class RuntimeBuilder {
   // How many steps a task may take in one poll before it yields, at least 1; see
   // home/future/context.h. Default: 128.
   RuntimeBuilder& TaskBudget(std::uint32_t steps);
-  // Where timers read the time; must outlive the runtime. Default: the
-  // machine's monotonic clock.
+  // Where timers read the time; must outlive the runtime. Not for the simulated
+  // flavour, which has its own. Default: the machine's monotonic clock.
   RuntimeBuilder& WithClock(const Clock* clock);
   // Called on the worker with exceptions of tasks that were detached before they
   // failed (join_handle.h tells of the others). Default: logs to standard error.

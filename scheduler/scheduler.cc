@@ -44,7 +44,8 @@ void CancelQueued(TaskHeader* task, Owner& owner) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions options) {
-  absl::StatusOr<std::unique_ptr<Reactor>> reactor = Reactor::Create();
+  absl::StatusOr<std::unique_ptr<Reactor>> reactor =
+      options.simulation ? Simulation::MakeReactor() : Reactor::Create();
   if (!reactor.ok()) return reactor.status();
   if (options.panic_handler == nullptr) options.panic_handler = LogUnjoinedException;
   auto scheduler =
@@ -64,8 +65,15 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
 Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
     : options_(std::move(options)),
       reactor_(std::move(reactor)),
-      timers_(options_.workers + 1, options_.clock != nullptr ? options_.clock : Clock::Real(),
-              [this] { reactor_->Wake(); }),
+      simulation_(options_.simulation ? std::make_unique<Simulation>(*options_.simulation, this)
+                                      : nullptr),
+      timers_(
+          options_.workers + 1,
+          [this] {
+            if (simulation_ != nullptr) return &simulation_->clock();
+            return options_.clock != nullptr ? options_.clock : Clock::Real();
+          }(),
+          [this] { reactor_->Wake(); }),
       blocking_([this] {
         BlockingPoolOptions blocking = options_.blocking;
         blocking.keep_alive_for_thread = [this] { return shared_from_this(); };
@@ -167,21 +175,30 @@ void Scheduler::ShutDownBecauseOf(std::exception_ptr exception) {
 
 void Scheduler::RunHere(const std::function<bool()>& done) {
   const std::lock_guard lock(run_here_mutex_);
-  const CurrentWorkerScope current(workers_[0].get());
   // release: as WakeMain().
   main_woken_.store(true, std::memory_order_release);
-  workers_[0]->RunUntil([this, &done] {
-    // relaxed: a guess that the exchange verifies.
-    if (!main_woken_.load(std::memory_order_relaxed)) return false;
-    // acquire: what happened before the wake. pairs with: WakeMain().
-    return main_woken_.exchange(false, std::memory_order_acquire) && done();
-  });
+  // On no worker, so that all that is woken goes through the injector.
+  if (simulation_ != nullptr) return simulation_->Run(done);
+  const CurrentWorkerScope current(workers_[0].get());
+  workers_[0]->RunUntil([this, &done] { return TakeMainWoken() && done(); });
+}
+
+bool Scheduler::TakeMainWoken() {
+  // relaxed: a guess that the exchange verifies.
+  if (!main_woken_.load(std::memory_order_relaxed)) return false;
+  // acquire: what happened before the wake. pairs with: WakeMain().
+  return main_woken_.exchange(false, std::memory_order_acquire);
 }
 
 void Scheduler::WakeMain() {
   // release: see RunHere(). Before the unpark, so that it is seen after it.
   main_woken_.store(true, std::memory_order_release);
   workers_[0]->Unpark();
+}
+
+TaskScheduler& Scheduler::closures() {
+  if (simulation_ != nullptr) return simulation_->closures();
+  return blocking_;
 }
 
 std::exception_ptr Scheduler::Panic() const {
@@ -329,6 +346,7 @@ void Scheduler::Drain() {
   const EnterScope scope(this, outside_shard());
   // What destructors wake goes to the injector.
   const CurrentWorkerScope no_worker(nullptr);
+  if (simulation_ != nullptr) simulation_->Close();
   DrainOwner owner{*this};
   while (true) {
     std::uint64_t cancelled = 0;

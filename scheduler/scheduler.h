@@ -88,6 +88,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -100,6 +101,8 @@
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/metrics.h"
+#include "home/scheduler/simulation.h"
+#include "home/scheduler/simulation_options.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
 #include "home/timer/timer_service.h"
@@ -123,6 +126,8 @@ class Worker;
 struct SchedulerOptions {
   // No threads of its own: tasks run inside BlockOn.
   bool current_thread = false;
+  // With current_thread: the simulated flavour, see simulation.h.
+  std::optional<SimulationOptions> simulation;
   std::size_t workers = 1;
   std::string thread_name = "home-worker";
   std::uint32_t event_interval = 61;
@@ -149,6 +154,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // asked after every wake of worker 0 by WakeMain(), and at the start.
   void RunHere(const std::function<bool()>& done);
   void WakeMain();
+  // Whether there was a WakeMain() since the last call.
+  [[nodiscard]] bool TakeMainWoken();
 
   // The exception that ended the runtime, or null.
   [[nodiscard]] std::exception_ptr Panic() const;
@@ -167,7 +174,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   [[nodiscard]] RuntimeMetrics Metrics() const;
   [[nodiscard]] const SchedulerOptions& options() const { return options_; }
-  [[nodiscard]] BlockingPool& blocking() { return blocking_; }
+  // Where blocking closures go.
+  [[nodiscard]] TaskScheduler& closures();
   [[nodiscard]] TimerService& timers() { return timers_; }
   [[nodiscard]] Reactor& reactor() { return *reactor_; }
   // The timer shard of threads that are no workers.
@@ -222,6 +230,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   const SchedulerOptions options_;
   const std::unique_ptr<Reactor> reactor_;
+  // Null but in the simulated flavour.
+  const std::unique_ptr<Simulation> simulation_;
   TimerService timers_;
   BlockingPool blocking_;
   Idle idle_;

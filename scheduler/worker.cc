@@ -58,19 +58,16 @@ void Worker::Run(const Leave& leave) {
 }
 
 void Worker::RunOne(TaskHeader* task) {
-  budget_ = Budget{.remaining = scheduler_->options().budget};
+  if (PollTask(task, scheduler_->options().budget) == RunResult::kRescheduled) Push(task);
+}
+
+RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
+  budget_ = Budget{.remaining = budget};
   polls_.Add();
-  switch (RunTask(task, &budget_, *this)) {
-    case RunResult::kIdle:
-      break;
-    case RunResult::kRescheduled:
-      Push(task);
-      break;
-    case RunResult::kComplete:
-      completed_.Add();
-      break;
-  }
+  const RunResult result = RunTask(task, &budget_, *this);
+  if (result == RunResult::kComplete) completed_.Add();
   if (budget_.exhausted) budget_exhausted_.Add();
+  return result;
 }
 
 void Worker::Push(TaskHeader* task) {

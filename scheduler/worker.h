@@ -43,6 +43,10 @@ class Worker {
   // after each sleep.
   void RunUntil(const std::function<bool()>& leave);
 
+  // Polls a task that was taken from a queue, with so many steps to spend, and counts it.
+  // What is kRescheduled is the caller's to queue.
+  RunResult PollTask(TaskHeader* task, std::uint32_t budget);
+
   void PushSpawned(TaskHeader* task);
   void PushWoken(TaskHeader* task);
 
