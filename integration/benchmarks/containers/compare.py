@@ -30,6 +30,9 @@ import subprocess
 import sys
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
+
 Workload = collections.namedtuple("Workload", "package name title n classes")
 
 BOTH = ("kernel", "rr")
@@ -81,16 +84,6 @@ MAX_FAILURES = 2
 
 def is_ours(peer):
     return peer == "home" or peer.startswith("home_")
-
-
-def may_use_rr():
-    """Whether this process may ask for real-time scheduling."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        return True
-    except PermissionError:
-        return False
 
 
 def list_peers(programs):
@@ -161,13 +154,6 @@ def run_all(options, workloads, peers, classes):
     return results
 
 
-def quartiles(values):
-    if len(values) < 2:
-        return values[0], values[0]
-    cuts = statistics.quantiles(values, n=4, method="inclusive")
-    return cuts[0], cuts[2]
-
-
 def summarize(workload, wanted, results):
     """Rows of one workload and class, the fastest first; the wrong ones last."""
     rows = []
@@ -203,10 +189,6 @@ def summarize(workload, wanted, results):
                 row["ratio"] = ratio
                 row["ratio_to"] = best["peer"]
     return rows
-
-
-def number(value):
-    return "{:,.0f}".format(value) if value >= 99.5 else "%.1f" % value
 
 
 def shown(row):
@@ -258,10 +240,7 @@ def overview(package, workloads, tables):
 
 
 def ratio_of(row, other):
-    """The median of the rounds' ratios, of those in which both gave a figure."""
-    pairs = zip(row["samples_ns"], other["samples_ns"])
-    ratios = [mine / its for mine, its in pairs if mine is not None and its is not None]
-    return statistics.median(ratios) if ratios else None
+    return median_of_ratios(row["samples_ns"], other["samples_ns"])
 
 
 def against_each(workloads, tables):
@@ -356,12 +335,6 @@ def self_test():
     wrong = sum(not holds for _, holds in checks)
     print("self-test: %d checks, %d wrong" % (len(checks), wrong))
     return 1 if wrong else 0
-
-
-def cpu_model():
-    with open("/proc/cpuinfo") as file:
-        match = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.MULTILINE)
-    return match.group(1) if match else platform.machine()
 
 
 def main():

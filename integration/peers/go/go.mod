@@ -1,0 +1,3 @@
+module home-async.example/race
+
+go 1.24

@@ -1,0 +1,101 @@
+package main
+
+import "sync"
+
+const (
+	capacity = 1024
+	lockers  = 64
+)
+
+// Two channels for one value each and one goroutine a round trip.
+func oneshot(n int) sample {
+	sum := 0
+	watch := start()
+	for i := 1; i <= n; i++ {
+		question, answer := make(chan int, 1), make(chan int, 1)
+		go func() { answer <- <-question }()
+		question <- i
+		sum += <-answer
+	}
+	return watch.stop(n, sum == n*(n+1)/2)
+}
+
+func pingPong(pairs, roundTrips int) sample {
+	sums := make(chan int, pairs)
+	watch := start()
+	for range pairs {
+		ping, pong := make(chan int, 1), make(chan int, 1)
+		go func() {
+			for value := range ping {
+				pong <- value
+			}
+		}()
+		go func() {
+			sum := 0
+			for i := 1; i <= roundTrips; i++ {
+				ping <- i
+				sum += <-pong
+			}
+			close(ping)
+			sums <- sum
+		}()
+	}
+	sum := 0
+	for range pairs {
+		sum += <-sums
+	}
+	return watch.stop(pairs*roundTrips, sum == pairs*roundTrips*(roundTrips+1)/2)
+}
+
+func bounded(n, producers, consumers int) sample {
+	sums := make(chan int, consumers)
+	watch := start()
+	values := make(chan int, capacity)
+	var senders sync.WaitGroup
+	senders.Add(producers)
+	for producer := range producers {
+		go func() {
+			for value := producer + 1; value <= n; value += producers {
+				values <- value
+			}
+			senders.Done()
+		}()
+	}
+	for range consumers {
+		go func() {
+			sum := 0
+			for value := range values {
+				sum += value
+			}
+			sums <- sum
+		}()
+	}
+	senders.Wait()
+	close(values)
+	sum := 0
+	for range consumers {
+		sum += <-sums
+	}
+	return watch.stop(n, sum == n*(n+1)/2)
+}
+
+func mutex(n int) sample {
+	each := (n + lockers - 1) / lockers
+	counter := 0
+	var lock sync.Mutex
+	var tasks sync.WaitGroup
+	tasks.Add(lockers)
+	watch := start()
+	for range lockers {
+		go func() {
+			for range each {
+				lock.Lock()
+				counter++
+				lock.Unlock()
+			}
+			tasks.Done()
+		}()
+	}
+	tasks.Wait()
+	return watch.stop(each*lockers, counter == each*lockers)
+}

@@ -1,0 +1,49 @@
+// The workloads of the race, for Home Async. ../README.md defines them. One file a subject;
+// each function runs a workload once, on a runtime of its own.
+
+#ifndef HOME_INTEGRATION_PEERS_HOME_WORKLOADS_H_
+#define HOME_INTEGRATION_PEERS_HOME_WORKLOADS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "home/integration/peers/measure.h"
+#include "home/runtime.h"
+
+namespace home::race {
+
+// All of them, by name.
+std::span<const Workload> Workloads();
+
+// spawning.cc
+Sample SpawnJoin(std::uint64_t n, std::size_t threads);
+Sample SpawnJoinReady(std::uint64_t n, std::size_t threads);
+Sample SpawnMany(std::uint64_t n, std::size_t threads);
+Sample Yield(std::uint64_t n, std::size_t threads);
+Sample Fib(std::uint64_t n, std::size_t threads);
+
+// timers.cc
+Sample Timers(std::uint64_t n, std::size_t threads);
+Sample Sleeps(std::uint64_t n, std::size_t threads);
+Sample IdleSleep(std::uint64_t n, std::size_t threads);
+
+// Runs `body`, which returns an Async<Sample>, as a task, on a worker, of a runtime with
+// `threads` workers.
+template <typename Body>
+Sample RunOnWorker(std::size_t threads, Body body) {
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(threads).Build();
+  if (!runtime.ok()) {
+    std::fprintf(stderr, "%s\n", runtime.status().ToString().c_str());
+    std::exit(1);
+  }
+  return *runtime->BlockOn(runtime->Spawn(std::move(body)));
+}
+
+}  // namespace home::race
+
+#endif  // HOME_INTEGRATION_PEERS_HOME_WORKLOADS_H_

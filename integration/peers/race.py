@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""Runs Home Async beside its peers, in turn, and writes the table.
+
+    race.py --program PEER=PATH [--program PEER=PATH]... [WORKLOAD...] [options]
+
+Called by tools/race, which builds the programs and knows what is missing. README.md says
+what a program must do. Each measurement is a process of its own. A round runs every peer
+of every workload once, the peers of one workload one after another and in an order that
+changes from round to round, so that a noisy machine treats all alike. Two classes, whose
+rows are not to be compared with each other:
+
+    kernel   threads run as the kernel places them; on few processors it may stack those
+             of a short program on one
+    rr       as `chrt -r 1`: every processor works, and other programs wait; needs the
+             right to ask for it
+
+Reported are medians, the middle half of the rounds, and ours as a multiple of a peer's:
+the median of the rounds' ratios, so that below 1 we lead. A peer whose results do not add
+up is reported as wrong, one that crashes or does not come back as such, and neither
+counts as a peer.
+"""
+
+import argparse
+import collections
+import json
+import os
+import platform
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
+
+# `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's.
+Workload = collections.namedtuple("Workload", "name n figure unit")
+
+WORKLOADS = [
+    Workload("spawn_join", 1_000_000, "ns", "ns a task"),
+    Workload("spawn_join_ready", 1_000_000, "ns", "ns a task"),
+    Workload("spawn_many", 1_000_000, "ns", "ns a task"),
+    Workload("yield", 1_000_000, "ns", "ns a yield"),
+    Workload("fib", 27, "ns", "ns a call"),
+    Workload("oneshot", 300_000, "ns", "ns a round trip"),
+    Workload("ping_pong", 300_000, "ns", "ns a round trip"),
+    Workload("ping_pong1", 100_000, "ns", "ns a round trip"),
+    Workload("chan_b_1x1", 2_000_000, "ns", "ns a value"),
+    Workload("chan_b_4x1", 2_000_000, "ns", "ns a value"),
+    Workload("chan_b_4x4", 2_000_000, "ns", "ns a value"),
+    Workload("chan_u_1x1", 2_000_000, "ns", "ns a value"),
+    Workload("chan_u_4x1", 2_000_000, "ns", "ns a value"),
+    Workload("chan_u_4x4", 2_000_000, "ns", "ns a value"),
+    Workload("mutex", 1_280_000, "ns", "ns a turn"),
+    Workload("timers", 1_000_000, "ns", "ns a timer"),
+    Workload("sleeps", 1_000_000, "cpu", "CPU ns a sleep"),
+    Workload("idle_sleep", 1_000_000, "bytes", "bytes a task"),
+]
+
+OURS = "home"
+# Their tasks have no handles and cannot be cancelled: a mark of their own.
+WITHOUT_HANDLES = {"libfork", "tbb", "toomanycooks"}
+# The runtimes that the geometric mean is about.
+RIVALS = ("tokio", "go")
+
+TIMEOUT_SECONDS = 60
+# So many that hang or crash, and the peer is left out of the rest of the workload.
+MAX_FAILURES = 2
+
+
+def known_workloads(program):
+    listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
+    return set(listing.stdout.split())
+
+
+def measure(program, workload, n, threads, wanted_class, timeout=TIMEOUT_SECONDS):
+    """A dictionary with `ns`, `cpu` and what else the program said, or with `failure`."""
+    command = [program, workload, str(n), str(threads)]
+    if wanted_class == "rr":
+        command = ["chrt", "-r", "1"] + command
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {"failure": "hangs"}
+    if done.returncode < 0 or done.returncode > 128:
+        return {"failure": "crashes"}
+    if done.returncode != 0:
+        sys.exit("%s failed: %s" % (" ".join(command), done.stderr.strip()))
+    fields = done.stdout.split()
+    result = {"ns": float(fields[4])}
+    for field in fields[5:]:
+        key, _, value = field.partition("=")
+        result[key] = value if key == "check" else float(value)
+    if result.pop("check") != "ok":
+        result["failure"] = "wrong"
+    return result
+
+
+def run_all(rows, programs, rounds, scale):
+    """(workload, threads, class) -> {peer: results, one a round; None where left out}."""
+    results = {}
+    order = random.Random(1)
+    for count in range(rounds):
+        for workload, threads, wanted in rows:
+            taken = results.setdefault((workload.name, threads, wanted), {})
+            peers = [p for p, (_, known) in programs.items() if workload.name in known]
+            order.shuffle(peers)
+            for peer in peers:
+                of_peer = taken.setdefault(peer, [])
+                failed = [r for r in of_peer if r and r.get("failure") in ("hangs", "crashes")]
+                n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
+                of_peer.append(
+                    measure(programs[peer][0], workload.name, n, threads, wanted)
+                    if len(failed) < MAX_FAILURES
+                    else None
+                )
+        print("round %d of %d" % (count + 1, rounds), file=sys.stderr, flush=True)
+    return results
+
+
+def summarize(workload, taken):
+    """Peer -> row, the best first; those that failed last."""
+    rows = []
+    for peer, samples in taken.items():
+        failures = collections.Counter(r["failure"] for r in samples if r and "failure" in r)
+        right = [r for r in samples if r and "failure" not in r]
+        row = {"peer": peer, "failures": dict(failures)}
+        row["samples"] = [r[workload.figure] if r in right else None for r in samples]
+        for key in right[0] if right else ():
+            row[key] = statistics.median(r[key] for r in right)
+        if right:
+            figures = [r[workload.figure] for r in right]
+            row["median"] = statistics.median(figures)
+            row["quartiles"] = quartiles(figures)
+        rows.append(row)
+    rows.sort(key=lambda row: (bool(row["failures"]), row.get("median", float("inf"))))
+    by_peer = {row["peer"]: row for row in rows}
+    if OURS in by_peer:
+        for row in rows:
+            row["ours_to_it"] = median_of_ratios(by_peer[OURS]["samples"], row["samples"])
+    return by_peer
+
+
+def best_of(table, peers):
+    return next((r for r in table.values() if r["peer"] in peers and not r["failures"]), None)
+
+
+def failures_of(row):
+    counts = ("%s in %d of %d" % (f, c, len(row["samples"])) for f, c in row["failures"].items())
+    return "**%s**" % ", ".join(counts)
+
+
+def shown(row):
+    if row["failures"]:
+        return "%s %s" % (row["peer"], failures_of(row))
+    return "%s %s" % (row["peer"], number(row["median"]))
+
+
+def overview(rows, tables):
+    """A line a workload, number of workers and class."""
+    lines = ["| workload | workers | home | middle half | CPU | best with handles | ratio "
+             "| best without | ratio | the others |"]
+    lines.append("|---" * 10 + "|")
+    for workload, threads, wanted in rows:
+        table = tables[workload.name, threads, wanted]
+        ours = table.get(OURS)
+        runtimes = {peer for peer in table if peer not in WITHOUT_HANDLES | {OURS}}
+        best = best_of(table, runtimes)
+        bare = best_of(table, WITHOUT_HANDLES)
+        others = [row for row in table.values() if row not in (ours, best, bare)]
+        right = ours is not None and not ours["failures"]
+        cells = ["%s, %s" % (workload.name, workload.unit), "%d %s" % (threads, wanted)]
+        cells.append("**%s**" % number(ours["median"]) if right else failures_of(ours) if ours else "")
+        cells.append("%s-%s" % tuple(number(v) for v in ours["quartiles"]) if right else "")
+        cells.append(number(ours["cpu"]) if right else "")
+        for peer in (best, bare):
+            cells.append(shown(peer) if peer else "")
+            cells.append("%.2f" % peer["ours_to_it"] if peer and right else "")
+        cells.append(", ".join(shown(row) for row in others))
+        lines.append("| %s |" % " | ".join(cells))
+    return lines
+
+
+def geometric_means(rows, tables):
+    """Ours against the better of the rivals, over all workloads of a class and width."""
+    lines = []
+    logs = collections.defaultdict(list)
+    for workload, threads, wanted in rows:
+        table = tables[workload.name, threads, wanted]
+        best = best_of(table, RIVALS)
+        ours = table.get(OURS)
+        if best and ours and not ours["failures"]:
+            logs[threads, wanted].append(best["ours_to_it"])
+    for (threads, wanted), ratios in sorted(logs.items()):
+        lines.append(
+            "- %d workers, %s: %.2f over %d workloads; ahead in %d."
+            % (threads, wanted, statistics.geometric_mean(ratios), len(ratios),
+               sum(ratio < 1 for ratio in ratios))
+        )
+    return lines
+
+
+def details(rows, tables):
+    lines = ["| workload | workers | peer | figure | middle half | wall ns | CPU ns | home / it | |"]
+    lines.append("|---" * 9 + "|")
+    usual = {"peer", "failures", "samples", "median", "quartiles", "ns", "cpu", "ours_to_it"}
+    for workload, threads, wanted in rows:
+        for row in tables[workload.name, threads, wanted].values():
+            known = "median" in row
+            notes = ["%s %s" % (k, number(v)) for k, v in row.items() if k not in usual]
+            if row["failures"]:
+                notes.append(failures_of(row))
+            ratio = row.get("ours_to_it")
+            cells = [workload.name, "%d %s" % (threads, wanted), row["peer"]]
+            cells.append(number(row["median"]) if known else "")
+            cells.append("%s-%s" % tuple(number(v) for v in row["quartiles"]) if known else "")
+            cells.append(number(row["ns"]) if known else "")
+            cells.append(number(row["cpu"]) if known else "")
+            cells.append("%.2f" % ratio if ratio is not None else "")
+            cells.append(", ".join(notes))
+            lines.append("| %s |" % " | ".join(cells))
+    return lines
+
+
+def self_test():
+    """Wrong or failing peers are named and never the best; ratios are those of the rounds."""
+
+    def sample(ns, failure=None):
+        return dict({"ns": ns, "cpu": ns}, **({"failure": failure} if failure else {}))
+
+    workload = Workload("yield", 1, "ns", "ns a yield")
+    taken = {
+        "home": [sample(10), sample(30), sample(20)],
+        "tokio": [sample(20), sample(20), sample(20)],
+        "go": [sample(1), sample(1, "wrong"), sample(1)],
+        "tbb": [sample(40), sample(40), sample(40)],
+        "asio": [{"failure": "hangs"}, {"failure": "crashes"}, None],
+    }
+    rows = [(workload, 2, "rr")]
+    tables = {("yield", 2, "rr"): summarize(workload, taken)}
+    table = tables["yield", 2, "rr"]
+    text = "\n".join(overview(rows, tables) + geometric_means(rows, tables) + details(rows, tables))
+
+    def run(script, timeout=5):
+        return measure("/bin/sh", "-c", script, 1, "kernel", timeout)
+
+    checks = [
+        ("the failed ones last", list(table)[:3] == ["home", "tokio", "tbb"] and len(table) == 5),
+        ("the median of the ratios", table["tokio"]["ours_to_it"] == 1.0),
+        ("a wrong sample is left out", table["go"]["median"] == 1),
+        ("a wrong peer is named", "go **wrong in 1 of 3**" in text),
+        ("those without handles apart", "| tokio 20.0 | 1.00 | tbb 40.0 | 0.50 |" in text),
+        ("all failures are named", "hangs in 1 of 3, crashes in 1 of 3" in text),
+        ("the better rival", "- 2 workers, rr: 1.00 over 1 workloads; ahead in 0." in text),
+        ("a hang is noticed", run("exec sleep 9", 0.2) == {"failure": "hangs"}),
+        ("a crash is noticed", run("kill -SEGV $$") == {"failure": "crashes"}),
+        ("a wrong one is noticed", run("echo w p 1 1 2.5 cpu=3 check=wrong")
+         == {"ns": 2.5, "cpu": 3.0, "failure": "wrong"}),
+    ]
+    for what, holds in checks:
+        if not holds:
+            print("self-test: not so: " + what)
+    wrong = sum(not holds for _, holds in checks)
+    print("self-test: %d checks, %d wrong" % (len(checks), wrong))
+    return 1 if wrong else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/race", description=__doc__.splitlines()[0])
+    parser.add_argument("workload", nargs="*", help="only these (default: all)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", default="1,2", metavar="N,N", help="numbers of workers")
+    parser.add_argument("--class", dest="classes", action="append", choices=("kernel", "rr"),
+                        help="default: both; one worker only rr")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the usual length")
+    parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
+    parser.add_argument("--brief", action="store_true", help="without the table of every row")
+    parser.add_argument("--self-test", action="store_true", help="check this script itself")
+    for given_by_tools_race in ("--program", "--version", "--skipped"):
+        parser.add_argument(given_by_tools_race, action="append", default=[], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.self_test:
+        sys.exit(self_test())
+
+    programs = {}
+    for program in options.program:
+        peer, _, path = program.partition("=")
+        if re.search(options.peers, peer):
+            programs[peer] = (path, known_workloads(path))
+    unknown = set(options.workload) - {w.name for w in WORKLOADS}
+    if unknown:
+        parser.error("unknown workload: %s" % ", ".join(sorted(unknown)))
+    skipped = list(options.skipped)
+    classes = options.classes or ["kernel", "rr"]
+    if "rr" in classes and not may_use_rr():
+        skipped.append("class rr (this user may not ask for real-time scheduling)")
+        classes = ["kernel"]
+    rows = []
+    for workload in WORKLOADS:
+        if options.workload and workload.name not in options.workload:
+            continue
+        if not any(workload.name in known for _, known in programs.values()):
+            continue
+        for threads in (int(each) for each in options.threads.split(",")):
+            # One worker has no neighbour to be stacked upon.
+            for wanted in classes if threads > 1 else classes[-1:]:
+                rows.append((workload, threads, wanted))
+    if not rows:
+        sys.exit("nothing to measure")
+
+    results = run_all(rows, programs, options.rounds, options.scale)
+    tables = {
+        (w.name, threads, wanted): summarize(w, results[w.name, threads, wanted])
+        for w, threads, wanted in rows
+    }
+    machine = {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_model(),
+        "processors": os.cpu_count(),
+        "kernel": platform.release(),
+        "versions": options.version,
+        "skipped": skipped,
+        "rounds": options.rounds,
+        "scale": options.scale,
+    }
+    lines = [
+        "%s, %s, %d processors, kernel %s, medians of %d rounds."
+        % (machine["date"], machine["cpu"], machine["processors"], machine["kernel"], options.rounds)
+    ]
+    if options.version:
+        lines.append("Peers: %s." % ", ".join(options.version))
+    if skipped:
+        lines.append("Skipped: %s." % ", ".join(skipped))
+    lines += [""] + overview(rows, tables)
+    means = geometric_means(rows, tables)
+    if means:
+        lines += ["", "Against the better of Tokio and Go, geometric mean of the ratios:", ""] + means
+    if not options.brief:
+        lines += ["", "## Every row", ""] + details(rows, tables)
+    text = "\n".join(lines) + "\n"
+    if options.markdown:
+        with open(options.markdown, "w") as file:
+            file.write(text)
+    else:
+        print(text, end="")
+    if options.json:
+        entries = [
+            dict(row, workload=w.name, threads=threads, **{"class": wanted})
+            for w, threads, wanted in rows
+            for row in tables[w.name, threads, wanted].values()
+        ]
+        with open(options.json, "w") as file:
+            json.dump({"machine": machine, "rows": entries}, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+//! Channels and the mutex.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, Mutex};
+
+use crate::measure::{run, Sample, Watch};
+
+const CAPACITY: usize = 1024;
+const LOCKERS: u64 = 64;
+const PAIRS: u64 = 1000;
+
+/// Two oneshots and one spawn a round trip.
+pub fn oneshot_round_trip(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let mut sum = 0;
+        let watch = Watch::start();
+        for i in 1..=n {
+            let (question, asked) = oneshot::channel();
+            let (reply, answer) = oneshot::channel();
+            tokio::spawn(async move {
+                let asked: u64 = asked.await.expect("a question");
+                reply.send(asked).expect("a listener");
+            });
+            question.send(i).expect("a listener");
+            sum += answer.await.expect("an answer");
+        }
+        watch.stop(n, sum == n * (n + 1) / 2)
+    })
+}
+
+fn pairs(pairs: u64, round_trips: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let watch = Watch::start();
+        let mut players = Vec::new();
+        for _ in 0..pairs {
+            let (ping, mut pinged) = mpsc::channel::<u64>(1);
+            let (pong, mut ponged) = mpsc::channel::<u64>(1);
+            tokio::spawn(async move {
+                while let Some(value) = pinged.recv().await {
+                    pong.send(value).await.expect("a listener");
+                }
+            });
+            players.push(tokio::spawn(async move {
+                let mut sum = 0;
+                for i in 1..=round_trips {
+                    ping.send(i).await.expect("a listener");
+                    sum += ponged.recv().await.expect("an answer");
+                }
+                sum
+            }));
+        }
+        let mut sum = 0;
+        for player in players {
+            sum += player.await.expect("a value");
+        }
+        watch.stop(
+            pairs * round_trips,
+            sum == pairs * round_trips * (round_trips + 1) / 2,
+        )
+    })
+}
+
+pub fn ping_pong(n: u64, threads: usize) -> Sample {
+    pairs(PAIRS, n.div_ceil(PAIRS), threads)
+}
+
+pub fn ping_pong1(n: u64, threads: usize) -> Sample {
+    pairs(1, n, threads)
+}
+
+/// Spawns the producers' tasks, which send 1 to n between them.
+macro_rules! produce {
+    ($n:expr, $producers:expr, $sender:expr, |$own:ident, $value:ident| $send:expr) => {{
+        for producer in 0..$producers {
+            let $own = $sender.clone();
+            tokio::spawn(async move {
+                let mut $value = producer + 1;
+                while $value <= $n {
+                    $send.expect("a listener");
+                    $value += $producers;
+                }
+            });
+        }
+        drop($sender);
+    }};
+}
+
+pub fn bounded(n: u64, threads: usize, producers: u64) -> Sample {
+    run(threads, async move {
+        let watch = Watch::start();
+        let (sender, mut receiver) = mpsc::channel::<u64>(CAPACITY);
+        produce!(n, producers, sender, |own, value| own.send(value).await);
+        let consumer = tokio::spawn(async move {
+            let mut sum = 0;
+            while let Some(value) = receiver.recv().await {
+                sum += value;
+            }
+            sum
+        });
+        let sum = consumer.await.expect("a value");
+        watch.stop(n, sum == n * (n + 1) / 2)
+    })
+}
+
+pub fn unbounded(n: u64, threads: usize, producers: u64) -> Sample {
+    run(threads, async move {
+        let watch = Watch::start();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<u64>();
+        produce!(n, producers, sender, |own, value| own.send(value));
+        let consumer = tokio::spawn(async move {
+            let mut sum = 0;
+            while let Some(value) = receiver.recv().await {
+                sum += value;
+            }
+            sum
+        });
+        let sum = consumer.await.expect("a value");
+        watch.stop(n, sum == n * (n + 1) / 2)
+    })
+}
+
+pub fn mutex(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let each = n.div_ceil(LOCKERS);
+        let counter = Arc::new(Mutex::new(0u64));
+        let watch = Watch::start();
+        let lockers: Vec<_> = (0..LOCKERS)
+            .map(|_| {
+                let counter = counter.clone();
+                tokio::spawn(async move {
+                    for _ in 0..each {
+                        *counter.lock().await += 1;
+                    }
+                })
+            })
+            .collect();
+        for locker in lockers {
+            locker.await.expect("an end");
+        }
+        let total = *counter.lock().await;
+        watch.stop(each * LOCKERS, total == each * LOCKERS)
+    })
+}
