@@ -2,12 +2,14 @@
 // and misuse.
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <future>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +20,7 @@
 #include "home/future/ready.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
+#include "home/task/join_handle.h"
 #include "home/timer/sleep.h"
 
 namespace home {
@@ -81,6 +84,22 @@ TEST(RuntimeWatchTest, ALongPollFromOutsideDoesNotStopTheTimers) {
 }
 
 // A closure that comes while the pool's only thread is ending.
+// A task that joins many is not polled once for each.
+TEST(LifoSlotTest, WhoJoinsManyRunsOnceForAllThatAreReady) {
+  constexpr int kTasks = 1000;
+  Runtime runtime = *RuntimeBuilder().WorkerThreads(1).Build();
+  JoinHandle<std::uint64_t> parent = runtime.Spawn([]() -> Async<std::uint64_t> {
+    const std::uint64_t before = CurrentMetrics().polls;
+    std::vector<JoinHandle<void>> children;
+    for (int i = 0; i < kTasks; ++i) children.push_back(Spawn(Ready()));
+    for (JoinHandle<void>& child : children) static_cast<void>(co_await child);
+    co_return CurrentMetrics().polls - before;
+  });
+  // Twice: at the end of the first child, which may be the only one that is ready, and when
+  // all are.
+  EXPECT_EQ(*runtime.BlockOn(std::move(parent)), kTasks + 2u);
+}
+
 TEST(BlockingTest, AClosureIsNotLostOnAThreadThatEnds) {
   absl::StatusOr<Runtime> runtime = RuntimeBuilder()
                                         .CurrentThread()

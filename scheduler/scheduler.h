@@ -17,7 +17,11 @@
 //                          before; or, if nothing was, the LIFO slot
 //   woken on a worker      the LIFO slot; what was there moves to the deque. The
 //                          woken task often continues what the waker did, with the
-//                          data still in the cache.
+//                          data still in the cache. But one that was the last to
+//                          come out of the slot goes to the back of the deque, if
+//                          there is anything: one task after another wakes it, as
+//                          when it joins many or receives from many, so it runs
+//                          once for all that are ready, and not once for each.
 //   woken during its poll  the back of the deque: it yielded, others go first
 //   from another thread    the injector
 //

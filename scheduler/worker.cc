@@ -87,6 +87,13 @@ void Worker::PushSpawned(TaskHeader* task) {
 }
 
 void Worker::PushWoken(TaskHeader* task) {
+  if (task == last_from_lifo_ && !deque_.EmptyHint()) {
+    // See "Where a task goes" in scheduler.h. A mere comparison: the task that used the
+    // slot last may be gone, and this one have its place.
+    last_from_lifo_ = nullptr;
+    deque_.Push(task);
+    return scheduler_->NotifyOneFromWorker();
+  }
   // relaxed: only this thread fills the slot, so an empty one stays empty.
   if (lifo_.load(std::memory_order_relaxed) == nullptr) {
     // release: a thief sees the task. pairs with: StealFor().
@@ -111,6 +118,7 @@ TaskHeader* Worker::NextTask() {
     if (task != nullptr) {
       if (lifo_streak_ < kMaxLifoStreak || deque_.EmptyHint()) {
         ++lifo_streak_;
+        last_from_lifo_ = task;
         return task;
       }
       deque_.Push(task);

@@ -112,6 +112,8 @@ class Worker {
   const std::size_t index_;
   std::uint32_t tick_ = 0;
   std::uint32_t lifo_streak_ = 0;
+  // The task that came out of the slot last, for comparison only.
+  const TaskHeader* last_from_lifo_ = nullptr;
   std::uint32_t random_;
   bool searching_ = false;
   Instant next_reactor_poll_;
