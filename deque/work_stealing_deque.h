@@ -103,6 +103,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -326,8 +327,9 @@ class WorkStealingDeque {
   using Slot = typename Policy::template Atomic<T>;
 
   // A ring of slots behind its header, in one block. A slot is named by the index
-  // of its element, whatever the capacity.
-  struct Buffer {
+  // of its element, whatever the capacity. The header has a cache line of its own, and thieves
+  // do without it (Link).
+  struct alignas(ABSL_CACHELINE_SIZE) Buffer {
     // Null only if `when_possible` and there is no memory.
     static Buffer* New(std::size_t capacity, bool when_possible = false) {
       if (ABSL_PREDICT_FALSE(capacity > kMaxCapacity)) {
@@ -336,8 +338,8 @@ class WorkStealingDeque {
         std::abort();
       }
       const std::size_t bytes = sizeof(Buffer) + capacity * sizeof(Slot);
-      void* const block =
-          when_possible ? ::operator new(bytes, std::nothrow) : ::operator new(bytes);
+      void* const block = when_possible ? ::operator new(bytes, kAlignment, std::nothrow)
+                                        : ::operator new(bytes, kAlignment);
       if (block == nullptr) return nullptr;
       Buffer* const buffer = ::new (block) Buffer{capacity - 1, nullptr};
       std::uninitialized_value_construct_n(buffer->slots(), capacity);
@@ -346,8 +348,10 @@ class WorkStealingDeque {
     static void Delete(Buffer* buffer) {
       std::destroy_n(buffer->slots(), buffer->capacity());
       buffer->~Buffer();
-      ::operator delete(static_cast<void*>(buffer));
+      ::operator delete(static_cast<void*>(buffer), kAlignment);
     }
+
+    static constexpr std::align_val_t kAlignment{ABSL_CACHELINE_SIZE};
 
     std::size_t capacity() const { return mask + 1; }
     Slot* slots() { return reinterpret_cast<Slot*>(this + 1); }
@@ -358,13 +362,31 @@ class WorkStealingDeque {
   };
   static_assert(alignof(Slot) <= alignof(Buffer));
 
-  // What buffer_ holds: the buffer's address, plus one if it is a large one, which a thief
-  // must not touch before it has registered.
+  // What buffer_ holds: all that a thief has to know of the buffer. Were the mask read from
+  // memory, it would be one more line to wait for between a thief's look at claim_ and its
+  // claim: a sixth of a contended steal.
+  //
+  //   63                      6 5               1   0
+  //  +-------------------------+-----------------+-------+
+  //  |    address, in lines    | log2 (capacity) | large |
+  //  +-------------------------+-----------------+-------+
+  //
+  // A large buffer must not be touched by a thief before it has registered.
   using Link = std::byte*;
-  static_assert(alignof(Buffer) > 1);
-  static bool IsLarge(Link link) { return (reinterpret_cast<std::uintptr_t>(link) & 1) != 0; }
-  static Buffer* BufferOf(Link link) {
-    return reinterpret_cast<Buffer*>(IsLarge(link) ? link - 1 : link);
+  static constexpr std::uintptr_t kLargeBit = 1;
+  static constexpr std::uintptr_t kLinkBits = 63;
+  static_assert(alignof(Buffer) > kLinkBits && std::countr_zero(kMaxCapacity) < 32);
+  static std::uintptr_t LinkBits(Link link) {
+    return reinterpret_cast<std::uintptr_t>(link) & kLinkBits;
+  }
+  static Link LinkTo(Buffer* buffer, bool is_large) {
+    const auto log2 = static_cast<std::size_t>(std::countr_zero(buffer->capacity()));
+    return reinterpret_cast<Link>(buffer) + (log2 << 1) + (is_large ? kLargeBit : 0);
+  }
+  static bool IsLarge(Link link) { return (LinkBits(link) & kLargeBit) != 0; }
+  static std::size_t MaskOf(Link link) { return (std::size_t{1} << (LinkBits(link) >> 1)) - 1; }
+  static Slot* SlotsOf(Link link) {
+    return reinterpret_cast<Buffer*>(link - LinkBits(link))->slots();
   }
 
   static void DeleteAll(Buffer* buffer) {
@@ -466,7 +488,7 @@ class WorkStealingDeque {
       kept_ = buffer;
     }
     // release: publishes the new slots. pairs with: the loads in TakeFront() and Register().
-    buffer_.store(reinterpret_cast<Link>(buffer) + (is_large ? 1 : 0), std::memory_order_release);
+    buffer_.store(LinkTo(buffer, is_large), std::memory_order_release);
   }
 
   // Owner: frees the large buffers that were replaced, unless there are thieves among large
@@ -514,12 +536,13 @@ class WorkStealingDeque {
     Link link = buffer_.load(std::memory_order_acquire);
     const bool registered = IsLarge(link);
     if (ABSL_PREDICT_FALSE(registered)) link = Register();
-    Buffer* const buffer = BufferOf(link);
+    Slot* const slots = SlotsOf(link);
+    const std::size_t mask = MaskOf(link);
     // relaxed: the acquire of bottom_ has ordered the fill before these loads; whether
     // they are still live the CAS tells.
-    const T first = buffer->slot(head).load(std::memory_order_relaxed);
+    const T first = slots[head & mask].load(std::memory_order_relaxed);
     for (std::size_t i = 1; i < count; ++i) {
-      keep(i, buffer->slot(static_cast<Index>(head + i)).load(std::memory_order_relaxed));
+      keep(i, slots[static_cast<Index>(head + i) & mask].load(std::memory_order_relaxed));
     }
     // release: our reads come before the buffer is freed. pairs with: FreeRetired().
     if (ABSL_PREDICT_FALSE(registered)) thieves_.fetch_sub(1, std::memory_order_release);
