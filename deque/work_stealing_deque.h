@@ -286,6 +286,8 @@ class WorkStealingDeque {
 
   // Owner: how many elements fit before the next growth.
   [[nodiscard]] std::size_t capacity() const { return mask_ + 1; }
+  // Owner: how often it was full and grew.
+  [[nodiscard]] std::size_t growths() const { return growths_; }
 
   // Owner: gives memory back that the elements do not need, as far as no thief is reading
   // it at this moment. A deque that is found empty again and again does so by itself.
@@ -423,6 +425,7 @@ class WorkStealingDeque {
   }
 
   void Grow(Index head, Index bottom, std::size_t needed) {
+    ++growths_;
     std::size_t larger = capacity();
     while (larger < needed) larger *= 2;
     Replace(Buffer::New(larger), head, bottom);
@@ -573,6 +576,7 @@ class WorkStealingDeque {
   std::size_t base_ = 0;       // Buffers of more elements than this are large.
   Buffer* kept_ = nullptr;     // All buffers that are not large, the largest first.
   Buffer* retired_ = nullptr;  // Large ones that were replaced and may still be read.
+  std::size_t growths_ = 0;
 };
 
 }  // namespace home

@@ -41,7 +41,7 @@ TEST_P(PanicTest, ByDefaultItIsLoggedAndTheRuntimeGoesOn) {
   ::testing::internal::CaptureStderr();
   SpawnPanic(*runtime);
   runtime->BlockOn([&]() -> Async<> {
-    while (CurrentMetrics().tasks_alive > 0) co_await YieldNow();
+    while (RuntimeMetrics::Snapshot().tasks_alive > 0) co_await YieldNow();
   });
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::HasSubstr("nobody joins"));
   EXPECT_EQ(*runtime->BlockOn(runtime->Spawn(Ready(1))), 1);

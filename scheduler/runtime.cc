@@ -98,6 +98,10 @@ RuntimeBuilder& RuntimeBuilder::WithClock(const Clock* clock) {
   options_.clock = clock;
   return *this;
 }
+RuntimeBuilder& RuntimeBuilder::TimeHistograms(bool on) {
+  options_.time_histograms = on;
+  return *this;
+}
 RuntimeBuilder& RuntimeBuilder::OnPanic(PanicHandler handler) {
   options_.panic_handler = std::move(handler);
   options_.shut_down_on_panic = false;
@@ -144,6 +148,8 @@ absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
   return Runtime(*std::move(scheduler));
 }
 
-RuntimeMetrics CurrentMetrics() { return CurrentSchedulerOrDie("CurrentMetrics").Metrics(); }
+RuntimeMetrics RuntimeMetrics::Snapshot() {
+  return CurrentSchedulerOrDie("RuntimeMetrics::Snapshot").Metrics();
+}
 
 }  // namespace home

@@ -16,8 +16,8 @@
 // how they are simulated.
 //
 // Inside a runtime (in its tasks, its blocking closures and its BlockOn) the free
-// functions Spawn, SpawnBlocking and CurrentMetrics mean that runtime; elsewhere
-// they end the process with a message.
+// functions Spawn, SpawnBlocking and RuntimeMetrics::Snapshot mean that runtime;
+// elsewhere they end the process with a message.
 //
 // Thread-safety: BlockOn, Spawn, SpawnBlocking, handle and Metrics from any
 // thread. The destructor and Shutdown from one, outside of the runtime, when no
@@ -198,9 +198,13 @@ class RuntimeBuilder {
   // How many steps a task may take in one poll before it yields, at least 1; see
   // home/future/context.h. Default: 128.
   RuntimeBuilder& TaskBudget(std::uint32_t steps);
-  // Where timers read the time; must outlive the runtime. Not for the simulated
-  // flavour, which has its own. Default: the machine's monotonic clock.
+  // Where timers and metrics read the time; must outlive the runtime. Not for the
+  // simulated flavour, which has its own. Default: the machine's monotonic clock.
   RuntimeBuilder& WithClock(const Clock* clock);
+  // Whether histograms are kept of how long polls take and how long tasks wait for
+  // them (home/scheduler/metrics.h): the clock is read twice or three times a poll,
+  // some 25 ns each. Default: no.
+  RuntimeBuilder& TimeHistograms(bool on);
   // Called on the worker with exceptions of tasks that were detached before they
   // failed (join_handle.h tells of the others). Default: logs to standard error.
   RuntimeBuilder& OnPanic(PanicHandler handler);
@@ -227,9 +231,6 @@ auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) {
   return scheduler_internal::SpawnBlockingOn(
       scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), std::forward<Fn>(fn), label);
 }
-
-// The current runtime's figures.
-[[nodiscard]] RuntimeMetrics CurrentMetrics();
 
 }  // namespace home
 

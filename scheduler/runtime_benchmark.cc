@@ -48,6 +48,22 @@ void BM_SpawnRunJoin(benchmark::State& state) {
 }
 BENCHMARK(BM_SpawnRunJoin)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
 
+// The same with histograms of poll times and of waits for a poll.
+void BM_SpawnRunJoinTimed(benchmark::State& state) {
+  Runtime runtime = *RuntimeBuilder()
+                         .WorkerThreads(static_cast<std::size_t>(state.range(0)))
+                         .TimeHistograms(true)
+                         .Build();
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      JoinHandle<int> handle = Spawn(Ready(1));
+      absl::StatusOr<int> value = co_await handle;
+      benchmark::DoNotOptimize(value);
+    }
+  });
+}
+BENCHMARK(BM_SpawnRunJoinTimed)->ArgName("workers")->Arg(1)->UseRealTime();
+
 // The same with a coroutine.
 void BM_SpawnRunJoinCoroutine(benchmark::State& state) {
   Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
@@ -145,7 +161,7 @@ void BM_IdleFiveSeconds(benchmark::State& state) {
   for (auto _ : state) std::this_thread::sleep_for(std::chrono::seconds(5));
   state.counters["cpu_us"] =
       static_cast<double>(std::clock() - start) * 1e6 / static_cast<double>(CLOCKS_PER_SEC);
-  state.counters["wakes"] = static_cast<double>(runtime.Metrics().parks - before.parks);
+  state.counters["wakes"] = static_cast<double>(runtime.Metrics().total.parks - before.total.parks);
 }
 BENCHMARK(BM_IdleFiveSeconds)->Iterations(1)->UseRealTime();
 

@@ -216,7 +216,7 @@ TEST(RuntimeOptionsTest, TheBudgetMakesAGreedyTaskYield) {
     EXPECT_EQ(*steps, 17);
     static_cast<void>(co_await other);
   });
-  EXPECT_EQ(runtime->Metrics().workers[0].budget_exhausted, 1u);
+  EXPECT_EQ(runtime->Metrics().workers[0].budget_yields, 1u);
 }
 
 TEST(RuntimeDeathTest, SpawnOutsideOfARuntimeIsNamed) {

@@ -67,13 +67,11 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
       reactor_(std::move(reactor)),
       simulation_(options_.simulation ? std::make_unique<Simulation>(*options_.simulation, this)
                                       : nullptr),
-      timers_(
-          options_.workers + 1,
-          [this] {
-            if (simulation_ != nullptr) return &simulation_->clock();
-            return options_.clock != nullptr ? options_.clock : Clock::Real();
-          }(),
-          [this] { reactor_->Wake(); }),
+      clock_([this] {
+        if (simulation_ != nullptr) return &simulation_->clock();
+        return options_.clock != nullptr ? options_.clock : Clock::Real();
+      }()),
+      timers_(options_.workers + 1, clock_, [this] { reactor_->Wake(); }),
       blocking_([this] {
         BlockingPoolOptions blocking = options_.blocking;
         blocking.keep_alive_for_thread = [this] { return shared_from_this(); };
@@ -113,6 +111,7 @@ void Scheduler::StartThreads() {
 }
 
 void Scheduler::Schedule(TaskHeader* task) noexcept {
+  StampQueued(task);
   Worker* worker = Worker::Current();
   if (worker != nullptr && worker->scheduler() == this) {
     worker->PushWoken(task);
@@ -122,6 +121,7 @@ void Scheduler::Schedule(TaskHeader* task) noexcept {
 }
 
 void Scheduler::Submit(TaskHeader* task) noexcept {
+  StampQueued(task);
   Worker* worker = Worker::Current();
   if (worker != nullptr && worker->scheduler() == this) return worker->PushSpawned(task);
   // relaxed: a figure.
@@ -393,16 +393,17 @@ RuntimeMetrics Scheduler::Metrics() const {
   metrics.tasks_completed = outside_completed_.load(std::memory_order_relaxed);
   for (const auto& worker : workers_) {
     metrics.workers.push_back(worker->Metrics());
-    const WorkerMetrics& one = metrics.workers.back();
-    metrics.tasks_completed += one.completed;
-    metrics.polls += one.polls;
-    metrics.steals += one.steals;
-    metrics.stolen += one.stolen;
-    metrics.parks += one.parks;
-    metrics.wakes += one.wakes;
-    metrics.reactor_events += one.reactor_events;
-    metrics.timers_fired += one.timers_fired;
+    metrics.total += metrics.workers.back();
+    if (const WorkerTimes* times = worker->times()) {
+      if (!metrics.poll_time) {
+        metrics.poll_time.emplace();
+        metrics.schedule_latency.emplace();
+      }
+      times->poll.AddTo(*metrics.poll_time);
+      times->latency.AddTo(*metrics.schedule_latency);
+    }
   }
+  metrics.tasks_completed += metrics.total.completed;
   // Spawns are read anew, after all completions, lest more tasks seem to have
   // ended than were spawned. As nothing orders the counters, that may still be.
   metrics.tasks_spawned = outside_spawned_.load(std::memory_order_relaxed);

@@ -97,6 +97,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "home/future/waker.h"
@@ -109,6 +110,7 @@
 #include "home/scheduler/simulation_options.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
+#include "home/timer/instant.h"
 #include "home/timer/timer_service.h"
 
 namespace home {
@@ -127,6 +129,16 @@ namespace scheduler_internal {
 
 class Worker;
 
+// A moment in the 32 bits that a task's header has for it: in units of 64 ns, so that
+// it wraps after 274 s.
+[[nodiscard]] inline std::uint32_t QueueStamp(Instant now) {
+  return static_cast<std::uint32_t>(now.nanoseconds() >> 6);
+}
+// How long `task` was in a queue, in nanoseconds.
+[[nodiscard]] inline std::int64_t QueueingTime(const TaskHeader& task, Instant now) {
+  return std::int64_t{QueueStamp(now) - task.queued_at} << 6;
+}
+
 struct SchedulerOptions {
   // No threads of its own: tasks run inside BlockOn.
   bool current_thread = false;
@@ -136,7 +148,8 @@ struct SchedulerOptions {
   std::string thread_name = "home-worker";
   std::uint32_t event_interval = 61;
   std::uint32_t budget = 128;
-  const Clock* clock = nullptr;
+  const Clock* clock = nullptr;  // the machine's
+  bool time_histograms = false;
   BlockingPoolOptions blocking;
   PanicHandler panic_handler;
   bool shut_down_on_panic = false;
@@ -182,6 +195,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   [[nodiscard]] TaskScheduler& closures();
   [[nodiscard]] TimerService& timers() { return timers_; }
   [[nodiscard]] Reactor& reactor() { return *reactor_; }
+  // By the clock of timers and metrics.
+  [[nodiscard]] Instant Now() const { return clock_->Now(); }
   // The timer shard of threads that are no workers.
   [[nodiscard]] std::size_t outside_shard() const { return options_.workers; }
 
@@ -219,6 +234,10 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   }
   // Whether any queue seems to have a task.
   [[nodiscard]] bool WorkVisible() const;
+  // Before `task` is put into a queue: the beginning of its QueueingTime().
+  void StampQueued(TaskHeader* task) const {
+    if (ABSL_PREDICT_FALSE(options_.time_histograms)) task->queued_at = QueueStamp(Now());
+  }
 
  private:
   Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
@@ -236,6 +255,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   const std::unique_ptr<Reactor> reactor_;
   // Null but in the simulated flavour.
   const std::unique_ptr<Simulation> simulation_;
+  const Clock* const clock_;
   TimerService timers_;
   BlockingPool blocking_;
   Idle idle_;

@@ -350,7 +350,7 @@ TEST(SimulationTest, MetricsCountAsElsewhere) {
   const RuntimeMetrics metrics = runtime.Metrics();
   EXPECT_EQ(metrics.tasks_spawned, 10u);
   EXPECT_EQ(metrics.tasks_completed, 10u);
-  EXPECT_EQ(metrics.polls, 10u);
+  EXPECT_EQ(metrics.total.polls, 10u);
 }
 
 TEST(SimulationTest, RealDescriptorsAreRefused) {

@@ -1,10 +1,13 @@
 #include "home/scheduler/worker.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
@@ -31,21 +34,32 @@ ABSL_ATTRIBUTE_NOINLINE Worker* Worker::Current() noexcept { return current_work
 Worker::Worker(Scheduler* scheduler, std::size_t index)
     : scheduler_(scheduler),
       index_(index),
-      random_(static_cast<std::uint32_t>(index) * 2654435761u + 1) {}
+      random_(static_cast<std::uint32_t>(index) * 2654435761u + 1),
+      times_(scheduler->options().time_histograms ? std::make_unique<WorkerTimes>() : nullptr) {}
 
 void Worker::RunUntilStopped() {
   Run([this] { return scheduler_->stopping(); });
 }
 
-void Worker::RunUntil(const std::function<bool()>& leave) { Run(leave); }
+void Worker::RunUntil(const std::function<bool()>& leave) {
+  Run([this, &leave] {
+    // It may take long.
+    poll_end_.reset();
+    return leave();
+  });
+}
 
 template <typename Leave>
 void Worker::Run(const Leave& leave) {
   const std::uint32_t event_interval = scheduler_->options().event_interval;
+  busy_.WakeUp(scheduler_->Now());
   while (!leave()) {
     if (++tick_ % event_interval == 0) Maintain();
     TaskHeader* task = NextTask();
-    if (task == nullptr) task = Search();
+    if (task == nullptr) {
+      poll_end_.reset();
+      task = Search();
+    }
     if (task != nullptr) {
       if (searching_) FoundWork();
       RunOne(task);
@@ -55,6 +69,7 @@ void Worker::Run(const Leave& leave) {
   }
   // Out of the counts, lest somebody trusts this worker to search.
   if (searching_) FoundWork();
+  busy_.Sleep(scheduler_->Now());
 }
 
 void Worker::RunOne(TaskHeader* task) {
@@ -62,11 +77,29 @@ void Worker::RunOne(TaskHeader* task) {
 }
 
 RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
+  if (ABSL_PREDICT_FALSE(times_ != nullptr)) return PollTimed(task, budget);
+  return PollCounted(task, budget);
+}
+
+RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget) {
+  const Instant start = poll_end_ ? *poll_end_ : scheduler_->Now();
+  times_->latency.Record(QueueingTime(*task, start));
+  const RunResult result = PollCounted(task, budget);
+  const Instant end = scheduler_->Now();
+  if (result == RunResult::kRescheduled) task->queued_at = QueueStamp(end);
+  poll_end_ = end;
+  const std::int64_t took = end.nanoseconds() - start.nanoseconds();
+  times_->poll.Record(took);
+  times_->longest_poll.RaiseTo(static_cast<std::uint64_t>(std::max<std::int64_t>(took, 0)));
+  return result;
+}
+
+inline RunResult Worker::PollCounted(TaskHeader* task, std::uint32_t budget) {
   budget_ = Budget{.remaining = budget};
   polls_.Add();
   const RunResult result = RunTask(task, &budget_, *this);
   if (result == RunResult::kComplete) completed_.Add();
-  if (budget_.exhausted) budget_exhausted_.Add();
+  if (budget_.exhausted) budget_yields_.Add();
   return result;
 }
 
@@ -194,6 +227,8 @@ void Worker::FoundWork() {
 }
 
 void Worker::Maintain() {
+  poll_end_.reset();
+  overflows_.RaiseTo(deque_.growths());
   DrainReleases();
   TimerService& timers = scheduler_->timers();
   // All shards: the workers that they belong to may be asleep.
@@ -212,6 +247,9 @@ void Worker::Maintain() {
 void Worker::Park() {
   DrainReleases();
   parks_.Add();
+  overflows_.RaiseTo(deque_.growths());
+  if (polls_.value() == polls_at_wake_) noop_wakes_.Add();
+  busy_.Sleep(scheduler_->Now());
   scheduler_->idle().Sleep(index_, std::exchange(searching_, false));
   // From here on a notifier may choose this worker; it may be this very line.
   if (scheduler_->WorkVisible()) scheduler_->NotifyOne();
@@ -234,6 +272,8 @@ void Worker::Park() {
   // awake. pairs with: Unpark().
   sleep_.exchange(Sleep::kAwake, std::memory_order_acq_rel);
   searching_ = scheduler_->idle().WakeUp(index_);
+  busy_.WakeUp(scheduler_->Now());
+  polls_at_wake_ = polls_.value();
   // Awake for all to see, so that it is another worker that is woken to keep the
   // watch.
   if (drive) scheduler_->ReleaseDriver();
@@ -288,7 +328,7 @@ void Worker::BlockAsDriver(WakeList& wakes) {
 
 void Worker::Unpark() {
   // relaxed: a figure.
-  unparked_.fetch_add(1, std::memory_order_relaxed);
+  unparks_.fetch_add(1, std::memory_order_relaxed);
   // release: what the caller did is seen when the worker wakes. acquire: how it
   // sleeps. pairs with: Park().
   switch (sleep_.exchange(Sleep::kToken, std::memory_order_acq_rel)) {
@@ -305,7 +345,7 @@ void Worker::Unpark() {
 }
 
 void Worker::Bind(TaskHeader* task) {
-  task->owner = static_cast<std::uint32_t>(index_);
+  task->owner = static_cast<std::uint16_t>(index_);
   task->list_previous = nullptr;
   task->list_next = bound_;
   if (bound_ != nullptr) bound_->list_previous = task;
@@ -365,14 +405,23 @@ WorkerMetrics Worker::Metrics() const {
   metrics.spawned = spawned_.value();
   metrics.steals = steals_.value();
   metrics.stolen = stolen_.value();
+  metrics.overflows = overflows_.value();
   metrics.parks = parks_.value();
   // relaxed: a figure.
-  metrics.wakes = unparked_.load(std::memory_order_relaxed);
+  metrics.unparks = unparks_.load(std::memory_order_relaxed);
+  metrics.noop_wakes = noop_wakes_.value();
+  metrics.budget_yields = budget_yields_.value();
   metrics.reactor_polls = reactor_polls_.value();
   metrics.reactor_events = reactor_events_.value();
   metrics.timers_fired = timers_fired_.value();
-  metrics.budget_exhausted = budget_exhausted_.value();
-  metrics.queue_depth = deque_.SizeHint();
+  // relaxed: a figure.
+  const bool lifo = lifo_.load(std::memory_order_relaxed) != nullptr;
+  metrics.queue_depth = deque_.SizeHint() + (lifo ? 1 : 0);
+  metrics.busy = busy_.Until(scheduler_->Now());
+  if (times_ != nullptr) {
+    metrics.longest_poll =
+        absl::Nanoseconds(static_cast<std::int64_t>(times_->longest_poll.value()));
+  }
   return metrics;
 }
 

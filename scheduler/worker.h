@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 
 #include "absl/base/optimization.h"
 #include "absl/time/time.h"
@@ -18,6 +20,9 @@
 #include "home/future/wake_list.h"
 #include "home/parker/parker.h"
 #include "home/queue/lock_free_mpsc_queue.h"
+#include "home/scheduler/busy_time.h"
+#include "home/scheduler/counter.h"
+#include "home/scheduler/histogram.h"
 #include "home/scheduler/metrics.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
@@ -26,6 +31,13 @@
 namespace home::scheduler_internal {
 
 class Scheduler;
+
+// What a worker measures if it was asked to.
+struct WorkerTimes {
+  HistogramCounter poll;
+  HistogramCounter latency;
+  Counter longest_poll;  // ns
+};
 
 class Worker {
  public:
@@ -59,6 +71,8 @@ class Worker {
   [[nodiscard]] bool WorkVisible() const;
   // Any thread.
   [[nodiscard]] WorkerMetrics Metrics() const;
+  // Any thread. Null if nothing is measured.
+  [[nodiscard]] const WorkerTimes* times() const { return times_.get(); }
 
   // -- As the owner of run_task.h ---------------------------------------------------
 
@@ -82,6 +96,8 @@ class Worker {
   template <typename Leave>
   void Run(const Leave& leave);
   void RunOne(TaskHeader* task);
+  RunResult PollTimed(TaskHeader* task, std::uint32_t budget);
+  RunResult PollCounted(TaskHeader* task, std::uint32_t budget);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
@@ -126,18 +142,25 @@ class Worker {
   Counter spawned_;
   Counter steals_;
   Counter stolen_;
+  Counter overflows_;
   Counter parks_;
+  Counter noop_wakes_;
   Counter reactor_polls_;
   Counter reactor_events_;
   Counter timers_fired_;
-  Counter budget_exhausted_;
+  Counter budget_yields_;
+  BusyTime busy_;
+  std::uint64_t polls_at_wake_ = UINT64_MAX;
+  const std::unique_ptr<WorkerTimes> times_;
+  // If the next poll follows at once: its beginning. Only if times are measured.
+  std::optional<Instant> poll_end_;
 
   // What other threads write.
   alignas(ABSL_CACHELINE_SIZE) std::atomic<TaskHeader*> lifo_{nullptr};
   WorkStealingDeque<TaskHeader*> deque_;
   LockFreeMpscQueue<TaskHeader> releases_;
   alignas(ABSL_CACHELINE_SIZE) std::atomic<Sleep> sleep_{Sleep::kAwake};
-  std::atomic<std::uint64_t> unparked_{0};
+  std::atomic<std::uint64_t> unparks_{0};
   Parker parker_;
 };
 

@@ -17,7 +17,7 @@ static_assert(offsetof(TaskHeader, id) == 64);
 static_assert(offsetof(TaskHeader, location) == 72);
 static_assert(offsetof(TaskHeader, name) == 80);
 static_assert(offsetof(TaskHeader, owner) == 88);
-static_assert(offsetof(TaskHeader, outcome) == 92);
+static_assert(offsetof(TaskHeader, outcome) == 90);
 #pragma GCC diagnostic pop
 
 TaskHeader* Task(void* data) { return static_cast<TaskHeader*>(data); }

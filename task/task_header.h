@@ -61,7 +61,7 @@ class TaskScheduler {
 enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
 
 // What TaskHeader::owner says of a task that is in no worker's list.
-inline constexpr std::uint32_t kNoOwner = UINT32_MAX;
+inline constexpr std::uint16_t kNoOwner = UINT16_MAX;
 
 // `next` of LockFreeMpscNode is the link of whatever queue the task is in. The fields are
 // at fixed offsets, for debuggers and tools: task_header.cc states them.
@@ -87,9 +87,12 @@ class TaskHeader : public LockFreeMpscNode {
   const char* const name;
   // The worker in whose list the task is. Written by the worker that runs it,
   // before it first becomes idle, and never again.
-  std::uint32_t owner = kNoOwner;
+  std::uint16_t owner = kNoOwner;
   // Written before kComplete is.
   std::atomic<TaskOutcome> outcome{TaskOutcome::kNone};
+  // For a scheduler that measures: when the task went into a queue, in a unit of its
+  // own. Written by whoever puts it there, read by whoever takes it out.
+  std::uint32_t queued_at = 0;
 
  protected:
   ~TaskHeader() = default;

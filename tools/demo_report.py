@@ -3,7 +3,7 @@
 
   tools/demo_report.py WRK_OUTPUT METRICS_BEFORE METRICS_AFTER
 
-Reads what `wrk --latency` printed and the server's /metrics from before and
+Reads what `wrk --latency` printed and the server's /metrics.json from before and
 after. Exits with 1 if an answer was an error or none came.
 """
 
@@ -55,7 +55,7 @@ def main(wrk_path, before_path, after_path):
                        ("parks", METRIC_PARKS)):
         key = next((key for key in keys if key in after), None)
         if key is None:
-            print(f"/metrics does not tell {name}", file=sys.stderr)
+            print(f"/metrics.json does not tell {name}", file=sys.stderr)
             return 1
         fact(name, f"{after[key] - before.get(key, 0):,}")
 

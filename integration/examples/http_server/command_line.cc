@@ -39,8 +39,8 @@ absl::StatusOr<SocketAddress> ParseAddress(const std::string& host, int port) {
 const absl::string_view kUsage =
     "usage: http_server --root DIR [--host ADDRESS] [--port PORT] [--workers N]\n"
     "\n"
-    "Serves the files below DIR over HTTP/1.1, and the runtime's metrics as JSON\n"
-    "at /metrics.\n"
+    "Serves the files below DIR over HTTP/1.1, and the runtime's metrics for\n"
+    "Prometheus at /metrics and as JSON at /metrics.json.\n"
     "\n"
     "  --root DIR      the directory to serve (required)\n"
     "  --host ADDRESS  the IPv4 or IPv6 address to listen on (127.0.0.1)\n"

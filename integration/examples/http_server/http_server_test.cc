@@ -206,9 +206,20 @@ TEST_F(HttpServerTest, NoPathLeavesTheRoot) {
   }
 }
 
-TEST_F(HttpServerTest, MetricsAreJson) {
+TEST_F(HttpServerTest, MetricsAreForPrometheus) {
   Start();
   const ClientResponse response = Get("/metrics");
+  EXPECT_EQ(response.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  for (absl::string_view line :
+       {"\nhome_worker_polls_total{worker=\"0\"} ", "\nhome_runtime_tasks_alive ",
+        "\nhttp_server_requests_total 1\n"}) {
+    EXPECT_NE(response.body.find(line), std::string::npos) << line << response.body;
+  }
+}
+
+TEST_F(HttpServerTest, MetricsAreJsonToo) {
+  Start();
+  const ClientResponse response = Get("/metrics.json");
   EXPECT_EQ(response.headers.at("content-type"), "application/json");
   for (absl::string_view name : {"\"polls\": ", "\"steals\": ", "\"parks\": ",
                                  "\"tasks_completed\": ", "\"requests\": 1", "\"workers\": ["}) {

@@ -16,6 +16,7 @@
 #include "home/integration/examples/http_server/metrics_page.h"
 #include "home/integration/examples/http_server/static_files.h"
 #include "home/process/signal.h"
+#include "home/scheduler/prometheus.h"
 #include "home/scheduler/runtime.h"
 
 namespace home::http_server {
@@ -29,10 +30,15 @@ struct Site {
   const http::Server* server = nullptr;  // set before the first request
 };
 
-Async<absl::StatusOr<http::Response>> MetricsPage(std::shared_ptr<const Site> site) {
+Async<absl::StatusOr<http::Response>> MetricsPage(std::shared_ptr<const Site> site, bool json) {
+  const RuntimeMetrics metrics = RuntimeMetrics::Snapshot();
   http::Response response;
   response.AddHeader("Cache-Control", "no-store");
-  response.set_body(MetricsJson(CurrentMetrics(), site->server->stats()), "application/json");
+  if (json) {
+    response.set_body(MetricsJson(metrics, site->server->stats()), "application/json");
+  } else {
+    response.set_body(MetricsText(metrics, site->server->stats()), kPrometheusContentType);
+  }
   co_return std::move(response);
 }
 
@@ -54,7 +60,8 @@ Async<absl::Status> Serve(SocketAddress address, std::shared_ptr<Site> site) {
   absl::StatusOr<SignalListener> signals = SignalListener::Create(wanted);
   if (!signals.ok()) co_return signals.status();
   http::Handler handler = [site](http::Request& request) {
-    if (request.path() == "/metrics") return MetricsPage(site);
+    if (request.path() == "/metrics") return MetricsPage(site, /*json=*/false);
+    if (request.path() == "/metrics.json") return MetricsPage(site, /*json=*/true);
     return site->files.Handle(request);
   };
   absl::StatusOr<http::Server> server = http::Server::Bind(address, std::move(handler));

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "home/scheduler/prometheus.h"
 
 namespace home::http_server {
 namespace {
@@ -30,12 +32,16 @@ std::string WorkerJson(const WorkerMetrics& worker) {
   json.Add("spawned", worker.spawned);
   json.Add("steals", worker.steals);
   json.Add("stolen", worker.stolen);
+  json.Add("overflows", worker.overflows);
   json.Add("parks", worker.parks);
-  json.Add("wakes", worker.wakes);
+  json.Add("unparks", worker.unparks);
+  json.Add("noop_wakes", worker.noop_wakes);
+  json.Add("budget_yields", worker.budget_yields);
   json.Add("reactor_polls", worker.reactor_polls);
   json.Add("reactor_events", worker.reactor_events);
   json.Add("timers_fired", worker.timers_fired);
   json.Add("queue_depth", worker.queue_depth);
+  json.Add("busy_us", static_cast<std::uint64_t>(absl::ToInt64Microseconds(worker.busy)));
   return json.Finish();
 }
 
@@ -44,15 +50,12 @@ std::string RuntimeJson(const RuntimeMetrics& runtime) {
   json.Add("tasks_spawned", runtime.tasks_spawned);
   json.Add("tasks_completed", runtime.tasks_completed);
   json.Add("tasks_alive", runtime.tasks_alive);
-  json.Add("polls", runtime.polls);
-  json.Add("steals", runtime.steals);
-  json.Add("stolen", runtime.stolen);
-  json.Add("parks", runtime.parks);
-  json.Add("wakes", runtime.wakes);
-  json.Add("reactor_events", runtime.reactor_events);
-  json.Add("timers_fired", runtime.timers_fired);
   json.Add("injected", runtime.injected);
+  json.Add("injector_depth", runtime.injector_depth);
   json.Add("blocking_threads", runtime.blocking_threads);
+  json.Add("blocking_idle", runtime.blocking_idle);
+  json.Add("blocking_queued", runtime.blocking_queued);
+  json.AddRaw("total", WorkerJson(runtime.total));
   std::string workers;
   for (const WorkerMetrics& worker : runtime.workers) {
     absl::StrAppend(&workers, workers.empty() ? "" : ", ", WorkerJson(worker));
@@ -61,7 +64,23 @@ std::string RuntimeJson(const RuntimeMetrics& runtime) {
   return json.Finish();
 }
 
+void AppendFamily(std::string& text, absl::string_view name, absl::string_view type,
+                  absl::string_view help, std::uint64_t value) {
+  absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n", name, " ",
+                  value, "\n");
+}
+
 }  // namespace
+
+std::string MetricsText(const RuntimeMetrics& runtime, const http::ServerStats& server) {
+  std::string text = PrometheusText(runtime);
+  AppendFamily(text, "http_server_connections_accepted_total", "counter", "Connections accepted.",
+               server.connections_accepted);
+  AppendFamily(text, "http_server_connections_open", "gauge", "Connections open.",
+               server.connections_open);
+  AppendFamily(text, "http_server_requests_total", "counter", "Requests.", server.requests);
+  return text;
+}
 
 std::string MetricsJson(const RuntimeMetrics& runtime, const http::ServerStats& server) {
   JsonObject http;
