@@ -89,11 +89,11 @@ TEST(LifoSlotTest, WhoJoinsManyRunsOnceForAllThatAreReady) {
   constexpr int kTasks = 1000;
   Runtime runtime = *RuntimeBuilder().WorkerThreads(1).Build();
   JoinHandle<std::uint64_t> parent = runtime.Spawn([]() -> Async<std::uint64_t> {
-    const std::uint64_t before = CurrentMetrics().polls;
+    const std::uint64_t before = RuntimeMetrics::Snapshot().total.polls;
     std::vector<JoinHandle<void>> children;
     for (int i = 0; i < kTasks; ++i) children.push_back(Spawn(Ready()));
     for (JoinHandle<void>& child : children) static_cast<void>(co_await child);
-    co_return CurrentMetrics().polls - before;
+    co_return RuntimeMetrics::Snapshot().total.polls - before;
   });
   // Twice: at the end of the first child, which may be the only one that is ready, and when
   // all are.
