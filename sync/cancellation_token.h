@@ -1,0 +1,290 @@
+// CancellationToken: asks work to stop, and everything that the work has started.
+//
+//   CancellationToken stop;
+//   auto serving = Spawn(RunUntilCancelled(stop, Serve()));   // ends Serve() where it waits
+//   auto cleaning = Spawn([stop]() -> Async<> {               // ends by itself
+//     while (!stop.IsCancelled()) co_await CleanSome();
+//   });
+//   CancellationCallback callback(stop, [&] { socket.Close(); });
+//   stop.Cancel();
+//
+// Copies are the same token: each can cancel it and wait for that. Child() makes a
+// token below this one: it is cancelled with it, but can also be cancelled alone,
+// which its parent does not notice. So a server has one token, each of its
+// connections a child of that, and each request a child of the connection's.
+//
+// A token is cancelled once and stays so.
+//
+// Thread-safety: all functions from any thread, also from wakers and callbacks.
+// Neither of these is ever called under a lock.
+// Memory ordering: what happens before Cancel() happens before an IsCancelled() that
+// returns true because of it, before a wait for it is ready, and before a callback.
+// Cost: a token that is no copy is one allocation (232 bytes); IsCancelled() one load,
+// however deep the tree; waiting allocates nothing; Cancel() is linear in the tokens
+// below this one, their waiters and callbacks, and uses no stack for the depth. Making
+// and dropping a child takes its parent's lock.
+
+#ifndef HOME_SYNC_CANCELLATION_TOKEN_H_
+#define HOME_SYNC_CANCELLATION_TOKEN_H_
+
+#include <atomic>
+#include <concepts>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "home/future/context.h"
+#include "home/future/fallible.h"
+#include "home/future/future.h"
+#include "home/future/pipe.h"
+#include "home/future/poll.h"
+#include "home/future/poll_check.h"
+#include "home/sync/event.h"
+
+namespace home {
+namespace sync_internal {
+
+// A callback's place in its token's list.
+class CancellationHook {
+ public:
+  CancellationHook(const CancellationHook&) = delete;
+  CancellationHook& operator=(const CancellationHook&) = delete;
+
+ protected:
+  explicit CancellationHook(void (*run)(CancellationHook* self) noexcept) : run_(run) {}
+  ~CancellationHook() = default;
+
+ private:
+  friend class CancellationNode;
+
+  void (*const run_)(CancellationHook* self) noexcept;
+  // Under the node's mutex.
+  CancellationHook* previous_ = nullptr;
+  CancellationHook* next_ = nullptr;
+  bool linked_ = false;
+};
+
+// What the copies of a token share. See cancellation_token.cc.
+class CancellationNode {
+ public:
+  // With one reference, the caller's. A child keeps its parent.
+  explicit CancellationNode(CancellationNode* parent);
+  CancellationNode(const CancellationNode&) = delete;
+  CancellationNode& operator=(const CancellationNode&) = delete;
+
+  void AddReference() {
+    // relaxed: a new reference is made from one that the caller holds.
+    references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void Release();
+
+  void Cancel();
+  [[nodiscard]] Event& cancelled() { return cancelled_; }
+
+  // Calls the hook when the token is cancelled, or here and now if it is.
+  void Link(CancellationHook& hook);
+  // The hook will not be called any more. If it is being called by another thread, waits
+  // for the end of that.
+  void Unlink(CancellationHook& hook);
+
+ private:
+  // The calls of hooks: by one thread, in the frame of its Cancel().
+  struct Calls {
+    CancellationHook* hook;
+    std::thread::id thread;
+    std::condition_variable hook_done;
+  };
+
+  ~CancellationNode() = default;
+
+  [[nodiscard]] bool TryAddReference();
+  void RunHooks(std::unique_lock<std::mutex>& lock);
+  // Moves the children that still have owners to the list `worklist`, with a reference
+  // each.
+  void TakeChildren(CancellationNode*& worklist);
+  void UnlinkChild(CancellationNode& child);
+
+  std::atomic<std::uint32_t> references_{1};
+  Event cancelled_;
+  CancellationNode* const parent_;  // a reference, or null
+  // Under the parent's mutex; once unlinked, next_ is whose who has unlinked it.
+  CancellationNode* previous_ = nullptr;
+  CancellationNode* next_ = nullptr;
+  bool linked_ = false;
+
+  std::mutex mutex_;
+  // All under the mutex.
+  CancellationNode* first_child_ = nullptr;
+  CancellationHook* first_hook_ = nullptr;
+  Calls* calls_ = nullptr;
+};
+
+}  // namespace sync_internal
+
+class CancelledFuture;
+
+class CancellationToken {
+ public:
+  // A root, not cancelled.
+  CancellationToken() : node_(new sync_internal::CancellationNode(nullptr)) {}
+  CancellationToken(const CancellationToken& other) noexcept : node_(other.node_) {
+    if (node_ != nullptr) node_->AddReference();
+  }
+  // The token moved from may only be assigned to or destroyed.
+  CancellationToken(CancellationToken&& other) noexcept
+      : node_(std::exchange(other.node_, nullptr)) {}
+  CancellationToken& operator=(CancellationToken other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  // Dropping the last copy of a token cancels nothing.
+  ~CancellationToken() {
+    if (node_ != nullptr) node_->Release();
+  }
+
+  // A token that is cancelled with this one, or alone.
+  [[nodiscard]] CancellationToken Child() const {
+    return CancellationToken(new sync_internal::CancellationNode(node_));
+  }
+
+  // Cancels this token and all below it: wakes who waits, and runs the callbacks, on this
+  // thread, in no particular order. Has no effect on a token that is cancelled. (It may
+  // then return before the first call has reached every child.)
+  void Cancel() const { node_->Cancel(); }
+
+  [[nodiscard]] bool IsCancelled() const { return node_->cancelled().IsSet(); }
+
+  // A future of void that is ready once the token is cancelled.
+  // Cancellation: dropping it loses nothing.
+  [[nodiscard]] CancelledFuture Cancelled() const;
+
+  // Whether both are copies of one token.
+  friend bool operator==(const CancellationToken& a, const CancellationToken& b) {
+    return a.node_ == b.node_;
+  }
+
+ private:
+  friend class CancelledFuture;
+  template <std::invocable Fn>
+  friend class CancellationCallback;
+
+  explicit CancellationToken(sync_internal::CancellationNode* node) : node_(node) {}
+
+  sync_internal::CancellationNode* node_;
+};
+
+// What CancellationToken::Cancelled() returns. It keeps the token alive. Movable before
+// its first poll.
+class [[nodiscard]] CancelledFuture {
+ public:
+  using Output = void;
+
+  explicit CancelledFuture(CancellationToken token)
+      : token_(std::move(token)), wait_(token_.node_->cancelled()) {}
+
+  home::Poll<void> Poll(Context& cx) { return wait_.Poll(cx); }
+
+ private:
+  CancellationToken token_;
+  Event::WaitFuture wait_;
+};
+
+inline CancelledFuture CancellationToken::Cancelled() const { return CancelledFuture(*this); }
+
+// Calls `fn()` once, when the token is cancelled: on the thread that cancels it, or here
+// in the constructor if it is cancelled already. `fn` must not throw. The destructor
+// waits while another thread is inside `fn`; a callback may destroy its own object.
+template <std::invocable Fn>
+class CancellationCallback : private sync_internal::CancellationHook {
+ public:
+  CancellationCallback(CancellationToken token, Fn fn)
+      : CancellationHook(&Run), token_(std::move(token)), fn_(std::move(fn)) {
+    token_.node_->Link(*this);
+  }
+  ~CancellationCallback() { token_.node_->Unlink(*this); }
+
+ private:
+  static void Run(CancellationHook* self) noexcept {
+    static_cast<CancellationCallback*>(self)->fn_();
+  }
+
+  CancellationToken token_;
+  Fn fn_;
+};
+
+// What RunUntilCancelled() returns. Movable before its first poll.
+template <Future F>
+class [[nodiscard]] UntilCancelledFuture {
+ public:
+  using Output = Fallible<FutureOutput<F>>;
+  static constexpr const char* kName = "RunUntilCancelled";
+
+  UntilCancelledFuture(CancellationToken token, F future)
+      : future_(std::move(future)), cancelled_(std::move(token)) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
+    const bool first = !std::exchange(started_, true);
+    // Work that was cancelled before its start is not begun.
+    if (first && cancelled_->Poll(cx).ready()) return End();
+    {
+      home::Poll<FutureOutput<F>> result = future_->Poll(cx);
+      if (result.ready()) {
+        future_.reset();
+        cancelled_.reset();
+        if constexpr (std::is_same_v<FutureOutput<F>, Output>) {
+          return result;
+        } else if constexpr (std::is_void_v<FutureOutput<F>>) {
+          return Output(absl::OkStatus());
+        } else {
+          return Output(std::move(result).value());
+        }
+      }
+    }
+    if (cancelled_->Poll(cx).pending()) return check_.Pending();
+    return End();
+  }
+
+ private:
+  Output End() {
+    future_.reset();
+    cancelled_.reset();
+    return Output(absl::CancelledError("RunUntilCancelled: the token was cancelled"));
+  }
+
+  [[no_unique_address]] internal::PollCheck<UntilCancelledFuture> check_;
+  bool started_ = false;
+  std::optional<F> future_;  // both are empty once ready
+  std::optional<CancelledFuture> cancelled_;
+};
+
+// Runs `future` until it is ready or the token is cancelled; then the future is destroyed,
+// which cancels it, and the result is kCancelled. Results as of Timeout (home/timer/
+// timeout.h): Status for void, StatusOr<T> for T; a Status or StatusOr stays what it is.
+// A result that is there wins over a cancellation, but a future whose token is cancelled
+// before its first poll is not begun.
+// Cancellation: dropping it, like a cancelled token, loses what dropping the future does.
+template <typename F>
+  requires Future<std::remove_cvref_t<F>>
+[[nodiscard]] UntilCancelledFuture<std::remove_cvref_t<F>> RunUntilCancelled(
+    CancellationToken token, F&& future) {
+  static_assert(!std::is_lvalue_reference_v<F>,
+                "RunUntilCancelled takes the future over: std::move it in");
+  return UntilCancelledFuture<std::remove_cvref_t<F>>(std::move(token), std::forward<F>(future));
+}
+
+// As a stage of a pipe: Fetch(url) | RunUntilCancelled(stop).
+[[nodiscard]] inline auto RunUntilCancelled(CancellationToken token) {
+  return Pipe([token = std::move(token)](auto&& future) {
+    return RunUntilCancelled(token, std::forward<decltype(future)>(future));
+  });
+}
+
+}  // namespace home
+
+#endif  // HOME_SYNC_CANCELLATION_TOKEN_H_
