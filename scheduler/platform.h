@@ -4,12 +4,17 @@
 #define HOME_SCHEDULER_PLATFORM_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace home::scheduler_internal {
 
-// The number of processors that this process may use, at least 1.
+// The number of processors in this thread's affinity mask, at least 1.
 [[nodiscard]] std::size_t AvailableProcessors();
+
+// How many processors' worth of time the system grants this process in the long run, if
+// it limits that.
+[[nodiscard]] std::optional<double> CpuLimit();
 
 // Names the calling thread for debuggers and profilers; cut to what the system
 // can show.

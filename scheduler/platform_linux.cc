@@ -1,24 +1,41 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "home/scheduler/cgroup.h"
 #include "home/scheduler/platform.h"
 
 namespace home::scheduler_internal {
+namespace {
+
+constexpr int kMaxSetSize = 1 << 20;
+
+}  // namespace
 
 std::size_t AvailableProcessors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails on machines with more processors than the set can hold.
-  if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
-    return static_cast<std::size_t>(CPU_COUNT(&set));
+  // A machine may have more processors than any set of a fixed size can hold: the kernel
+  // says so.
+  for (int size = CPU_SETSIZE; size <= kMaxSetSize; size *= 2) {
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(
+        CPU_ALLOC(size), [](cpu_set_t* allocated) { CPU_FREE(allocated); });
+    if (set == nullptr) break;
+    const std::size_t bytes = CPU_ALLOC_SIZE(size);
+    if (sched_getaffinity(0, bytes, set.get()) == 0) {
+      return static_cast<std::size_t>(std::max(1, CPU_COUNT_S(bytes, set.get())));
+    }
+    if (errno != EINVAL) break;
   }
-  const unsigned processors = std::thread::hardware_concurrency();
-  return processors > 0 ? processors : 1;
+  return std::max(1u, std::thread::hardware_concurrency());
 }
+
+std::optional<double> CpuLimit() { return CgroupCpuLimit(); }
 
 void SetThreadName(const std::string& name) {
   // The kernel keeps 15 bytes and refuses more.

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/fatal.h"
-#include "home/scheduler/platform.h"
+#include "home/scheduler/worker_count.h"
 
 namespace home {
 
@@ -121,10 +121,15 @@ RuntimeBuilder& RuntimeBuilder::OnPanic(PanicPolicy policy) {
 
 absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
   scheduler_internal::SchedulerOptions options = options_;
-  if (default_workers_) options.workers = scheduler_internal::AvailableProcessors();
-  if (options.workers < 1 || options.workers > 1024) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("RuntimeBuilder: WorkerThreads must be 1 to 1024, not ", options.workers));
+  if (default_workers_) {
+    absl::StatusOr<std::size_t> workers = scheduler_internal::DefaultWorkers();
+    if (!workers.ok()) return workers.status();
+    options.workers = *workers;
+  }
+  if (options.workers < 1 || options.workers > scheduler_internal::kMaxWorkers) {
+    return absl::InvalidArgumentError(absl::StrCat("RuntimeBuilder: WorkerThreads must be 1 to ",
+                                                   scheduler_internal::kMaxWorkers, ", not ",
+                                                   options.workers));
   }
   if (options.blocking.max_threads < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: MaxBlockingThreads must be at least 1");

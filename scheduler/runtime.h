@@ -179,8 +179,9 @@ class RuntimeBuilder {
  public:
   RuntimeBuilder() = default;
 
-  // Multi-thread with `n` workers, 1 to 1024. Default: one a processor that the
-  // process may use.
+  // Multi-thread with `n` workers, 1 to 1024. Default: what the environment variable
+  // HOME_WORKER_THREADS says, or one a processor that the process may use: those of the
+  // affinity mask, but no more than the quota of its control groups, rounded up.
   RuntimeBuilder& WorkerThreads(std::size_t n);
   // Current-thread: tasks run inside BlockOn.
   RuntimeBuilder& CurrentThread();
