@@ -2,19 +2,16 @@
 //
 //   #include "home/runtime.h"
 //
-//   home::Async<int> Main() {
+//   home::Async<int> AsyncMain() {
 //     auto other = home::Spawn(Compute());
 //     co_await home::Sleep(absl::Milliseconds(10));
 //     absl::StatusOr<int> value = co_await other;
 //     co_return value.value_or(0);
 //   }
 //
-//   int main() {
-//     absl::StatusOr<home::Runtime> runtime = home::RuntimeBuilder().Build();
-//     return runtime.ok() ? runtime->BlockOn(Main()) : 1;
-//   }
+//   int main(int argc, char** argv) { return home::Main(argc, argv, AsyncMain); }
 //
-// Futures and coroutines, tasks, the runtime itself, timers, readiness of
+// Futures and coroutines, tasks, the runtime itself, Main, timers, readiness of
 // descriptors, synchronisation. What talks to the world has headers of its own:
 // home/net, home/process, home/http. Programs that need one part only depend on
 // its target instead of //:runtime.
@@ -30,8 +27,10 @@
 #include "home/future/map.h"
 #include "home/future/ready.h"
 #include "home/future/select.h"
+#include "home/process/main.h"
 #include "home/reactor/registration.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/cancellation_token.h"
 #include "home/sync/event.h"
 #include "home/task/join_handle.h"
 #include "home/task/join_set.h"

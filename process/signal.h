@@ -43,6 +43,10 @@ class SignalListener {
   // (SIGKILL, SIGSTOP) or that must not be (SIGSEGV and its like),
   // kFailedPrecondition (no reactor), kResourceExhausted.
   static absl::StatusOr<SignalListener> Create(absl::Span<const int> signals);
+  // The same for the end of a program: the first signal arrives as usual, and the second,
+  // of the same number or another of `signals`, ends the process at once with exit code
+  // 128 + its number, in the handler, however busy or stuck the program's threads are.
+  static absl::StatusOr<SignalListener> CreateForExit(absl::Span<const int> signals);
 
   SignalListener(SignalListener&& other) noexcept
       : mailbox_(std::exchange(other.mailbox_, -1)),
@@ -62,6 +66,7 @@ class SignalListener {
   SignalListener(int mailbox, std::uint64_t signals, Registration registration)
       : mailbox_(mailbox), signals_(signals), registration_(std::move(registration)) {}
 
+  static absl::StatusOr<SignalListener> Listen(absl::Span<const int> signals, bool for_exit);
   void Close();
 
   int mailbox_;            // the place where the handler leaves signals; -1: moved away

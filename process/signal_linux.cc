@@ -29,12 +29,17 @@ namespace {
 
 constexpr int kMaxSignal = 64;
 constexpr int kMailboxes = 64;
+// What shells add to the number of the signal that has ended a program.
+constexpr int kExitOfSignal = 128;
 
 struct Mailbox {
   // Which signals its listener wants. 0: no listener.
   std::atomic<std::uint64_t> wanted{0};
   // Which have arrived and were not taken.
   std::atomic<std::uint64_t> arrived{0};
+  // Of CreateForExit: whether the next signal ends the process, and whether one has come.
+  std::atomic<bool> for_exit{false};
+  std::atomic<bool> signalled{false};
   // Made with the first listener, kept for ever.
   std::atomic<int> eventfd{-1};
 };
@@ -60,9 +65,15 @@ void OnSignal(int signal) {
   const int saved = errno;
   const std::uint64_t bit = BitOf(signal);
   for (Mailbox& mailbox : mailboxes) {
-    // acquire: pairs with the release in Create(), for the eventfd. Whether a
+    // acquire: pairs with the release in Listen(), for the eventfd. Whether a
     // signal that comes while a listener ends still reaches it is open anyway.
     if ((mailbox.wanted.load(std::memory_order_acquire) & bit) == 0) continue;
+    // relaxed, both: for_exit was written before `wanted`, which was acquired, and of two
+    // signals at once the exchange lets one be the second.
+    if (mailbox.for_exit.load(std::memory_order_relaxed) &&
+        mailbox.signalled.exchange(true, std::memory_order_relaxed)) {
+      ::_exit(kExitOfSignal + signal);
+    }
     // release: pairs with SignalNext::Poll(); what the signal's sender did on
     // this thread is seen by whoever takes it.
     mailbox.arrived.fetch_or(bit, std::memory_order_release);
@@ -143,7 +154,7 @@ absl::StatusOr<int> TakeMailbox() {
     if (mailboxes[index].eventfd.load(std::memory_order_relaxed) < 0) {
       const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
       if (fd < 0) return absl::ErrnoToStatus(errno, "listen to signals: eventfd");
-      // relaxed: published by Create()'s store to `wanted`.
+      // relaxed: published by Listen()'s store to `wanted`.
       mailboxes[index].eventfd.store(fd, std::memory_order_relaxed);
     }
     // relaxed: nobody listens here; what a late handler leaves is not wanted.
@@ -158,6 +169,15 @@ absl::StatusOr<int> TakeMailbox() {
 }  // namespace
 
 absl::StatusOr<SignalListener> SignalListener::Create(absl::Span<const int> signals) {
+  return Listen(signals, /*for_exit=*/false);
+}
+
+absl::StatusOr<SignalListener> SignalListener::CreateForExit(absl::Span<const int> signals) {
+  return Listen(signals, /*for_exit=*/true);
+}
+
+absl::StatusOr<SignalListener> SignalListener::Listen(absl::Span<const int> signals,
+                                                      bool for_exit) {
   std::uint64_t set = 0;
   for (const int signal : signals) {
     absl::Status catchable = CheckCatchable(signal);
@@ -179,6 +199,9 @@ absl::StatusOr<SignalListener> SignalListener::Create(absl::Span<const int> sign
       reactor->Register(mailbox.eventfd.load(std::memory_order_relaxed), Interest::Read());
   absl::Status status = registration.status();
   if (status.ok()) {
+    // relaxed, both: published by the next store.
+    mailbox.for_exit.store(for_exit, std::memory_order_relaxed);
+    mailbox.signalled.store(false, std::memory_order_relaxed);
     // release: pairs with OnSignal(). Before the handler is set, so that the
     // first signal it gets is not missed.
     mailbox.wanted.store(set, std::memory_order_release);

@@ -256,7 +256,7 @@ TEST_F(HttpServerTest, ASecondSignalEndsItAtOnce) {
   process_->Signal(SIGINT);
   EXPECT_NE(process_->ReadErrorLine().find("stopping"), std::string::npos);
   process_->Signal(SIGINT);
-  EXPECT_EQ(process_->WaitForExit(), 0) << process_->errors();
+  EXPECT_EQ(process_->WaitForExit(), 128 + SIGINT) << process_->errors();
 }
 
 TEST_F(HttpServerTest, RecoversFromDescriptorExhaustion) {

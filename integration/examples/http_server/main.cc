@@ -1,6 +1,5 @@
 // http_server: serves a directory of files over HTTP/1.1. See README.md.
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -15,9 +14,10 @@
 #include "home/integration/examples/http_server/file_tree.h"
 #include "home/integration/examples/http_server/metrics_page.h"
 #include "home/integration/examples/http_server/static_files.h"
-#include "home/process/signal.h"
+#include "home/process/main.h"
 #include "home/scheduler/prometheus.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/cancellation_token.h"
 
 namespace home::http_server {
 namespace {
@@ -42,23 +42,8 @@ Async<absl::StatusOr<http::Response>> MetricsPage(std::shared_ptr<const Site> si
   co_return std::move(response);
 }
 
-// The first signal ends the server gracefully, the second one at once.
-Async<void> ObeySignals(SignalListener* signals, http::Server* server) {
-  auto first = signals->Next();
-  absl::StatusOr<int> signal = co_await first;
-  std::fprintf(stderr, "http_server: stopping; requests in flight are finished\n");
-  server->Shutdown();
-  auto second = signals->Next();
-  signal = co_await second;
-  std::fprintf(stderr, "http_server: stopping at once\n");
-  server->Abort();
-}
-
-Async<absl::Status> Serve(SocketAddress address, std::shared_ptr<Site> site) {
-  // Before anybody is told that we are ready.
-  const int wanted[] = {SIGINT, SIGTERM};
-  absl::StatusOr<SignalListener> signals = SignalListener::Create(wanted);
-  if (!signals.ok()) co_return signals.status();
+Async<absl::Status> Serve(SocketAddress address, std::shared_ptr<Site> site,
+                          CancellationToken stop) {
   http::Handler handler = [site](http::Request& request) {
     if (request.path() == "/metrics") return MetricsPage(site, /*json=*/false);
     if (request.path() == "/metrics.json") return MetricsPage(site, /*json=*/true);
@@ -67,22 +52,18 @@ Async<absl::Status> Serve(SocketAddress address, std::shared_ptr<Site> site) {
   absl::StatusOr<http::Server> server = http::Server::Bind(address, std::move(handler));
   if (!server.ok()) co_return server.status();
   site->server = &*server;
+  const CancellationCallback stopping(stop, [&server] {
+    std::fprintf(stderr, "http_server: stopping; requests in flight are finished\n");
+    server->Shutdown();
+  });
   std::printf("listening on http://%s\n", server->local_address().ToString().c_str());
   std::fflush(stdout);
-  JoinHandle<void> obeying = Spawn(ObeySignals(&*signals, &*server));
   absl::Status served = co_await server->Serve();
-  obeying.Abort();
-  (void)co_await obeying;
   co_return served;
 }
 
-int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "http_server: %s\n", std::string(status.message()).c_str());
-  return 1;
-}
-
-int Main(absl::Span<const char* const> arguments) {
-  absl::StatusOr<CommandLine> line = ParseCommandLine(arguments);
+int Run(int argc, char** argv) {
+  absl::StatusOr<CommandLine> line = ParseCommandLine(absl::MakeConstSpan(argv + 1, argv + argc));
   if (!line.ok()) {
     std::fprintf(stderr, "http_server: %s (try --help)\n",
                  std::string(line.status().message()).c_str());
@@ -92,20 +73,17 @@ int Main(absl::Span<const char* const> arguments) {
     std::fputs(std::string(kUsage).c_str(), stdout);
     return 0;
   }
-  absl::StatusOr<FileTree> tree = FileTree::Open(line->root);
-  if (!tree.ok()) return Fail(tree.status());
   RuntimeBuilder builder;
   if (line->workers != 0) builder.WorkerThreads(line->workers);
-  absl::StatusOr<Runtime> runtime = builder.Build();
-  if (!runtime.ok()) return Fail(runtime.status());
-  const absl::Status served =
-      runtime->BlockOn(Serve(line->address, std::make_shared<Site>(*std::move(tree))));
-  return served.ok() ? 0 : Fail(served);
+  return Main(argc, argv, builder, [&line](CancellationToken stop) -> Async<absl::Status> {
+    absl::StatusOr<FileTree> tree = FileTree::Open(line->root);
+    if (!tree.ok()) co_return tree.status();
+    auto serving = Serve(line->address, std::make_shared<Site>(*std::move(tree)), stop);
+    co_return co_await serving;
+  });
 }
 
 }  // namespace
 }  // namespace home::http_server
 
-int main(int argc, char** argv) {
-  return home::http_server::Main(absl::MakeConstSpan(argv + 1, argv + argc));
-}
+int main(int argc, char** argv) { return home::http_server::Run(argc, argv); }

@@ -16,7 +16,7 @@ Async<absl::StatusOr<std::size_t>> Visit(SocketAddress host) {
   co_return co_await stream.Read(absl::MakeSpan(buffer));
 }
 
-Async<absl::Status> Main() {
+Async<absl::Status> AsyncMain() {
   absl::StatusOr<TcpListener> host = TcpListener::Bind(SocketAddress::IPv4Loopback(0));
   if (!host.ok()) co_return host.status();
   std::vector<JoinHandle<absl::StatusOr<std::size_t>>> visits;
@@ -34,4 +34,4 @@ Async<absl::Status> Main() {
   co_return absl::OkStatus();
 }
 
-int main() { return RuntimeBuilder().Build()->BlockOn(Main()).ok() ? 0 : 1; }
+int main(int argc, char** argv) { return Main(argc, argv, AsyncMain); }
