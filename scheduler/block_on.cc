@@ -90,6 +90,7 @@ BlockOnScope::BlockOnScope(Scheduler& scheduler) : scheduler_(scheduler) {
         "BlockOn was called inside a runtime, whose thread it would block: co_await instead, "
         "or block on a thread of your own");
   }
+  scheduler_.fork_check().DieInChild();
   scheduler_.EnterBlockOn();
   scope_.emplace(&scheduler_, scheduler_.options().current_thread ? 0 : scheduler_.outside_shard());
 }
@@ -110,6 +111,7 @@ void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
   if (here) {
     // It shares the thread with the tasks, so it has a budget like one.
     scheduler_.RunHere([this, &waker, &poll] {
+      scheduler_.fork_check().DieInChild();
       if (scheduler_.Panic() != nullptr) return true;
       Budget budget{.remaining = scheduler_.options().budget};
       Context cx(waker, &budget);
@@ -122,6 +124,8 @@ void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
     RethrowPanic();
     Context cx(waker);
     if (poll(cx)) return;
+    // Nobody would wake it there.
+    scheduler_.fork_check().DieInChild();
     main->Park();
   }
 }

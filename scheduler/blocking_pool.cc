@@ -1,12 +1,11 @@
 #include "home/scheduler/blocking_pool.h"
 
-#include <system_error>
-#include <thread>
 #include <utility>
 
-#include "home/future/async.h"
+#include "absl/status/statusor.h"
 #include "home/future/fatal.h"
 #include "home/scheduler/platform.h"
+#include "home/scheduler/thread.h"
 #include "home/task/run_task.h"
 
 namespace home::scheduler_internal {
@@ -81,14 +80,14 @@ void BlockingPool::OnUnjoinedException(const TaskHeader& task,
 }
 
 bool BlockingPool::StartThread() {
-  HOME_FUTURE_TRY {
-    std::thread([this, owner = options_.keep_alive_for_thread()] {
-      SetThreadName(options_.thread_name);
-      options_.around_thread([this] { RunThread(); });
-    }).detach();
-    return true;
-  }
-  HOME_FUTURE_CATCH_ALL { return false; }
+  absl::StatusOr<Thread> thread =
+      Thread::Start(options_.thread_stack_bytes, [this, owner = options_.keep_alive_for_thread()] {
+        SetThreadName(options_.thread_name);
+        options_.around_thread([this] { RunThread(); });
+      });
+  if (!thread.ok()) return false;
+  thread->Detach();
+  return true;
 }
 
 void BlockingPool::RunThread() {

@@ -45,6 +45,7 @@ struct BlockingPoolOptions {
   std::size_t max_threads = 512;
   absl::Duration keep_alive = absl::Seconds(10);
   std::string thread_name = "home-blocking";
+  std::size_t thread_stack_bytes = 0;  // 0: what the system gives
   // Called for every thread that is started: what has to live as long as it.
   std::function<std::shared_ptr<void>()> keep_alive_for_thread;
   // Called in a pool thread, around its whole life.

@@ -25,6 +25,13 @@ class Counter {
   }
   [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
+  // The same for a count that others conclude from: who sees it sees what came before.
+  void Publish() {
+    // release: pairs with Acquire(). relaxed (load): one writer.
+    value_.store(value_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  [[nodiscard]] std::uint64_t Acquire() const { return value_.load(std::memory_order_acquire); }
+
  private:
   std::atomic<std::uint64_t> value_{0};
 };

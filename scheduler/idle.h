@@ -91,6 +91,13 @@ class Idle {
     return worker;
   }
 
+  // Orders the caller among those who go to sleep: it sees what each did who has gone
+  // before, and each who goes after sees what the caller did.
+  void Meet() {
+    // acquire, release: as WorkerToNotify(). pairs with: Sleep().
+    state_.fetch_add(0, std::memory_order_acq_rel);
+  }
+
   // A worker that sleeps at this moment, if any. It is not counted as awake.
   [[nodiscard]] std::optional<std::size_t> AnySleeper() {
     // seq_cst: see "The watch" in scheduler.h. pairs with: Sleep().

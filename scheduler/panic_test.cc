@@ -55,7 +55,7 @@ TEST_P(PanicTest, ShutDownEndsEveryBlockOnWithTheException) {
   EXPECT_THROW(runtime->BlockOn([canary]() -> Async<> { co_await PendingForever<void>(); }),
                std::runtime_error);
   EXPECT_THROW(runtime->BlockOn(Ready()), std::runtime_error);
-  EXPECT_TRUE(runtime->Shutdown(absl::InfiniteDuration()));
+  EXPECT_TRUE(runtime->ShutdownTimeout(absl::InfiniteDuration()));
   EXPECT_EQ(canary.use_count(), 1);
 }
 

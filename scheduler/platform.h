@@ -16,6 +16,13 @@ namespace home::scheduler_internal {
 // it limits that.
 [[nodiscard]] std::optional<double> CpuLimit();
 
+// Calls `in_child` in the child of every fork() from now on, on the thread that forked.
+void OnFork(void (*in_child)());
+
+// Lets the calling thread run on one processor only: number `index` of those in its
+// affinity mask, counted round and round. A wish: does nothing where the system refuses.
+void PinThread(std::size_t index);
+
 // Names the calling thread for debuggers and profilers; cut to what the system
 // can show.
 void SetThreadName(const std::string& name);

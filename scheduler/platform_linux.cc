@@ -35,6 +35,26 @@ std::size_t AvailableProcessors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+void OnFork(void (*in_child)()) {
+  // Fails for lack of memory only; then forks go unnoticed.
+  static_cast<void>(::pthread_atfork(nullptr, nullptr, in_child));
+}
+
+void PinThread(std::size_t index) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return;
+  index %= static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+  for (std::size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (!CPU_ISSET(processor, &set) || index-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    static_cast<void>(sched_setaffinity(0, sizeof(one), &one));
+    return;
+  }
+}
+
 std::optional<double> CpuLimit() { return CgroupCpuLimit(); }
 
 void SetThreadName(const std::string& name) {

@@ -32,14 +32,31 @@ Runtime& Runtime::operator=(Runtime&& other) noexcept {
   return *this;
 }
 
-Runtime::~Runtime() { Shutdown(absl::InfiniteDuration()); }
+Runtime::~Runtime() { ShutdownTimeout(absl::InfiniteDuration()); }
 
-bool Runtime::Shutdown(absl::Duration timeout) {
+void Runtime::Run() {
+  scheduler_internal::BlockOnScope scope(*Checked());
+  auto quiet = scheduler_->Quiet();
+  scope.Run(quiet);
+}
+
+void Runtime::ShutdownBackground() {
+  if (scheduler_ == nullptr) return;
+  std::shared_ptr<Scheduler> scheduler = std::move(scheduler_);
+  if (scheduler->fork_check().InChild()) return Scheduler::Abandon(std::move(scheduler));
+  static_cast<void>(scheduler->Shutdown(std::chrono::steady_clock::now()));
+}
+
+bool Runtime::ShutdownTimeout(absl::Duration timeout) {
   if (scheduler_ == nullptr) return true;
+  if (scheduler_->fork_check().InChild()) {
+    Scheduler::Abandon(std::move(scheduler_));
+    return true;
+  }
   if (CurrentScheduler() == scheduler_.get()) {
     Fatal(
         "a Runtime was shut down or destroyed inside itself, by one of its own tasks, closures "
-        "or BlockOn calls: it would wait for itself");
+        "or BlockOn calls: it would wait for itself (ShutdownBackground does not)");
   }
   const std::shared_ptr<Scheduler> scheduler = std::move(scheduler_);
   // More than the clock can hold counts as for ever.
@@ -84,6 +101,47 @@ RuntimeBuilder& RuntimeBuilder::BlockingKeepAlive(absl::Duration keep_alive) {
 }
 RuntimeBuilder& RuntimeBuilder::ThreadName(std::string name) {
   options_.thread_name = std::move(name);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::ThreadStackSize(std::size_t bytes) {
+  options_.thread_stack_bytes = bytes;
+  options_.blocking.thread_stack_bytes = bytes;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::PinWorkers(bool pin) {
+  options_.pin_workers = pin;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::Seed(std::uint64_t seed) {
+  options_.seed = seed;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::GlobalQueueInterval(std::uint32_t tasks) {
+  options_.global_queue_interval = tasks;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnThreadStart(ThreadHook hook) {
+  options_.hooks.thread_start = std::move(hook);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnThreadStop(ThreadHook hook) {
+  options_.hooks.thread_stop = std::move(hook);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnTaskSpawn(TaskHook hook) {
+  options_.hooks.task_spawn = std::move(hook);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnPollBegin(TaskHook hook) {
+  options_.hooks.poll_begin = std::move(hook);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnPollEnd(TaskHook hook) {
+  options_.hooks.poll_end = std::move(hook);
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnTaskFinish(TaskHook hook) {
+  options_.hooks.task_finish = std::move(hook);
   return *this;
 }
 RuntimeBuilder& RuntimeBuilder::EventInterval(std::uint32_t tasks) {
@@ -136,6 +194,9 @@ absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
   }
   if (options.event_interval < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: EventInterval must be at least 1");
+  }
+  if (options.global_queue_interval < 1) {
+    return absl::InvalidArgumentError("RuntimeBuilder: GlobalQueueInterval must be at least 1");
   }
   if (options.budget < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: TaskBudget must be at least 1");

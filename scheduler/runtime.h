@@ -19,9 +19,13 @@
 // functions Spawn, SpawnBlocking and RuntimeMetrics::Snapshot mean that runtime;
 // elsewhere they end the process with a message.
 //
-// Thread-safety: BlockOn, Spawn, SpawnBlocking, handle and Metrics from any
-// thread. The destructor and Shutdown from one, outside of the runtime, when no
-// BlockOn runs any more.
+// Thread-safety: BlockOn, Run, Spawn, SpawnBlocking, handle and Metrics from any
+// thread. The destructor and ShutdownTimeout from one, outside of the runtime, when no
+// BlockOn runs any more; ShutdownBackground also inside, but in no BlockOn.
+//
+// Forks: a child made by fork() has the runtime's memory but not its threads. There
+// every use dies with a message; to destroy the runtime, or to shut it down, forgets it,
+// and the child may make one of its own.
 
 #ifndef HOME_SCHEDULER_RUNTIME_H_
 #define HOME_SCHEDULER_RUNTIME_H_
@@ -41,6 +45,7 @@
 #include "home/future/future.h"
 #include "home/scheduler/block_on.h"
 #include "home/scheduler/context.h"
+#include "home/scheduler/hooks.h"
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/simulation_options.h"
@@ -78,6 +83,7 @@ class Closure {
 
 template <typename Fn>
 auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, const TaskLabel& label) {
+  scheduler.fork_check().DieInChild();
   TaskScheduler& closures = scheduler.closures();
   auto [task, handle] = NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &closures, label);
   closures.Schedule(task);
@@ -127,7 +133,7 @@ class Runtime {
   Runtime() = default;
   Runtime(Runtime&&) noexcept = default;
   Runtime& operator=(Runtime&& other) noexcept;
-  // Shutdown(absl::InfiniteDuration()).
+  // ShutdownTimeout(absl::InfiniteDuration()).
   ~Runtime();
 
   // Polls `spawnable`'s future on this thread until it is ready. Tasks run
@@ -141,6 +147,12 @@ class Runtime {
     auto future = ToFuture(std::forward<F>(spawnable));
     return scope.Run(future);
   }
+
+  // Runs tasks until none is alive: all have ended, those that were spawned meanwhile
+  // included (what Asio calls run()). On this thread, or, multi-thread, on the workers,
+  // while this thread waits. Blocking closures count if a task waits for them. Like
+  // BlockOn in all else.
+  void Run();
 
   // A new task. See home/task/spawn.h.
   template <Spawnable F>
@@ -162,7 +174,10 @@ class Runtime {
   // False: the time was over first; what still runs goes on by itself and cleans
   // up after itself, and must not use what the caller destroys next. The runtime
   // is empty afterwards.
-  bool Shutdown(absl::Duration timeout);
+  bool ShutdownTimeout(absl::Duration timeout);
+  // The same without waiting. May be called by the runtime's own tasks (multi-thread) and
+  // closures, too.
+  void ShutdownBackground();
 
  private:
   friend class RuntimeBuilder;
@@ -191,8 +206,21 @@ class RuntimeBuilder {
   RuntimeBuilder& MaxBlockingThreads(std::size_t n);
   // How long an idle blocking thread stays. Default: 10 s.
   RuntimeBuilder& BlockingKeepAlive(absl::Duration keep_alive);
-  // What the threads are called: NAME-0, NAME-1, ... Default: "home-worker".
+  // What the workers are called: NAME-0, NAME-1, ... Default: "home-worker".
   RuntimeBuilder& ThreadName(std::string name);
+  // The least stack of every thread, workers and blocking ones, in bytes; the system has a least
+  // size (16 KiB on Linux). Default: what the system gives (8 MiB of address space, usually).
+  RuntimeBuilder& ThreadStackSize(std::size_t bytes);
+  // Whether each worker stays on one processor of its own, as far as there are enough.
+  // Good for a process that has the machine to itself, and bad for any other. Default: no.
+  RuntimeBuilder& PinWorkers(bool pin);
+  // Makes what workers draw at random depend on `seed` alone: whom they steal from, and
+  // what futures draw on them (home/future/random.h). The system still decides who runs
+  // when. Default: steals as if by 0, and futures differently in every process.
+  RuntimeBuilder& Seed(std::uint64_t seed);
+  // How many tasks a busy worker runs between two looks at the global queue, where tasks
+  // from other threads arrive, at least 1. Default: 31.
+  RuntimeBuilder& GlobalQueueInterval(std::uint32_t tasks);
   // How many tasks a busy worker runs between two looks at timers and reactor,
   // at least 1. Default: 61.
   RuntimeBuilder& EventInterval(std::uint32_t tasks);
@@ -215,6 +243,19 @@ class RuntimeBuilder {
   // later, drops its future and throws the task's exception. The Runtime remains to
   // be shut down or destroyed as usual.
   RuntimeBuilder& OnPanic(PanicPolicy policy);
+
+  // Hooks, see hooks.h. Default: none.
+  // The first and the last thing that each thread does, workers and blocking ones. The
+  // current-thread flavour has no threads but the latter.
+  RuntimeBuilder& OnThreadStart(ThreadHook hook);
+  RuntimeBuilder& OnThreadStop(ThreadHook hook);
+  // On the thread that spawns, before the task can run.
+  RuntimeBuilder& OnTaskSpawn(TaskHook hook);
+  // Around each poll of a task.
+  RuntimeBuilder& OnPollBegin(TaskHook hook);
+  RuntimeBuilder& OnPollEnd(TaskHook hook);
+  // After a task has ended in any way. Who joins it may know before.
+  RuntimeBuilder& OnTaskFinish(TaskHook hook);
 
   // Starts the runtime. kInvalidArgument names an option that is out of range;
   // kResourceExhausted and the like say what the system refused.

@@ -143,7 +143,7 @@ TEST(BlockingTest, AClosureThatOutlivesTheShutdownMaySpawn) {
       })
       .Detach();
   started.get_future().wait();
-  EXPECT_FALSE(runtime->Shutdown(absl::Milliseconds(1)));
+  EXPECT_FALSE(runtime->ShutdownTimeout(absl::Milliseconds(1)));
   release.set_value();
   EXPECT_TRUE(cancelled.get_future().get());
 }

@@ -415,7 +415,7 @@ TEST_P(RuntimeTest, ShutdownWaitsForBlockingClosuresThatRun) {
       })
       .Detach();
   started.get_future().wait();
-  EXPECT_TRUE(runtime.Shutdown(absl::InfiniteDuration()));
+  EXPECT_TRUE(runtime.ShutdownTimeout(absl::InfiniteDuration()));
   EXPECT_TRUE(done.load());
 }
 
@@ -432,7 +432,7 @@ TEST_P(RuntimeTest, ShutdownGivesUpOnWhatDoesNotEnd) {
       })
       .Detach();
   started.get_future().wait();
-  EXPECT_FALSE(runtime.Shutdown(absl::Milliseconds(5)));
+  EXPECT_FALSE(runtime.ShutdownTimeout(absl::Milliseconds(5)));
   release.set_value();
   ended.get_future().wait();
 }

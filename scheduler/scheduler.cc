@@ -1,13 +1,14 @@
 #include "home/scheduler/scheduler.h"
 
 #include <algorithm>
-#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
 #include "home/future/fatal.h"
+#include "home/future/random.h"
 #include "home/future/wake_list.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/platform.h"
@@ -51,15 +52,13 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
   auto scheduler =
       std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
   if (scheduler->options_.current_thread) return scheduler;
-  HOME_FUTURE_TRY { scheduler->StartThreads(); }
-  HOME_FUTURE_CATCH_ALL {
-    const std::size_t started = scheduler->threads_.size();
-    scheduler->LeaveWorkers(scheduler->workers() - started);
-    static_cast<void>(scheduler->Shutdown(std::nullopt));
-    return absl::ResourceExhaustedError(absl::StrCat("runtime: could not start worker thread ",
-                                                     started + 1, " of ", scheduler->workers()));
-  }
-  return scheduler;
+  const absl::Status status = scheduler->StartThreads();
+  if (status.ok()) return scheduler;
+  const std::size_t started = scheduler->threads_.size();
+  scheduler->LeaveWorkers(scheduler->workers() - started);
+  static_cast<void>(scheduler->Shutdown(std::nullopt));
+  return absl::Status(status.code(), absl::StrCat("runtime: worker ", started + 1, " of ",
+                                                  scheduler->workers(), ": ", status.message()));
 }
 
 Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
@@ -77,6 +76,7 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
         blocking.keep_alive_for_thread = [this] { return shared_from_this(); };
         blocking.around_thread = [this](const std::function<void()>& body) {
           const EnterScope scope(this, outside_shard());
+          const ThreadHooksScope hooks(options_.hooks);
           body();
         };
         blocking.on_exception = [this](const TaskHeader& task, std::exception_ptr exception) {
@@ -92,22 +92,32 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
 
 Scheduler::~Scheduler() = default;
 
-void Scheduler::StartThreads() {
+absl::Status Scheduler::StartThreads() {
   {
     const std::lock_guard lock(mutex_);
     running_ = workers_.size();
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([self = shared_from_this(), i] {
-      SetThreadName(absl::StrCat(self->options_.thread_name, "-", i));
-      {
-        const EnterScope scope(self.get(), i);
-        const CurrentWorkerScope current(self->workers_[i].get());
-        self->workers_[i]->RunUntilStopped();
-      }
-      self->LeaveWorkers(1);
-    });
+    absl::StatusOr<Thread> thread = Thread::Start(
+        options_.thread_stack_bytes, [self = shared_from_this(), i] { self->RunWorkerThread(i); });
+    if (!thread.ok()) return thread.status();
+    threads_.push_back(*thread);
   }
+  return absl::OkStatus();
+}
+
+void Scheduler::RunWorkerThread(std::size_t index) {
+  SetThreadName(absl::StrCat(options_.thread_name, "-", index));
+  if (options_.pin_workers) PinThread(index);
+  std::optional<RandomScope> random;
+  if (options_.seed) random.emplace(*options_.seed + index);
+  {
+    const EnterScope scope(this, index);
+    const ThreadHooksScope hooks(options_.hooks);
+    const CurrentWorkerScope current(workers_[index].get());
+    workers_[index]->RunUntilStopped();
+  }
+  LeaveWorkers(1);
 }
 
 void Scheduler::Schedule(TaskHeader* task) noexcept {
@@ -122,6 +132,9 @@ void Scheduler::Schedule(TaskHeader* task) noexcept {
 
 void Scheduler::Submit(TaskHeader* task) noexcept {
   StampQueued(task);
+  if (ABSL_PREDICT_FALSE(static_cast<bool>(options_.hooks.task_spawn))) {
+    options_.hooks.task_spawn(TaskInfo(*task));
+  }
   Worker* worker = Worker::Current();
   if (worker != nullptr && worker->scheduler() == this) return worker->PushSpawned(task);
   // relaxed: a figure.
@@ -130,6 +143,7 @@ void Scheduler::Submit(TaskHeader* task) noexcept {
 }
 
 void Scheduler::Inject(TaskHeader* task) noexcept {
+  fork_check_.DieInChild();
   bool pushed = false;
   {
     Injector::Visit visit(injector_);
@@ -140,7 +154,9 @@ void Scheduler::Inject(TaskHeader* task) noexcept {
   // Closed: only a task that was just made can come here, see Shutdown above.
   outside_completed_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure
   NoList owner;
+  const TaskInfo info(*task);
   CancelQueued(task, owner);
+  CallHook(options_.hooks.task_finish, info);
 }
 
 void Scheduler::OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept {
@@ -303,7 +319,7 @@ bool Scheduler::WorkVisible() const {
 bool Scheduler::Shutdown(Deadline deadline) {
   // acquire: pairs with LeaveBlockOn().
   if (block_ons_.load(std::memory_order_acquire) != 0) {
-    Fatal("a Runtime was shut down or destroyed while another thread was inside its BlockOn");
+    Fatal("a Runtime was shut down or destroyed while a thread was inside its BlockOn");
   }
   stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
   blocking_.Close();
@@ -316,16 +332,24 @@ bool Scheduler::Shutdown(Deadline deadline) {
     std::unique_lock lock(mutex_);
     drained = WaitUntil(drained_changed_, lock, deadline, [this] { return drained_; });
   }
-  for (std::thread& thread : threads_) {
+  for (Thread& thread : threads_) {
     if (drained) {
-      thread.join();
+      thread.Join();
     } else {
       // It keeps the scheduler alive and drains it when it comes back.
-      thread.detach();
+      thread.Detach();
     }
   }
   threads_.clear();
   return blocking_.AwaitThreads(deadline) && drained;
+}
+
+void Scheduler::Abandon(std::shared_ptr<Scheduler> scheduler) {
+  static std::mutex mutex;
+  // Never destroyed, and so no leak.
+  static auto& abandoned = *new std::vector<std::shared_ptr<Scheduler>>();
+  const std::lock_guard lock(mutex);
+  abandoned.push_back(std::move(scheduler));
 }
 
 void Scheduler::LeaveWorkers(std::size_t count) {
@@ -350,9 +374,11 @@ void Scheduler::Drain() {
   DrainOwner owner{*this};
   while (true) {
     std::uint64_t cancelled = 0;
-    const auto cancel = [&owner, &cancelled](TaskHeader* task) {
+    const auto cancel = [this, &owner, &cancelled](TaskHeader* task) {
       ++cancelled;
+      const TaskInfo info(*task);
       CancelQueued(task, owner);
+      CallHook(options_.hooks.task_finish, info);
     };
     // What is queued goes first, here and below: it is in the lists, too, and would only be
     // passed over there, again and again.
@@ -367,8 +393,10 @@ void Scheduler::Drain() {
     bool lists_empty = true;
     for (const auto& worker : workers_) {
       for (TaskHeader* task = worker->bound(); task != nullptr;) {
+        const TaskInfo info(*task);
         if (ShutdownTask(task, owner)) {
           ++cancelled;
+          CallHook(options_.hooks.task_finish, info);
           cancel_injected();
           // The cancellation may have changed the list anywhere.
           task = worker->bound();
@@ -385,6 +413,55 @@ void Scheduler::Drain() {
   }
   injector_.AwaitVisitors();
   timers_.Close();
+}
+
+bool Scheduler::TasksAlive() const {
+  // All ends first and then all spawns: each count only grows, so if they are the same,
+  // then all that was spawned had ended at the moment between. acquire: see
+  // Worker::completed().
+  std::uint64_t completed = outside_completed_.load(std::memory_order_acquire);
+  for (const auto& worker : workers_) completed += worker->completed();
+  // relaxed: a spawn whose end was counted comes before that.
+  std::uint64_t spawned = outside_spawned_.load(std::memory_order_relaxed);
+  for (const auto& worker : workers_) spawned += worker->spawned();
+  return completed != spawned;
+}
+
+void Scheduler::WakeIfQuiet() {
+  if (TasksAlive()) return;
+  WakeList wakes;
+  {
+    const std::lock_guard lock(quiet_mutex_);
+    // Their places stay, for QuietFuture.
+    for (const Waker& waker : quiet_wakers_) wakes.Push(waker.Clone());
+  }
+  wakes.WakeAll();
+}
+
+home::Poll<void> Scheduler::QuietFuture::Poll(Context& cx) {
+  if (!waker_) {
+    std::list<Waker> waker;
+    waker.push_back(cx.waker().Clone());
+    const std::lock_guard lock(scheduler_->quiet_mutex_);
+    waker_ = waker.begin();
+    scheduler_->quiet_wakers_.splice(scheduler_->quiet_wakers_.end(), waker);
+    // relaxed: ordered by Meet().
+    scheduler_->quiet_waiters_.fetch_add(1, std::memory_order_relaxed);
+  }
+  scheduler_->idle_.Meet();
+  if (scheduler_->TasksAlive()) return kPending;
+  Forget();
+  return kReady;
+}
+
+void Scheduler::QuietFuture::Forget() {
+  if (!waker_) return;
+  std::list<Waker> forgotten;
+  const std::lock_guard lock(scheduler_->quiet_mutex_);
+  forgotten.splice(forgotten.end(), scheduler_->quiet_wakers_, *waker_);
+  waker_.reset();
+  // relaxed: only counts the list.
+  scheduler_->quiet_waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 RuntimeMetrics Scheduler::Metrics() const {

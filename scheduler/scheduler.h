@@ -94,20 +94,25 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/optimization.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "home/future/context.h"
+#include "home/future/poll.h"
 #include "home/future/waker.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/blocking_pool.h"
+#include "home/scheduler/fork_check.h"
+#include "home/scheduler/hooks.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/simulation.h"
 #include "home/scheduler/simulation_options.h"
+#include "home/scheduler/thread.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
@@ -146,10 +151,15 @@ struct SchedulerOptions {
   std::optional<SimulationOptions> simulation;
   std::size_t workers = 1;
   std::string thread_name = "home-worker";
+  std::size_t thread_stack_bytes = 0;  // 0: what the system gives
+  bool pin_workers = false;
   std::uint32_t event_interval = 61;
+  std::uint32_t global_queue_interval = 31;
   std::uint32_t budget = 128;
   const Clock* clock = nullptr;  // the machine's
   bool time_histograms = false;
+  std::optional<std::uint64_t> seed;
+  RuntimeHooks hooks;
   BlockingPoolOptions blocking;
   PanicHandler panic_handler;
   bool shut_down_on_panic = false;
@@ -181,6 +191,16 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   [[nodiscard]] PanicWakers::iterator WakeOnPanic(Waker waker);
   void ForgetOnPanic(PanicWakers::iterator waker);
 
+  // Ready when no task is alive. Waits among tasks that end and are spawned meanwhile.
+  class QuietFuture;
+  [[nodiscard]] QuietFuture Quiet();
+  // By a worker that has just gone to sleep: wakes those who wait for Quiet(), if it is.
+  void ReportQuiet() {
+    // relaxed: a worker that counted itself out before this look is ordered with the
+    // waiter by Idle::Meet(): either the waiter sees what ended here, or this sees it.
+    if (ABSL_PREDICT_FALSE(quiet_waiters_.load(std::memory_order_relaxed) != 0)) WakeIfQuiet();
+  }
+
   // Around each BlockOn, so that a shutdown under one is noticed.
   void EnterBlockOn();
   void LeaveBlockOn();
@@ -188,11 +208,14 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Steps 1 to 4 above, and the same for the blocking pool. False: some thread
   // was still busy at the deadline; it ends the shutdown when it comes back.
   [[nodiscard]] bool Shutdown(Deadline deadline);
+  // In a child of fork(): forgets `scheduler`, whose threads are not there.
+  static void Abandon(std::shared_ptr<Scheduler> scheduler);
 
   [[nodiscard]] RuntimeMetrics Metrics() const;
   [[nodiscard]] const SchedulerOptions& options() const { return options_; }
   // Where blocking closures go.
   [[nodiscard]] TaskScheduler& closures();
+  [[nodiscard]] const ForkCheck& fork_check() const { return fork_check_; }
   [[nodiscard]] TimerService& timers() { return timers_; }
   [[nodiscard]] Reactor& reactor() { return *reactor_; }
   // By the clock of timers and metrics.
@@ -242,7 +265,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
  private:
   Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
 
-  void StartThreads();
+  [[nodiscard]] absl::Status StartThreads();
+  void RunWorkerThread(std::size_t index);
   // Called by each worker's thread as it leaves, and for those that could not
   // be started; the last one drains.
   void LeaveWorkers(std::size_t count);
@@ -250,8 +274,11 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   void ShutDownBecauseOf(std::exception_ptr exception);
   void Inject(TaskHeader* task) noexcept;
   void KeepWatch();
+  [[nodiscard]] bool TasksAlive() const;
+  void WakeIfQuiet();
 
   const SchedulerOptions options_;
+  const ForkCheck fork_check_;
   const std::unique_ptr<Reactor> reactor_;
   // Null but in the simulated flavour.
   const std::unique_ptr<Simulation> simulation_;
@@ -261,7 +288,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   Idle idle_;
   Injector injector_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
 
   std::atomic<bool> stopping_{false};
   // The watch. Invariants W1 and W2.
@@ -282,6 +309,11 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   std::exception_ptr panic_;
   PanicWakers panic_wakers_;
 
+  // Who waits for Quiet(). The count is that of the wakers.
+  std::atomic<int> quiet_waiters_{0};
+  std::mutex quiet_mutex_;
+  std::list<Waker> quiet_wakers_;
+
   std::atomic<int> block_ons_{0};
   // One BlockOn of the current-thread flavour at a time.
   std::mutex run_here_mutex_;
@@ -293,6 +325,27 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   bool drained_ = false;
   std::condition_variable drained_changed_;
 };
+
+// See Scheduler::Quiet(). Movable before the first poll.
+class [[nodiscard]] Scheduler::QuietFuture {
+ public:
+  using Output = void;
+
+  explicit QuietFuture(Scheduler& scheduler) : scheduler_(&scheduler) {}
+  QuietFuture(QuietFuture&& other) noexcept : scheduler_(other.scheduler_) {}
+  QuietFuture& operator=(QuietFuture&&) = delete;
+  ~QuietFuture() { Forget(); }
+
+  home::Poll<void> Poll(Context& cx);
+
+ private:
+  void Forget();
+
+  Scheduler* scheduler_;
+  std::optional<std::list<Waker>::iterator> waker_;
+};
+
+inline Scheduler::QuietFuture Scheduler::Quiet() { return QuietFuture(*this); }
 
 }  // namespace scheduler_internal
 }  // namespace home

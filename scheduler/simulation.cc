@@ -134,6 +134,10 @@ void Simulation::Run(const std::function<bool()>& done) {
   while (true) {
     Collect();
     if (ready_.empty()) {
+      scheduler_->ReportQuiet();
+      Collect();
+    }
+    if (ready_.empty()) {
       if (!AdvanceTime()) {
         Die("deadlock: BlockOn's future is not ready, no task is, no timer is armed and no "
             "blocking closure is under way (a wake from another thread is not waited for)");

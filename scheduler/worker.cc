@@ -9,6 +9,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "home/reactor/reactor.h"
+#include "home/scheduler/hooks.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/scheduler.h"
@@ -34,8 +35,18 @@ ABSL_ATTRIBUTE_NOINLINE Worker* Worker::Current() noexcept { return current_work
 Worker::Worker(Scheduler* scheduler, std::size_t index)
     : scheduler_(scheduler),
       index_(index),
-      random_(static_cast<std::uint32_t>(index) * 2654435761u + 1),
+      hooked_(scheduler->options().hooks.any_of_tasks()),
+      // xorshift has no state 0.
+      random_(std::max(1u, (static_cast<std::uint32_t>(index) +
+                            static_cast<std::uint32_t>(scheduler->options().seed.value_or(0))) *
+                                   2654435761u +
+                               1)),
       times_(scheduler->options().time_histograms ? std::make_unique<WorkerTimes>() : nullptr) {}
+
+void Worker::MaintainNext() {
+  const std::uint32_t event_interval = scheduler_->options().event_interval;
+  tick_ = tick_ / event_interval * event_interval + event_interval - 1;
+}
 
 void Worker::RunUntilStopped() {
   Run([this] { return scheduler_->stopping(); });
@@ -97,8 +108,10 @@ RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget) {
 inline RunResult Worker::PollCounted(TaskHeader* task, std::uint32_t budget) {
   budget_ = Budget{.remaining = budget};
   polls_.Add();
-  const RunResult result = RunTask(task, &budget_, *this);
-  if (result == RunResult::kComplete) completed_.Add();
+  const RunResult result = ABSL_PREDICT_FALSE(hooked_)
+                               ? RunHooked(scheduler_->options().hooks, task, &budget_, *this)
+                               : RunTask(task, &budget_, *this);
+  if (result == RunResult::kComplete) completed_.Publish();
   if (budget_.exhausted) budget_yields_.Add();
   return result;
 }
@@ -142,7 +155,7 @@ void Worker::PushWoken(TaskHeader* task) {
 }
 
 TaskHeader* Worker::NextTask() {
-  if (tick_ % kInjectorInterval == 0) {
+  if (tick_ % scheduler_->options().global_queue_interval == 0) {
     if (TaskHeader* task = TakeInjected()) return task;
   }
   // relaxed: only this thread fills the slot.
@@ -227,6 +240,7 @@ void Worker::FoundWork() {
 }
 
 void Worker::Maintain() {
+  scheduler_->fork_check().DieInChild();
   poll_end_.reset();
   overflows_.RaiseTo(deque_.growths());
   DrainReleases();
@@ -245,6 +259,7 @@ void Worker::Maintain() {
 }
 
 void Worker::Park() {
+  scheduler_->fork_check().DieInChild();
   DrainReleases();
   parks_.Add();
   overflows_.RaiseTo(deque_.growths());
@@ -253,6 +268,7 @@ void Worker::Park() {
   scheduler_->idle().Sleep(index_, std::exchange(searching_, false));
   // From here on a notifier may choose this worker; it may be this very line.
   if (scheduler_->WorkVisible()) scheduler_->NotifyOne();
+  scheduler_->ReportQuiet();
 
   bool drive = scheduler_->TryTakeDriver();
   Sleep awake = Sleep::kAwake;

@@ -62,6 +62,9 @@ class Worker {
   void PushSpawned(TaskHeader* task);
   void PushWoken(TaskHeader* task);
 
+  // Before the next task, timers and reactor are looked at, and what else is due then.
+  void MaintainNext();
+
   // Any thread: ends the worker's sleep, or its next one.
   void Unpark();
   // Any thread: takes the older half of this worker's deque into `thief`'s.
@@ -73,6 +76,10 @@ class Worker {
   [[nodiscard]] WorkerMetrics Metrics() const;
   // Any thread. Null if nothing is measured.
   [[nodiscard]] const WorkerTimes* times() const { return times_.get(); }
+  // Any thread: how many tasks were spawned here, and how many have ended. Who reads
+  // the second first does not see a task's end without its spawn.
+  [[nodiscard]] std::uint64_t spawned() const { return spawned_.value(); }
+  [[nodiscard]] std::uint64_t completed() const { return completed_.Acquire(); }
 
   // -- As the owner of run_task.h ---------------------------------------------------
 
@@ -115,7 +122,6 @@ class Worker {
   [[nodiscard]] std::uint32_t NextRandom();
 
   static constexpr std::uint32_t kMaxLifoStreak = 3;
-  static constexpr std::uint32_t kInjectorInterval = 31;
   static constexpr std::size_t kMaxInjectedBatch = 64;
   // A worker that is busy with small tasks looks at the reactor no more often
   // than this: a look is a system call, and a sooner one would find little.
@@ -126,6 +132,7 @@ class Worker {
 
   Scheduler* const scheduler_;
   const std::size_t index_;
+  const bool hooked_;
   std::uint32_t tick_ = 0;
   std::uint32_t lifo_streak_ = 0;
   // The task that came out of the slot last, for comparison only.

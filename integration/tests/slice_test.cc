@@ -201,7 +201,7 @@ TEST_P(SliceTest, ShutdownDestroysWhatWaitsOnSocketsAndTimers) {
   });
   EXPECT_EQ(status, absl::OkStatus());
   EXPECT_EQ(alive.load(), 2 * kEach);
-  EXPECT_TRUE(runtime_.Shutdown(absl::InfiniteDuration()));
+  EXPECT_TRUE(runtime_.ShutdownTimeout(absl::InfiniteDuration()));
   EXPECT_EQ(alive.load(), 0);
 }
 

@@ -1,0 +1,34 @@
+// Thread: a thread of a runtime's. As std::thread, but with a stack of a chosen size, and
+// with a Status where the system refuses.
+
+#ifndef HOME_SCHEDULER_THREAD_H_
+#define HOME_SCHEDULER_THREAD_H_
+
+#include <pthread.h>
+
+#include <cstddef>
+#include <functional>
+
+#include "absl/status/statusor.h"
+
+namespace home::scheduler_internal {
+
+class Thread {
+ public:
+  // Runs `body` on a new thread. `stack_bytes`: 0 for what the system gives. Errors:
+  // kInvalidArgument (a stack too small for the system), kResourceExhausted and the like.
+  static absl::StatusOr<Thread> Start(std::size_t stack_bytes, std::function<void()> body);
+
+  // Exactly one of the two is called, once.
+  void Join();
+  void Detach();
+
+ private:
+  explicit Thread(pthread_t thread) : thread_(thread) {}
+
+  pthread_t thread_;
+};
+
+}  // namespace home::scheduler_internal
+
+#endif  // HOME_SCHEDULER_THREAD_H_
