@@ -25,6 +25,7 @@
 #include "home/future/async.h"
 #include "home/future/random.h"
 #include "home/future/ready.h"
+#include "home/future/sanitizer_testing.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
 #include "home/timer/sleep.h"

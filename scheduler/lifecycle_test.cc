@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/sanitizer_testing.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
 #include "home/timer/sleep.h"

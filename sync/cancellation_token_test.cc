@@ -324,14 +324,17 @@ TEST(CancellationTokenStressTest, TreeUnderFire) {
           const CancellationToken grandchild = child.Child();
           CountingWaker counter;
           CancelledFuture wait = grandchild.Cancelled();
-          const bool pending = PollOnce(wait, counter).pending();
+          bool pending = PollOnce(wait, counter).pending();
           const CancellationCallback callback(child, [&calls] { calls.fetch_add(1); });
           if (!pending) {
             EXPECT_TRUE(grandchild.IsCancelled());
           }
           if (i == 19) {
             // Both cancellations come, so every wait ends.
-            while (PollOnce(wait, counter).pending()) std::this_thread::yield();
+            while (pending) {
+              std::this_thread::yield();
+              pending = PollOnce(wait, counter).pending();
+            }
             EXPECT_TRUE(grandchild.IsCancelled());
           }
         }
