@@ -1,0 +1,97 @@
+#include "home/channel/blocking.h"
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/time/time.h"
+#include "home/future/waker.h"
+#include "home/parker/deadline.h"
+#include "home/parker/parker.h"
+#include "home/parker/parker_policy.h"
+
+namespace home::channel_internal {
+
+static_assert(kForever == parker_internal::kNoDeadline);
+
+class ThreadParker {
+ public:
+  ThreadParker() = default;
+  ThreadParker(const ThreadParker&) = delete;
+  ThreadParker& operator=(const ThreadParker&) = delete;
+
+  // For whoever holds a reference, and does not give it up.
+  [[nodiscard]] Waker Lend() { return Waker(this, &kVTable); }
+  [[nodiscard]] bool ParkUntil(std::int64_t deadline) { return parker_.ParkUntil(deadline); }
+  void Release() {
+    // release: our uses come before the end. acquire: all others' do. pairs with: itself.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  ~ThreadParker() = default;
+
+  static ThreadParker* Self(void* data) { return static_cast<ThreadParker*>(data); }
+  static void* OnClone(void* data) {
+    // relaxed: a new reference is made from one that the caller holds.
+    Self(data)->references_.fetch_add(1, std::memory_order_relaxed);
+    return data;
+  }
+  static void OnWake(void* data) {
+    Self(data)->parker_.Unpark();
+    Self(data)->Release();
+  }
+  static void OnWakeByRef(void* data) { Self(data)->parker_.Unpark(); }
+  static void OnDrop(void* data) { Self(data)->Release(); }
+  static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
+
+  Parker parker_;
+  std::atomic<std::uint32_t> references_{1};
+};
+
+namespace {
+
+// The parker that this thread keeps for its next wait.
+class KeptParker {
+ public:
+  constexpr KeptParker() = default;
+  KeptParker(const KeptParker&) = delete;
+  KeptParker& operator=(const KeptParker&) = delete;
+  ~KeptParker() {
+    closed_ = true;
+    if (parker_ != nullptr) std::exchange(parker_, nullptr)->Release();
+  }
+
+  [[nodiscard]] ThreadParker* Take() {
+    if (parker_ == nullptr) return new ThreadParker;
+    return std::exchange(parker_, nullptr);
+  }
+  void Keep(ThreadParker* parker) {
+    if (closed_ || parker_ != nullptr) return parker->Release();
+    parker_ = parker;
+  }
+
+ private:
+  ThreadParker* parker_ = nullptr;
+  bool closed_ = false;  // The thread is ending: nobody would release it.
+};
+
+ABSL_ATTRIBUTE_NOINLINE KeptParker& ThisThreads() {
+  static thread_local KeptParker kept;
+  return kept;
+}
+
+}  // namespace
+
+BlockingScope::BlockingScope() : parker_(ThisThreads().Take()), waker_(parker_->Lend()) {}
+
+BlockingScope::~BlockingScope() { ThisThreads().Keep(parker_); }
+
+bool BlockingScope::SleepUntil(std::int64_t deadline) { return parker_->ParkUntil(deadline); }
+
+std::int64_t DeadlineAfter(absl::Duration timeout) {
+  return parker_internal::DeadlineAfter<ParkerPolicy>(timeout);
+}
+
+}  // namespace home::channel_internal

@@ -1,0 +1,309 @@
+// Broadcast: a channel in which every receiver gets every value.
+//
+//   auto [sender, receiver] = MakeBroadcast<Price>(/*capacity=*/64);
+//   BroadcastReceiver<Price> another = sender.Subscribe();
+//   sender.Send(price);
+//   auto received = co_await receiver.Recv();
+//   if (received.has_value() && received->missed() > 0) ...   // it was too slow
+//
+// The channel keeps the last `capacity` values. Sending never waits: it overwrites the oldest
+// value, and a receiver that had not got it yet learns with its next value how many it has
+// missed. A receiver gets what is sent after it was made.
+//
+// Values are shared, each is stored once; a receiver gets a copy. T must be copyable.
+//
+// Thread-safety: a sender by any thread, but for assignment and destruction; a receiver and
+// its futures by one thread at a time. Copies are independent.
+// Memory ordering: what precedes Send() happens before what follows the receipt.
+// Cost: sending and receiving lock a mutex for a few instructions. A value of a type that
+// can't be copied bit by bit is allocated, in a cell that all its receivers share, and copied
+// outside of the mutex: no user code runs under it.
+
+#ifndef HOME_CHANNEL_BROADCAST_H_
+#define HOME_CHANNEL_BROADCAST_H_
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "home/channel/blocking.h"
+#include "home/channel/waiter_list.h"
+#include "home/future/context.h"
+#include "home/future/fatal.h"
+#include "home/future/poll.h"
+#include "home/future/wake_list.h"
+
+namespace home {
+
+// A value, and how many before it the receiver has missed.
+template <typename T>
+class Broadcasted {
+ public:
+  Broadcasted(T value, std::uint64_t missed) : value_(std::move(value)), missed_(missed) {}
+
+  [[nodiscard]] T& value() & { return value_; }
+  [[nodiscard]] const T& value() const& { return value_; }
+  [[nodiscard]] T&& value() && { return std::move(value_); }
+  [[nodiscard]] std::uint64_t missed() const { return missed_; }
+
+ private:
+  T value_;
+  std::uint64_t missed_;
+};
+
+namespace channel_internal {
+
+// How a value lies in the ring: as it is, if to copy it runs no user code; else shared.
+template <typename T>
+inline constexpr bool kCopiedBitByBit =
+    std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> && sizeof(T) <= 64;
+template <typename T>
+using BroadcastCell =
+    std::conditional_t<kCopiedBitByBit<T>, std::optional<T>, std::shared_ptr<const T>>;
+
+// What all handles of one channel share. The n-th value ever sent lies in cell n mod capacity.
+template <typename T>
+class BroadcastState {
+ public:
+  using Cell = BroadcastCell<T>;
+
+  explicit BroadcastState(std::size_t capacity) : cells_(capacity) {}
+
+  // Returns the number of receivers.
+  std::size_t Send(T value) {
+    Cell cell = MakeCell(std::move(value));
+    WakeList wakes;
+    std::size_t receivers;
+    {
+      const std::lock_guard lock(mutex_);
+      receivers = receivers_;
+      if (receivers == 0) return 0;
+      // The overwritten value is destroyed after the mutex is released.
+      std::swap(cells_[next_ % cells_.size()], cell);
+      ++next_;
+      waiters_.TakeAll(wakes);
+    }
+    wakes.WakeAll();
+    return receivers;
+  }
+
+  // Under the mutex: the value at `position` or, if it is overwritten, the oldest one, and the
+  // position behind it. Nothing if it is not sent yet.
+  bool TakeLocked(std::uint64_t& position, std::uint64_t& missed, Cell& cell) const {
+    if (position == next_) return false;
+    const std::uint64_t oldest = next_ - std::min<std::uint64_t>(next_, cells_.size());
+    missed = position < oldest ? oldest - position : 0;
+    position += missed;
+    cell = cells_[position % cells_.size()];
+    ++position;
+    return true;
+  }
+  [[nodiscard]] bool ClosedLocked() const { return senders_ == 0; }
+
+  std::uint64_t AddReceiver() {
+    const std::lock_guard lock(mutex_);
+    ++receivers_;
+    return next_;
+  }
+  void DropReceiver() {
+    std::vector<Cell> unused;  // destroyed after the mutex is released
+    const std::lock_guard lock(mutex_);
+    if (--receivers_ != 0) return;
+    // Nobody will get these.
+    unused.resize(cells_.size());
+    std::swap(unused, cells_);
+  }
+  void AddSender() {
+    const std::lock_guard lock(mutex_);
+    ++senders_;
+  }
+  void DropSender() {
+    WakeList wakes;
+    {
+      const std::lock_guard lock(mutex_);
+      if (--senders_ != 0) return;
+      waiters_.TakeAll(wakes);
+    }
+    wakes.WakeAll();
+  }
+  [[nodiscard]] std::size_t receivers() {
+    const std::lock_guard lock(mutex_);
+    return receivers_;
+  }
+
+  std::mutex& mutex() { return mutex_; }
+  WaiterList& waiters() { return waiters_; }
+
+ private:
+  static Cell MakeCell(T value) {
+    if constexpr (kCopiedBitByBit<T>) {
+      return Cell(std::move(value));
+    } else {
+      return std::make_shared<const T>(std::move(value));
+    }
+  }
+
+  std::mutex mutex_;  // guards all
+  std::vector<Cell> cells_;
+  std::uint64_t next_ = 0;  // how many values were sent to somebody
+  std::size_t senders_ = 1;
+  std::size_t receivers_ = 1;
+  WaiterList waiters_;
+};
+
+}  // namespace channel_internal
+
+// The receiving end: copies go on from where the original is.
+template <std::copyable T>
+class BroadcastReceiver {
+  using State = channel_internal::BroadcastState<T>;
+
+ public:
+  using Item = Broadcasted<T>;
+
+  // What Recv() returns.
+  class [[nodiscard]] RecvFuture {
+   public:
+    using Output = std::optional<Item>;
+
+    explicit RecvFuture(BroadcastReceiver& receiver) noexcept : receiver_(&receiver) {}
+    RecvFuture(RecvFuture&& other) noexcept : receiver_(other.receiver_) {
+      if (other.polled_) Fatal("a broadcast's future was moved after its first poll");
+    }
+    RecvFuture& operator=(RecvFuture&&) = delete;
+    ~RecvFuture() {
+      if (polled_) receiver_->state_->waiters().Forget(receiver_->state_->mutex(), waiter_);
+    }
+
+    home::Poll<Output> Poll(Context& cx) {
+      if (!cx.ConsumeBudget()) return kPending;
+      State& state = *receiver_->state_;
+      polled_ = true;
+      std::uint64_t missed = 0;
+      typename State::Cell cell{};
+      const bool done = state.waiters().Poll(state.mutex(), waiter_, cx.waker(), [&] {
+        return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
+      });
+      if (!done) return kPending;
+      polled_ = false;
+      if (!cell) return Output();
+      return Output(std::in_place, T(*cell), missed);
+    }
+
+   private:
+    BroadcastReceiver* receiver_;
+    channel_internal::WaiterList::Waiter waiter_;
+    bool polled_ = false;
+  };
+
+  // For the channel.
+  BroadcastReceiver(std::shared_ptr<State> state, std::uint64_t position)
+      : state_(std::move(state)), position_(position) {}
+  BroadcastReceiver(const BroadcastReceiver& other)
+      : state_(other.state_), position_(other.position_) {
+    if (state_ != nullptr) state_->AddReceiver();
+  }
+  BroadcastReceiver(BroadcastReceiver&& other) noexcept = default;
+  BroadcastReceiver& operator=(BroadcastReceiver other) noexcept {
+    std::swap(state_, other.state_);
+    std::swap(position_, other.position_);
+    return *this;
+  }
+  ~BroadcastReceiver() {
+    if (state_ != nullptr) state_->DropReceiver();
+  }
+
+  // The next value; nothing once all senders are gone and all was received.
+  // Cancellation: dropping the future loses nothing.
+  RecvFuture Recv() { return RecvFuture(*this); }
+
+  // The next value if it is there.
+  [[nodiscard]] std::optional<Item> TryRecv() {
+    std::uint64_t missed = 0;
+    typename State::Cell cell{};
+    {
+      const std::lock_guard lock(state_->mutex());
+      if (!state_->TakeLocked(position_, missed, cell)) return std::nullopt;
+    }
+    return std::optional<Item>(std::in_place, T(*cell), missed);
+  }
+
+  // Recv() for a plain thread, which sleeps meanwhile (blocking.h).
+  [[nodiscard]] std::optional<Item> RecvBlocking() {
+    RecvFuture receive = Recv();
+    return *channel_internal::BlockUntilReady(receive, channel_internal::kForever);
+  }
+  // The same up to `timeout`: kDeadlineExceeded; kOutOfRange at the end.
+  [[nodiscard]] absl::StatusOr<Item> RecvBlockingFor(absl::Duration timeout) {
+    RecvFuture receive = Recv();
+    auto received =
+        channel_internal::BlockUntilReady(receive, channel_internal::DeadlineAfter(timeout));
+    if (!received) return absl::DeadlineExceededError("broadcast receive: nothing came in time");
+    if (!*received) return absl::OutOfRangeError("broadcast receive: all senders are gone");
+    return **std::move(received);
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+  std::uint64_t position_;  // of the next value
+};
+
+// The sending end. When the last one goes, receivers get what is left, then the end.
+template <std::copyable T>
+class BroadcastSender {
+  using State = channel_internal::BroadcastState<T>;
+
+ public:
+  // For the channel.
+  explicit BroadcastSender(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  BroadcastSender(const BroadcastSender& other) : state_(other.state_) {
+    if (state_ != nullptr) state_->AddSender();
+  }
+  BroadcastSender(BroadcastSender&&) noexcept = default;
+  BroadcastSender& operator=(BroadcastSender other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~BroadcastSender() {
+    if (state_ != nullptr) state_->DropSender();
+  }
+
+  // Sends to every receiver there is, and returns their number; without one the value is
+  // destroyed. Never waits.
+  std::size_t Send(T value) { return state_->Send(std::move(value)); }
+
+  // A further receiver, of what is sent from now on.
+  [[nodiscard]] BroadcastReceiver<T> Subscribe() {
+    const std::uint64_t position = state_->AddReceiver();
+    return BroadcastReceiver<T>(state_, position);
+  }
+  // How many receivers there are.
+  [[nodiscard]] std::size_t receivers() const { return state_->receivers(); }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// The ends of a new channel that keeps the last `capacity` values, at least one.
+template <std::copyable T>
+[[nodiscard]] std::pair<BroadcastSender<T>, BroadcastReceiver<T>> MakeBroadcast(
+    std::size_t capacity) {
+  if (capacity == 0) Fatal("MakeBroadcast() with a capacity of 0");
+  auto state = std::make_shared<channel_internal::BroadcastState<T>>(capacity);
+  BroadcastReceiver<T> receiver(state, 0);
+  return {BroadcastSender<T>(std::move(state)), std::move(receiver)};
+}
+
+}  // namespace home
+
+#endif  // HOME_CHANNEL_BROADCAST_H_

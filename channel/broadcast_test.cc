@@ -1,0 +1,206 @@
+#include "home/channel/broadcast.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "home/channel/testing.h"
+#include "home/future/async.h"
+#include "home/future/future.h"
+#include "home/future/testing.h"
+#include "home/scheduler/runtime.h"
+
+namespace home {
+namespace {
+
+using channel_testing::HostileWaker;
+using testing::CountingWaker;
+using testing::PollOnce;
+
+static_assert(Future<BroadcastReceiver<int>::RecvFuture>);
+
+// A type of each way to store it: as it is, and shared.
+template <typename T>
+T Make(int i);
+template <>
+int Make<int>(int i) {
+  return i;
+}
+template <>
+std::string Make<std::string>(int i) {
+  return std::string(40, 'x') + std::to_string(i);
+}
+
+template <typename T>
+class BroadcastTest : public ::testing::Test {};
+using Values = ::testing::Types<int, std::string>;
+TYPED_TEST_SUITE(BroadcastTest, Values);
+
+TYPED_TEST(BroadcastTest, EveryReceiverGetsEveryValue) {
+  auto [sender, first] = MakeBroadcast<TypeParam>(4);
+  auto second = sender.Subscribe();
+  EXPECT_EQ(sender.receivers(), 2u);
+  EXPECT_EQ(sender.Send(Make<TypeParam>(1)), 2u);
+  EXPECT_EQ(sender.Send(Make<TypeParam>(2)), 2u);
+  auto late = sender.Subscribe();
+  for (int i = 1; i <= 2; ++i) {
+    EXPECT_EQ(first.TryRecv()->value(), Make<TypeParam>(i));
+    EXPECT_EQ(second.TryRecv()->value(), Make<TypeParam>(i));
+  }
+  EXPECT_FALSE(first.TryRecv().has_value());
+  EXPECT_FALSE(late.TryRecv().has_value());
+}
+
+TYPED_TEST(BroadcastTest, LagTellsHowManyWereMissed) {
+  for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
+    auto [sender, receiver] = MakeBroadcast<TypeParam>(capacity);
+    const int sent = static_cast<int>(capacity) + 3;
+    for (int i = 0; i < sent; ++i) sender.Send(Make<TypeParam>(i));
+    auto received = receiver.TryRecv();
+    EXPECT_EQ(received->missed(), 3u);
+    EXPECT_EQ(received->value(), Make<TypeParam>(3));
+    for (int i = 4; i < sent; ++i) {
+      received = receiver.TryRecv();
+      EXPECT_EQ(received->missed(), 0u);
+      EXPECT_EQ(received->value(), Make<TypeParam>(i));
+    }
+    EXPECT_FALSE(receiver.TryRecv().has_value());
+  }
+}
+
+TYPED_TEST(BroadcastTest, SendWakesAllWhoWait) {
+  auto [sender, first] = MakeBroadcast<TypeParam>(4);
+  auto second = first;
+  CountingWaker counter;
+  auto a = first.Recv();
+  auto b = second.Recv();
+  EXPECT_TRUE(PollOnce(a, counter).pending());
+  EXPECT_TRUE(PollOnce(a, counter).pending());
+  EXPECT_TRUE(PollOnce(b, counter).pending());
+  EXPECT_EQ(counter.alive(), 2);
+  sender.Send(Make<TypeParam>(1));
+  EXPECT_EQ(counter.wakes(), 2);
+  EXPECT_EQ(PollOnce(a, counter).value()->value(), Make<TypeParam>(1));
+  EXPECT_EQ(PollOnce(b, counter).value()->value(), Make<TypeParam>(1));
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TYPED_TEST(BroadcastTest, ADroppedRecvLosesNothing) {
+  auto [sender, receiver] = MakeBroadcast<TypeParam>(4);
+  CountingWaker counter;
+  {
+    auto receive = receiver.Recv();
+    EXPECT_TRUE(PollOnce(receive, counter).pending());
+    sender.Send(Make<TypeParam>(1));
+  }
+  {
+    auto receive = receiver.Recv();
+    EXPECT_EQ(PollOnce(receive, counter).value()->value(), Make<TypeParam>(1));
+    auto waiting = receiver.Recv();
+    EXPECT_TRUE(PollOnce(waiting, counter).pending());
+  }
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TYPED_TEST(BroadcastTest, TheLastSenderEndsIt) {
+  auto ends = MakeBroadcast<TypeParam>(4);
+  auto& receiver = ends.second;
+  CountingWaker counter;
+  {
+    auto sender = std::move(ends.first);
+    auto other = sender;
+    other.Send(Make<TypeParam>(1));
+  }
+  EXPECT_EQ(receiver.RecvBlocking()->value(), Make<TypeParam>(1));
+  auto end = receiver.Recv();
+  EXPECT_FALSE(PollOnce(end, counter).value().has_value());
+  EXPECT_EQ(receiver.RecvBlockingFor(absl::InfiniteDuration()).status().code(),
+            absl::StatusCode::kOutOfRange);
+}
+
+TYPED_TEST(BroadcastTest, WithoutReceiversNothingIsKept) {
+  auto ends = MakeBroadcast<TypeParam>(4);
+  EXPECT_EQ(ends.first.Send(Make<TypeParam>(1)), 1u);
+  {
+    const auto gone = std::move(ends.second);
+  }
+  EXPECT_EQ(ends.first.Send(Make<TypeParam>(2)), 0u);
+  auto fresh = ends.first.Subscribe();
+  EXPECT_FALSE(fresh.TryRecv().has_value());
+  EXPECT_EQ(fresh.RecvBlockingFor(absl::ZeroDuration()).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(ends.first.Send(Make<TypeParam>(3)), 1u);
+  EXPECT_EQ(fresh.TryRecv()->value(), Make<TypeParam>(3));
+}
+
+// Pitfall 12: user code that calls back into the channel.
+TYPED_TEST(BroadcastTest, HostileWaker) {
+  auto ends = MakeBroadcast<TypeParam>(2);
+  HostileWaker hostile([&ends] {
+    ends.first.Send(Make<TypeParam>(9));
+    auto copy = ends.second;
+    static_cast<void>(copy.TryRecv());
+    auto receive = copy.Recv();
+    static_cast<void>(PollOnce(receive).ready());
+  });
+  {
+    const Waker waker = hostile.Make();
+    Context cx(waker);
+    CountingWaker counter;
+    auto receive = ends.second.Recv();
+    // Its clone sends, so that the poll is ready.
+    EXPECT_TRUE(receive.Poll(cx).ready());
+    while (ends.second.TryRecv()) {
+    }
+    auto other = ends.second.Recv();
+    EXPECT_TRUE(PollOnce(other, counter).pending());
+    ends.first.Send(Make<TypeParam>(1));
+  }
+  EXPECT_GE(hostile.intrusions(), 2);
+}
+
+TEST(BroadcastDeathTest, ZeroCapacity) { EXPECT_DEATH((void)MakeBroadcast<int>(0), "capacity"); }
+
+// On the runtime: receivers that keep up or fall behind, some aborted. Each counts as many
+// values as were sent.
+Async<void> Follow(BroadcastReceiver<std::string> receiver, std::atomic<int>* followed, int all) {
+  std::uint64_t seen = 0;
+  while (true) {
+    const auto received = co_await receiver.Recv();
+    if (!received.has_value()) break;
+    seen += received->missed() + 1;
+    EXPECT_EQ(received->value(), Make<std::string>(static_cast<int>(seen) - 1));
+  }
+  EXPECT_EQ(seen, static_cast<std::uint64_t>(all));
+  followed->fetch_add(1);
+}
+TEST(BroadcastStressTest, ReceiversThatFallBehindAndGo) {
+  constexpr int kValues = 2'000;
+  std::atomic<int> followed{0};
+  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn([&followed]() -> Async<void> {
+    std::vector<JoinHandle<void>> tasks;
+    {
+      auto ends = MakeBroadcast<std::string>(16);
+      for (int i = 0; i < 8; ++i) tasks.push_back(Spawn(Follow(ends.second, &followed, kValues)));
+      for (int i = 0; i < kValues; ++i) {
+        ends.first.Send(Make<std::string>(i));
+        if (i % 10 == 0) co_await YieldNow();
+        if (i == kValues / 2) tasks[0].Abort();
+      }
+    }
+    for (auto& task : tasks) {
+      const auto done = co_await task;
+      static_cast<void>(done.ok());
+    }
+  });
+  EXPECT_EQ(followed, 7);
+}
+
+}  // namespace
+}  // namespace home

@@ -1,0 +1,340 @@
+// The channels of values under the model checker: sending, receiving, waiting, closing and
+// cancelling against one another. Blocks have one cell here, so that every value meets the end
+// of a block.
+
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "home/channel/model_policy_testing.h"
+#include "home/channel/mpmc.h"
+#include "home/channel/mpsc.h"
+#include "home/tools/model/checker.h"
+
+namespace home {
+namespace {
+
+using channel_testing::ModelChannelPolicy;
+using channel_testing::ModelTask;
+using model::Access;
+using model::CheckRandomly;
+using model::ExpectFound;
+using model::ExpectUnseen;
+using model::Randomly;
+using std::memory_order_acq_rel;
+using std::memory_order_acquire;
+using std::memory_order_release;
+using std::memory_order_seq_cst;
+
+// What is sent: watched, so that a value that is handed over without order is found.
+class Value {
+ public:
+  explicit Value(int value) : value_(value) {}
+  Value(Value&& other) noexcept : value_(static_cast<int>(other.value_)) {}
+  Value& operator=(Value&&) = delete;
+  ~Value() = default;
+  [[nodiscard]] int get() const { return value_; }
+
+ private:
+  model::Data<int> value_;
+};
+
+// Two or more cells a block, for batches and for the agreement of several consumers.
+struct WideBlocks : ModelChannelPolicy {
+  static constexpr std::size_t BlockPositions(std::size_t) { return 4; }
+};
+
+template <typename Policy>
+struct Many {
+  using Sender = home::Sender<Value, Policy>;
+  using Receiver = home::Receiver<Value, Policy>;
+  static auto Make(std::size_t capacity, absl::AnyInvocable<void(Value)> undelivered) {
+    return MakeChannel<Value, Policy>(capacity, std::move(undelivered));
+  }
+};
+template <typename Policy>
+struct One {
+  using Sender = MpscSender<Value, Policy>;
+  using Receiver = MpscReceiver<Value, Policy>;
+  static auto Make(std::size_t capacity, absl::AnyInvocable<void(Value)> undelivered) {
+    return MakeMpscChannel<Value, Policy>(capacity, std::move(undelivered));
+  }
+};
+
+// Each value that was accepted is received once, or undelivered; each sender's in order.
+template <typename Kind, int kThreadCount, std::size_t kCapacity>
+struct Scenario {
+  static constexpr int kThreads = kThreadCount;
+  static constexpr int kMost = 16;
+
+  void Before() {
+    auto ends = Kind::Make(kCapacity, [this](const Value& value) { Count(value); });
+    for (int i = 0; i + 1 < kThreads; ++i) senders[i].emplace(ends.first);
+    for (int i = 0; i < kThreads; ++i) {
+      if constexpr (std::is_copy_constructible_v<typename Kind::Receiver>) {
+        receivers[i].emplace(ends.second);
+      }
+    }
+    senders[kThreads - 1].emplace(std::move(ends.first));
+    if constexpr (!std::is_copy_constructible_v<typename Kind::Receiver>) {
+      receivers[kThreads - 1].emplace(std::move(ends.second));
+    }
+  }
+  // Awaited; thread and sequence make the value.
+  void Send(int thread) {
+    const int value = thread * kMost + sent[thread];
+    auto send = senders[thread]->Send(Value(value));
+    if (tasks[thread].Run(send).ok()) ++sent[thread];
+  }
+  void TrySend(int thread) {
+    Value value(thread * kMost + sent[thread]);
+    if (senders[thread]->TrySend(std::move(value)) == TrySendResult::kSent) ++sent[thread];
+  }
+  bool Receive(int thread) {
+    auto receive = receivers[thread]->Recv();
+    const auto value = tasks[thread].Run(receive);
+    if (value.has_value()) Take(thread, *value);
+    return value.has_value();
+  }
+  bool TryReceive(int thread) {
+    const auto value = receivers[thread]->TryRecv();
+    if (value.has_value()) Take(thread, *value);
+    return value.has_value();
+  }
+  // Waits, but gives up after one poll.
+  void ReceiveBriefly(int thread) {
+    auto receive = receivers[thread]->Recv();
+    auto polled = tasks[thread].PollOnce(receive);
+    if (polled.ready() && polled.value().has_value()) Take(thread, *polled.value());
+  }
+  void SendBriefly(int thread) {
+    auto send = senders[thread]->Send(Value(thread * kMost + sent[thread]));
+    auto polled = tasks[thread].PollOnce(send);
+    if (polled.ready() && polled.value().ok()) ++sent[thread];
+  }
+  void Leave(int thread) {
+    senders[thread].reset();
+    receivers[thread].reset();
+  }
+  void Take(int thread, const Value& value) {
+    const int sender = value.get() / kMost;
+    model::Expect(value.get() % kMost >= next[thread][sender], "each sender's values in order");
+    next[thread][sender] = value.get() % kMost + 1;
+    Count(value);
+  }
+  void Count(const Value& value) {
+    // relaxed: a count.
+    ended[value.get() / kMost].fetch_add(1, std::memory_order_relaxed);
+  }
+  void After() {
+    for (int i = 0; i < kThreads; ++i) Leave(i);
+    for (int i = 0; i < kThreads; ++i) {
+      model::Expect(ended[i].load(memory_order_seq_cst) == sent[i], "each value ends once");
+      model::Expect(tasks[i].wakers() == 0, "no waker is left");
+    }
+  }
+
+  std::optional<typename Kind::Sender> senders[kThreads];
+  std::optional<typename Kind::Receiver> receivers[kThreads];
+  ModelTask tasks[kThreads];
+  int sent[kThreads] = {};
+  int next[kThreads][kThreads] = {};
+  model::Atomic<int> ended[kThreads];
+};
+
+// The thread with the last number receives: the only one that can of an MpscReceiver.
+
+// One sends, one receives, both wait: nothing may sleep for ever.
+template <typename Kind, std::size_t kCapacity>
+struct Exchange : Scenario<Kind, 2, kCapacity> {
+  void Thread(int index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) this->Send(0);
+    } else {
+      for (int i = 0; i < 2; ++i) model::Expect(this->Receive(1), "a value comes");
+    }
+  }
+};
+// The sender goes; the receiver takes all and sees the end.
+template <typename Kind, std::size_t kCapacity>
+struct SenderGoes : Scenario<Kind, 2, kCapacity> {
+  void Thread(int index) {
+    if (index == 0) {
+      this->Send(0);
+      this->senders[0].reset();
+    } else {
+      this->senders[1].reset();
+      model::Expect(this->Receive(1), "the value comes");
+      model::Expect(!this->Receive(1), "then the end");
+    }
+  }
+};
+template <typename Kind, std::size_t kCapacity>
+struct ReceiverGoes : Scenario<Kind, 2, kCapacity> {
+  void Thread(int index) {
+    if (index == 0) {
+      this->receivers[0].reset();
+      for (int i = 0; i < 2; ++i) this->Send(0);
+      this->Leave(0);
+    } else {
+      this->ReceiveBriefly(1);
+      this->Leave(1);
+    }
+  }
+};
+template <typename Kind, std::size_t kCapacity>
+struct CloseAgainstAll : Scenario<Kind, 3, kCapacity> {
+  void Thread(int index) {
+    if (index == 0) return this->Send(0);
+    if (index == 1) return this->senders[1]->Close();
+    while (this->Receive(2)) {
+    }
+  }
+};
+// A permit is used or given back while others close and receive.
+template <typename Kind>
+struct Permits : Scenario<Kind, 3, 1> {
+  void Thread(int index) {
+    if (index == 0) {
+      auto permit = this->senders[0]->TryReserve();
+      if (!permit.has_value()) return;
+      if (model::Choose(2) == 0) return;
+      permit->Send(Value(0));
+      ++this->sent[0];
+      return;
+    }
+    if (index == 1) {
+      this->TrySend(1);
+      return this->senders[1]->Close();
+    }
+    while (this->Receive(2)) {
+    }
+  }
+};
+// Two senders want the same place.
+template <typename Kind>
+struct TwoSenders : Scenario<Kind, 3, 1> {
+  void Thread(int index) {
+    if (index < 2) return this->Send(index);
+    for (int i = 0; i < 2; ++i) model::Expect(this->Receive(2), "a value comes");
+  }
+};
+// One of two senders that wait gives up: the other one gets the room.
+template <typename Kind>
+struct SendIsCancelled : Scenario<Kind, 3, 1> {
+  void Before() {
+    Scenario<Kind, 3, 1>::Before();
+    this->TrySend(2);
+  }
+  void Thread(int index) {
+    if (index == 0) return this->SendBriefly(0);
+    if (index == 1) return this->Send(1);
+    while (this->next[2][1] == 0) model::Expect(this->Receive(2), "a value comes");
+  }
+};
+// One of two receivers that wait gives up: the other one gets the value.
+template <typename Policy>
+struct RecvIsCancelled : Scenario<Many<Policy>, 3, 4> {
+  void Thread(int index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) this->TrySend(0);
+    } else if (index == 1) {
+      this->ReceiveBriefly(1);
+    } else {
+      model::Expect(this->Receive(2), "a value comes");
+    }
+  }
+};
+// A burst of two for two that wait.
+template <typename Policy>
+struct TwoReceivers : Scenario<Many<Policy>, 3, 4> {
+  void Thread(int index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) this->TrySend(0);
+    } else {
+      model::Expect(this->Receive(index), "a value comes");
+    }
+  }
+};
+// Several at work in one block: who frees it?
+template <typename Policy>
+struct Crowd : Scenario<Many<Policy>, 3, 8> {
+  void Thread(int index) {
+    for (int i = 0; i < 2; ++i) {
+      this->TrySend(index);
+      model::Expect(this->TryReceive(index), "a value that was sent is not hidden");
+    }
+  }
+};
+
+using MpmcNarrow = Many<ModelChannelPolicy>;
+using MpscNarrow = One<ModelChannelPolicy>;
+using MpmcWide = Many<WideBlocks>;
+using MpscWide = One<WideBlocks>;
+
+TEST(MpmcModelTest, Exchange) { CheckRandomly<Exchange<MpmcNarrow, 1>>(20'000); }
+TEST(MpmcModelTest, ExchangeRandomly) { CheckRandomly<Exchange<MpmcWide, 1>>(20'000); }
+TEST(MpmcModelTest, Rendezvous) { CheckRandomly<Exchange<MpmcNarrow, 0>>(20'000); }
+TEST(MpmcModelTest, SenderGoes) { CheckRandomly<SenderGoes<MpmcNarrow, 1>>(20'000); }
+TEST(MpmcModelTest, ReceiverGoes) { CheckRandomly<ReceiverGoes<MpmcNarrow, 1>>(20'000); }
+TEST(MpmcModelTest, CloseAgainstAll) { CheckRandomly<CloseAgainstAll<MpmcNarrow, 1>>(20'000); }
+TEST(MpmcModelTest, CloseARendezvous) { CheckRandomly<CloseAgainstAll<MpmcNarrow, 0>>(20'000); }
+TEST(MpmcModelTest, Permits) { CheckRandomly<Permits<MpmcNarrow>>(20'000); }
+TEST(MpmcModelTest, TwoSenders) { CheckRandomly<TwoSenders<MpmcNarrow>>(20'000); }
+TEST(MpmcModelTest, SendIsCancelled) { CheckRandomly<SendIsCancelled<MpmcNarrow>>(20'000); }
+TEST(MpmcModelTest, RecvIsCancelled) { CheckRandomly<RecvIsCancelled<WideBlocks>>(20'000); }
+TEST(MpmcModelTest, TwoReceivers) { CheckRandomly<TwoReceivers<WideBlocks>>(20'000); }
+TEST(MpmcModelTest, Crowd) { CheckRandomly<Crowd<WideBlocks>>(20'000); }
+TEST(MpmcModelTest, CrowdInNarrowBlocks) { CheckRandomly<Crowd<ModelChannelPolicy>>(20'000); }
+
+TEST(MpscModelTest, Exchange) { CheckRandomly<Exchange<MpscNarrow, 1>>(20'000); }
+TEST(MpscModelTest, ExchangeRandomly) { CheckRandomly<Exchange<MpscWide, 1>>(20'000); }
+TEST(MpscModelTest, Rendezvous) { CheckRandomly<Exchange<MpscNarrow, 0>>(20'000); }
+TEST(MpscModelTest, SenderGoes) { CheckRandomly<SenderGoes<MpscNarrow, 1>>(20'000); }
+TEST(MpscModelTest, CloseAgainstAll) { CheckRandomly<CloseAgainstAll<MpscNarrow, 1>>(20'000); }
+TEST(MpscModelTest, Permits) { CheckRandomly<Permits<MpscNarrow>>(20'000); }
+TEST(MpscModelTest, TwoSenders) { CheckRandomly<TwoSenders<MpscWide>>(20'000); }
+TEST(MpscModelTest, SendIsCancelled) { CheckRandomly<SendIsCancelled<MpscNarrow>>(20'000); }
+
+// -- Mutations ------------------------------------------------------------------------------
+
+TEST(ChannelMutationTest, PutNeedsRelease) {
+  ExpectFound<Exchange<MpmcNarrow, 1>>(
+      Randomly(20'000),
+      {.function = "Put", .access = Access::kStore, .from = memory_order_release});
+}
+TEST(ChannelMutationTest, FullNeedsAcquire) {
+  ExpectFound<Exchange<MpmcNarrow, 1>>(
+      Randomly(20'000),
+      {.function = "IsFull", .access = Access::kLoad, .from = memory_order_acquire});
+}
+TEST(ChannelMutationTest, AddingAWaiterNeedsItsOrder) {
+  ExpectFound<Exchange<MpmcNarrow, 1>>(
+      Randomly(50'000), {.function = "Add", .access = Access::kRmw, .from = memory_order_seq_cst});
+}
+TEST(ChannelMutationTest, NotifyNeedsItsOrder) {
+  ExpectFound<Exchange<MpmcWide, 1>>(
+      Randomly(50'000),
+      {.function = "Notify", .access = Access::kLoad, .from = memory_order_seq_cst});
+}
+TEST(ChannelMutationTest, AcknowledgingNeedsItsOrder) {
+  ExpectFound<TwoReceivers<WideBlocks>>(
+      Randomly(200'000),
+      {.function = "Acknowledge", .access = Access::kRmw, .from = memory_order_seq_cst});
+}
+// What this order is for: a cell's use must be over before the block's memory is used again.
+// The checker watches values, and these are destroyed by then; memory it does not watch.
+TEST(ChannelMutationTest, LeavingACellIsBeyondTheChecker) {
+  ExpectUnseen<Crowd<WideBlocks>>(
+      Randomly(10'000),
+      {.function = "LeaveAndSeeFreer", .access = Access::kRmw, .from = memory_order_acq_rel});
+}
+TEST(ChannelMutationTest, InstallingABlockNeedsRelease) {
+  ExpectFound<Crowd<ModelChannelPolicy>>(
+      Randomly(50'000),
+      {.function = "Install", .access = Access::kRmw, .from = memory_order_release});
+}
+
+}  // namespace
+}  // namespace home

@@ -1,0 +1,53 @@
+// ChannelPolicy: what the channels take from their surroundings.
+//
+// Their cores are templates over this policy so that the model checker can put its own
+// atomics, its own mutex and its own waiting under the production headers. A program uses
+// the default and never names it.
+
+#ifndef HOME_CHANNEL_CHANNEL_POLICY_H_
+#define HOME_CHANNEL_CHANNEL_POLICY_H_
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+
+#include "home/future/frame_allocator.h"
+#include "home/future/frame_object.h"
+#include "home/queue/queue_policy.h"
+
+namespace home {
+
+// Atomic, Plain, Relax and BackOff are those of the queues.
+struct ChannelPolicy : QueuePolicy {
+  using Mutex = std::mutex;
+
+  // Positions in a block of a channel's queue, a power of two of at least 2: one less
+  // than that many cells, and a gap. As many as fit what the recycling cache holds.
+  static constexpr std::size_t BlockPositions(std::size_t cell_size) {
+    return std::clamp<std::size_t>(std::bit_floor(kMaxCachedBytes / cell_size), 4, 32);
+  }
+
+  // Blocks, and what the ends of a channel share, come and go often and between threads:
+  // they are from the recycling cache.
+  template <typename T, typename... Args>
+  [[nodiscard]] static T* New(Args&&... args) {
+    return internal::FrameObject<T>::New(std::forward<Args>(args)...);
+  }
+  template <typename T>
+  static void Delete(T* object) noexcept {
+    internal::FrameObject<T>::Delete(object);
+  }
+};
+
+// What a channel can carry: between claiming a cell and handing it over there is no way
+// back, so nothing may throw there.
+template <typename T>
+concept ChannelValue = std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> &&
+                       std::is_nothrow_destructible_v<T>;
+
+}  // namespace home
+
+#endif  // HOME_CHANNEL_CHANNEL_POLICY_H_

@@ -1,0 +1,392 @@
+// Channels of values between tasks and threads: what Go's and crossbeam's tests of channels
+// check, with tasks that are aborted in between.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "home/channel/mpmc.h"
+#include "home/channel/mpsc.h"
+#include "home/future/async.h"
+#include "home/future/select.h"
+#include "home/scheduler/runtime.h"
+
+namespace home {
+namespace {
+
+constexpr int kEach = 3'000;
+
+struct Mpmc {
+  static constexpr int kReceivers = 3;
+  template <typename T, typename... Args>
+  static auto Make(std::size_t capacity, Args... args) {
+    return MakeChannel<T>(capacity, std::move(args)...);
+  }
+};
+struct Mpsc {
+  static constexpr int kReceivers = 1;
+  template <typename T, typename... Args>
+  static auto Make(std::size_t capacity, Args... args) {
+    return MakeMpscChannel<T>(capacity, std::move(args)...);
+  }
+};
+
+template <typename Kind>
+class ChannelStressTest : public ::testing::Test {
+ protected:
+  Runtime runtime_ = *RuntimeBuilder().WorkerThreads(4).Build();
+};
+using Kinds = ::testing::Types<Mpmc, Mpsc>;
+TYPED_TEST_SUITE(ChannelStressTest, Kinds);
+
+// The copy of a receiver, or the only one.
+template <typename Receiver>
+Receiver Share(Receiver& receiver) {
+  if constexpr (std::is_copy_constructible_v<Receiver>) {
+    return receiver;
+  } else {
+    return std::move(receiver);
+  }
+}
+
+struct Message {
+  int sender;
+  int number;
+};
+
+// Each sender's messages arrive once, at each receiver in order.
+struct Log {
+  explicit Log(int senders) : counts(static_cast<std::size_t>(senders)) {}
+  std::vector<std::atomic<int>> counts;
+};
+
+template <typename Sender>
+Async<void> SendAll(Sender sender, int id) {
+  for (int i = 0; i < kEach; ++i) {
+    if (i % 3 == 0) {
+      const auto permit = co_await sender.Reserve();
+      if (!permit.ok()) co_return;
+      auto used = sender.TryReserve();
+      used.reset();
+    }
+    const auto sent = co_await sender.Send(Message{id, i});
+    EXPECT_TRUE(sent.ok());
+  }
+}
+template <typename Receiver>
+Async<void> ReceiveAll(Receiver receiver, Log* log) {
+  std::vector<int> next(log->counts.size());
+  while (true) {
+    const auto message = co_await receiver.Recv();
+    if (!message.has_value()) break;
+    int& expected = next[static_cast<std::size_t>(message->sender)];
+    EXPECT_GE(message->number, expected);
+    expected = message->number + 1;
+    log->counts[static_cast<std::size_t>(message->sender)].fetch_add(1);
+  }
+  EXPECT_TRUE(receiver.IsDrained());
+}
+
+template <typename Kind>
+Async<void> FanInFanOut(std::size_t capacity) {
+  constexpr int kSenders = 4;
+  Log log(kSenders);
+  std::vector<JoinHandle<void>> tasks;
+  {
+    auto ends = Kind::template Make<Message>(capacity);
+    for (int i = 0; i < kSenders; ++i) tasks.push_back(Spawn(SendAll(ends.first, i)));
+    for (int i = 0; i < Kind::kReceivers; ++i) {
+      tasks.push_back(Spawn(ReceiveAll(Share(ends.second), &log)));
+    }
+  }
+  for (auto& task : tasks) {
+    const auto done = co_await task;
+    EXPECT_TRUE(done.ok());
+  }
+  for (const auto& count : log.counts) EXPECT_EQ(count, kEach);
+}
+
+// Pitfall 26: capacities around the size of a block.
+TYPED_TEST(ChannelStressTest, FanInFanOut) {
+  for (const std::size_t capacity : {0u, 1u, 2u, 31u, 32u, 1000u}) {
+    this->runtime_.BlockOn(FanInFanOut<TypeParam>(capacity));
+  }
+}
+
+// Tasks are aborted in the middle of sending and receiving. What was accepted is received, or
+// undelivered, once.
+struct Tally {
+  std::atomic<std::int64_t> sent{0};
+  std::atomic<std::int64_t> received{0};
+  std::atomic<std::int64_t> undelivered{0};
+};
+
+template <typename Sender>
+Async<void> SendForEver(Sender sender, Tally* tally) {
+  for (int i = 1;; ++i) {
+    // The count must not lose what an abort comes between, so the value is counted by the
+    // permit that can't fail.
+    auto permit = co_await sender.Reserve();
+    if (!permit.ok()) co_return;
+    tally->sent.fetch_add(i);
+    permit->Send(i);
+  }
+}
+template <typename Receiver>
+Async<void> ReceiveForEver(Receiver receiver, Tally* tally) {
+  while (true) {
+    const auto value = co_await receiver.Recv();
+    if (!value.has_value()) co_return;
+    tally->received.fetch_add(*value);
+  }
+}
+
+template <typename Kind>
+Async<void> Abortive(std::size_t capacity) {
+  Tally tally;
+  for (int round = 0; round < 60; ++round) {
+    {
+      auto ends =
+          Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < 3; ++i) tasks.push_back(Spawn(SendForEver(ends.first, &tally)));
+      for (int i = 0; i < Kind::kReceivers; ++i) {
+        tasks.push_back(Spawn(ReceiveForEver(Share(ends.second), &tally)));
+      }
+      for (int i = 0; i < round % 7 * 10; ++i) co_await YieldNow();
+      for (std::size_t i = 0; i < tasks.size(); ++i) {
+        JoinHandle<void>& task = tasks[(i + static_cast<std::size_t>(round)) % tasks.size()];
+        task.Abort();
+        if (round % 2 == 0) co_await YieldNow();
+      }
+      for (auto& task : tasks) {
+        const auto ended = co_await task;
+        static_cast<void>(ended.ok());
+      }
+    }
+    EXPECT_EQ(tally.received + tally.undelivered, tally.sent);
+  }
+}
+
+TYPED_TEST(ChannelStressTest, AbortedTasks) {
+  for (const std::size_t capacity : {1u, 5u, 64u}) {
+    this->runtime_.BlockOn(Abortive<TypeParam>(capacity));
+  }
+}
+
+// Select in a loop, whose losers are dropped each time, loses no message.
+template <typename Kind>
+Async<void> SelectLoop() {
+  auto a = Kind::template Make<int>(1);
+  auto b = Kind::template Make<int>(3);
+  auto produce = [](auto sender) -> Async<void> {
+    for (int i = 0; i < kEach; ++i) {
+      const auto sent = co_await sender.Send(i);
+      EXPECT_TRUE(sent.ok());
+    }
+  };
+  auto first = Spawn(produce(std::move(a.first)));
+  auto second = Spawn(produce(std::move(b.first)));
+  int next[2] = {};
+  bool open[2] = {true, true};
+  while (open[0] && open[1]) {
+    auto select = Select(a.second.Recv(), b.second.Recv());
+    const auto winner = co_await select;
+    const std::size_t index = winner.index();
+    const auto value = index == 0 ? std::get<0>(winner) : std::get<1>(winner);
+    if (!value.has_value()) {
+      open[index] = false;
+      continue;
+    }
+    EXPECT_EQ(*value, next[index]);
+    ++next[index];
+  }
+  auto& rest = open[0] ? a.second : b.second;
+  int& rest_next = open[0] ? next[0] : next[1];
+  while (true) {
+    const auto value = co_await rest.Recv();
+    if (!value.has_value()) break;
+    EXPECT_EQ(*value, rest_next);
+    ++rest_next;
+  }
+  EXPECT_EQ(next[0], kEach);
+  EXPECT_EQ(next[1], kEach);
+  const auto first_done = co_await first;
+  const auto second_done = co_await second;
+  EXPECT_TRUE(first_done.ok() && second_done.ok());
+}
+TYPED_TEST(ChannelStressTest, SelectLoop) { this->runtime_.BlockOn(SelectLoop<TypeParam>()); }
+
+// A close in the middle of the traffic: all that was accepted before is received.
+template <typename Kind>
+Async<void> CloseRaces(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    auto ends = Kind::template Make<int>(4);
+    std::atomic<int> accepted{0};
+    std::atomic<int> received{0};
+    auto produce = [&accepted](auto sender) -> Async<void> {
+      while (true) {
+        const auto sent = co_await sender.Send(1);
+        if (!sent.ok()) co_return;
+        accepted.fetch_add(1);
+      }
+    };
+    auto consume = [&received](auto receiver) -> Async<void> {
+      while (true) {
+        const auto value = co_await receiver.Recv();
+        if (!value.has_value()) co_return;
+        received.fetch_add(1);
+      }
+    };
+    std::vector<JoinHandle<void>> tasks;
+    tasks.push_back(Spawn(produce(ends.first)));
+    tasks.push_back(Spawn(produce(ends.first)));
+    for (int i = 0; i < Kind::kReceivers; ++i) tasks.push_back(Spawn(consume(Share(ends.second))));
+    for (int i = 0; i < round % 5; ++i) co_await YieldNow();
+    ends.first.Close();
+    for (auto& task : tasks) {
+      const auto done = co_await task;
+      EXPECT_TRUE(done.ok());
+    }
+    EXPECT_EQ(accepted, received);
+  }
+}
+TYPED_TEST(ChannelStressTest, CloseRaces) { this->runtime_.BlockOn(CloseRaces<TypeParam>(200)); }
+
+// The sieve of Eratosthenes: a task and a rendezvous a prime.
+template <typename Kind>
+Async<void> Sieve() {
+  using Receiver = decltype(Kind::template Make<int>(0).second);
+  using Sender = decltype(Kind::template Make<int>(0).first);
+  auto generate = [](Sender sender) -> Async<void> {
+    for (int i = 2;; ++i) {
+      const auto sent = co_await sender.Send(i);
+      if (!sent.ok()) co_return;
+    }
+  };
+  auto filter = [](Receiver in, Sender out, int prime) -> Async<void> {
+    while (true) {
+      const auto number = co_await in.Recv();
+      if (!number.has_value()) co_return;
+      if (*number % prime == 0) continue;
+      const auto sent = co_await out.Send(*number);
+      if (!sent.ok()) co_return;
+    }
+  };
+  auto ends = Kind::template Make<int>(0);
+  std::vector<JoinHandle<void>> tasks;
+  tasks.push_back(Spawn(generate(std::move(ends.first))));
+  std::optional<Receiver> numbers(std::move(ends.second));
+  std::vector<int> primes;
+  while (primes.size() < 25) {
+    const auto prime = co_await numbers->Recv();
+    primes.push_back(*prime);
+    auto next = Kind::template Make<int>(0);
+    tasks.push_back(Spawn(filter(std::move(*numbers), std::move(next.first), *prime)));
+    numbers.emplace(std::move(next.second));
+  }
+  EXPECT_EQ(primes.back(), 97);
+  // The end goes through the whole chain.
+  numbers.reset();
+  for (auto& task : tasks) {
+    const auto done = co_await task;
+    EXPECT_TRUE(done.ok());
+  }
+}
+TYPED_TEST(ChannelStressTest, Sieve) { this->runtime_.BlockOn(Sieve<TypeParam>()); }
+
+// Plain threads at both ends, with deadlines that pass.
+TYPED_TEST(ChannelStressTest, Threads) {
+  auto ends = TypeParam::template Make<int>(2);
+  std::atomic<std::int64_t> sum{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([sender = ends.first]() mutable {
+      for (int i = 1; i <= kEach; ++i) {
+        int value = i;
+        while (!sender.SendBlockingFor(std::move(value), absl::Microseconds(i % 3)).ok()) {
+        }
+      }
+    });
+  }
+  for (int t = 0; t < TypeParam::kReceivers; ++t) {
+    threads.emplace_back([receiver = Share(ends.second), &sum]() mutable {
+      while (true) {
+        const auto value = receiver.RecvBlockingFor(absl::Microseconds(2));
+        if (value.ok()) {
+          sum += *value;
+        } else if (value.status().code() == absl::StatusCode::kOutOfRange) {
+          return;
+        }
+      }
+    });
+  }
+  {
+    const auto gone = std::move(ends.first);
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sum, 2 * std::int64_t{kEach} * (kEach + 1) / 2);
+}
+
+// Batches at both ends.
+template <typename Kind>
+Async<void> Batches(std::size_t capacity) {
+  auto ends = Kind::template Make<int>(capacity);
+  auto produce = [](auto sender) -> Async<void> {
+    std::vector<int> batch;
+    for (int i = 0; i < kEach;) {
+      batch.clear();
+      for (int j = 0; j < 70 && i < kEach; ++j) batch.push_back(i++);
+      const auto sent = co_await sender.SendMany(absl::MakeSpan(batch));
+      EXPECT_EQ(sent, batch.size());
+    }
+  };
+  auto consume = [](auto receiver) -> Async<std::int64_t> {
+    std::int64_t sum = 0;
+    std::vector<int> batch;
+    while (true) {
+      batch.clear();
+      const auto received = co_await receiver.RecvMany(batch, 50);
+      if (received == 0) co_return sum;
+      for (std::size_t i = 1; i < batch.size(); ++i) EXPECT_NE(batch[i], batch[i - 1]);
+      for (const int value : batch) sum += value;
+    }
+  };
+  std::vector<JoinHandle<void>> producing;
+  producing.push_back(Spawn(produce(ends.first)));
+  producing.push_back(Spawn(produce(std::move(ends.first))));
+  std::vector<JoinHandle<std::int64_t>> consuming;
+  for (int i = 0; i < Kind::kReceivers; ++i) {
+    consuming.push_back(Spawn(consume(Share(ends.second))));
+  }
+  {
+    const auto gone = std::move(ends.second);
+  }
+  for (auto& task : producing) {
+    const auto done = co_await task;
+    EXPECT_TRUE(done.ok());
+  }
+  std::int64_t sum = 0;
+  for (auto& task : consuming) {
+    const auto part = co_await task;
+    sum += *part;
+  }
+  EXPECT_EQ(sum, std::int64_t{kEach} * (kEach - 1));
+}
+TYPED_TEST(ChannelStressTest, Batches) {
+  for (const std::size_t capacity : {1u, 40u, 1000u}) {
+    this->runtime_.BlockOn(Batches<TypeParam>(capacity));
+  }
+}
+
+}  // namespace
+}  // namespace home

@@ -1,0 +1,258 @@
+// BasicReceiver: the receiving end of a channel of values, for one or for many receivers.
+//
+//   std::optional<Job> job = co_await receiver.Recv();
+//   while (job.has_value()) {                    // nothing: closed, and all was received
+//     Run(*std::move(job));
+//     job = co_await receiver.Recv();
+//   }
+//
+// Use it as Receiver (mpmc.h), whose copies share the values among themselves, or as
+// MpscReceiver (mpsc.h), which is the only one.
+//
+// When the last receiver goes the channel is closed, and what is inside goes to the hook for
+// undelivered values.
+//
+// Several channels at once: Select(a.Recv(), b.Recv()). What loses is dropped, and leaves its
+// value in the channel.
+//
+// Futures borrow the receiver, which must outlive them.
+// Thread-safety: of a Receiver every member by any thread, but for assignment and destruction;
+// of an MpscReceiver, its futures and streams by one thread at a time.
+// Memory ordering: see sender.h.
+// Fairness: values leave in the order of their sending. Receivers that wait are woken in
+// order. A TryRecv(), or a Recv() at its first poll, may be quicker than one that was woken;
+// that one is in front of all that come later.
+
+#ifndef HOME_CHANNEL_RECEIVER_H_
+#define HOME_CHANNEL_RECEIVER_H_
+
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "home/channel/blocking.h"
+#include "home/channel/wait.h"
+#include "home/future/context.h"
+#include "home/future/fatal.h"
+#include "home/future/poll.h"
+
+namespace home {
+namespace channel_internal {
+
+// What receivers wait for (wait.h). `Step` tries: true once its future is done.
+template <typename State, typename Step>
+class RecvSide {
+ public:
+  RecvSide(State& state, Step step) : state_(state), step_(std::move(step)) {}
+  auto& queue() { return state_.receivers(); }
+  bool Take() { return step_(); }
+  bool Look() { return state_.HasValueOrEnd(); }
+  void Enter() { state_.Offer(); }
+  void Leave() { state_.Withdraw(); }
+
+ private:
+  State& state_;
+  Step step_;
+};
+
+// The base of a receiver's futures.
+template <typename State>
+class RecvWait {
+ public:
+  explicit RecvWait(State* state) noexcept : state_(state) {}
+  RecvWait(RecvWait&& other) noexcept : state_(other.state_) {
+    if (other.wait_.waiting()) Fatal("a channel's future was moved after its first poll");
+  }
+  RecvWait& operator=(RecvWait&&) = delete;
+  ~RecvWait() {
+    if (!wait_.waiting()) return;
+    RecvSide side(*state_, [] { return false; });
+    wait_.Cancel(side);
+  }
+
+  // True once up to `wanted` values were given to `sink(T&&)`, or will never be.
+  template <typename Sink>
+  bool PollTake(Context& cx, std::size_t wanted, Sink sink) {
+    if (!cx.ConsumeBudget()) return false;
+    RecvSide side(*state_, [this, wanted, &sink] {
+      return state_->TryTake(wanted, sink) != 0 || state_->IsDrained();
+    });
+    return wait_.Poll(side, cx.waker());
+  }
+
+ private:
+  State* state_;
+  Wait<typename State::PolicyType> wait_;
+};
+
+}  // namespace channel_internal
+
+template <typename State>
+class BasicReceiver {
+  using T = typename State::Value;
+
+ public:
+  // What Recv() returns.
+  class [[nodiscard]] RecvFuture {
+   public:
+    using Output = std::optional<T>;
+
+    explicit RecvFuture(State* state) : wait_(state) {}
+    RecvFuture(RecvFuture&&) noexcept = default;
+    RecvFuture& operator=(RecvFuture&&) = delete;
+    ~RecvFuture() = default;
+
+    home::Poll<std::optional<T>> Poll(Context& cx) {
+      std::optional<T> value;
+      const bool done =
+          wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
+      if (!done) return kPending;
+      return value;
+    }
+
+   private:
+    channel_internal::RecvWait<State> wait_;
+  };
+
+  // What RecvMany() returns.
+  class [[nodiscard]] RecvManyFuture {
+   public:
+    using Output = std::size_t;
+
+    RecvManyFuture(State* state, std::vector<T>& values, std::size_t most)
+        : wait_(state), values_(&values), most_(most) {}
+    RecvManyFuture(RecvManyFuture&&) noexcept = default;
+    RecvManyFuture& operator=(RecvManyFuture&&) = delete;
+    ~RecvManyFuture() = default;
+
+    home::Poll<std::size_t> Poll(Context& cx) {
+      if (most_ == 0) return std::size_t{0};
+      const std::size_t before = values_->size();
+      // Room first: nothing may throw where values are on their way.
+      if (values_->capacity() - before < most_) values_->reserve(before + most_);
+      const bool done =
+          wait_.PollTake(cx, most_, [this](T&& taken) { values_->push_back(std::move(taken)); });
+      if (!done) return kPending;
+      return values_->size() - before;
+    }
+
+   private:
+    channel_internal::RecvWait<State> wait_;
+    std::vector<T>* values_;
+    std::size_t most_;
+  };
+
+  // The values as a stream (home/future/stream.h); ends when the channel is closed and empty.
+  // Owns a receiver.
+  class [[nodiscard]] Stream {
+   public:
+    using Item = T;
+
+    explicit Stream(BasicReceiver receiver)
+        : receiver_(std::move(receiver)), wait_(receiver_.state_) {}
+    Stream(Stream&&) noexcept = default;
+    Stream& operator=(Stream&&) = delete;
+    ~Stream() = default;
+
+    Poll<std::optional<T>> PollNext(Context& cx) {
+      std::optional<T> value;
+      const bool done =
+          wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
+      if (!done) return kPending;
+      return value;
+    }
+
+   private:
+    BasicReceiver receiver_;
+    channel_internal::RecvWait<State> wait_;
+  };
+
+  // For the channel: takes over a receiver that is counted.
+  explicit BasicReceiver(State* state) noexcept : state_(state) {}
+  BasicReceiver(const BasicReceiver& other)
+    requires(State::kManyReceivers)
+      : state_(other.state_) {
+    if (state_ != nullptr) state_->AddReceiver();
+  }
+  BasicReceiver(BasicReceiver&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  BasicReceiver& operator=(const BasicReceiver& other)
+    requires(State::kManyReceivers)
+  {
+    return *this = BasicReceiver(other);
+  }
+  BasicReceiver& operator=(BasicReceiver&& other) noexcept {
+    BasicReceiver old(std::move(*this));
+    state_ = std::exchange(other.state_, nullptr);
+    return *this;
+  }
+  ~BasicReceiver() {
+    if (state_ != nullptr) state_->DropReceiver();
+  }
+
+  // The next value; nothing once the channel is closed and empty.
+  // Cancellation: dropping the future loses nothing: it has delivered, or the value is in the
+  // channel. It loses the place among those who wait.
+  // Cost: two RMWs if a value is there, none for an MpscReceiver (one if the channel is
+  // bounded), and a wake-up if a sender sleeps.
+  RecvFuture Recv() { return RecvFuture(state_); }
+
+  // The next value if it is there. Nothing may also mean the end: see IsDrained().
+  [[nodiscard]] std::optional<T> TryRecv() {
+    std::optional<T> value;
+    state_->TryTake(1, [&value](T&& taken) { value.emplace(std::move(taken)); });
+    return value;
+  }
+
+  // Recv() for a plain thread, which sleeps meanwhile (blocking.h).
+  [[nodiscard]] std::optional<T> RecvBlocking() {
+    RecvFuture receive = Recv();
+    return *channel_internal::BlockUntilReady(receive, channel_internal::kForever);
+  }
+  // The same up to `timeout`: kDeadlineExceeded; kOutOfRange at the end.
+  [[nodiscard]] absl::StatusOr<T> RecvBlockingFor(absl::Duration timeout) {
+    RecvFuture receive = Recv();
+    auto received =
+        channel_internal::BlockUntilReady(receive, channel_internal::DeadlineAfter(timeout));
+    if (!received) return absl::DeadlineExceededError("channel receive: nothing came in time");
+    if (!*received) return absl::OutOfRangeError("channel receive: the channel is closed");
+    return **std::move(received);
+  }
+
+  // Waits for a value, and appends it and those behind it to `values`, up to `most` that are
+  // there without further waiting. Ready with their number; 0 once the channel is closed and
+  // empty, or for a `most` of 0.
+  // Cancellation: dropping the future loses nothing, as Recv(). It must not outlive `values`.
+  // Cost: of a Receiver, one RMW for what comes from one block and one a value.
+  RecvManyFuture RecvMany(std::vector<T>& values, std::size_t most) {
+    return RecvManyFuture(state_, values, most);
+  }
+  // Appends up to `most` values that are there now; their number.
+  std::size_t TryRecvMany(std::vector<T>& values, std::size_t most) {
+    if (most == 0) return 0;
+    if (values.capacity() - values.size() < most) values.reserve(values.size() + most);
+    return state_->TryTake(most, [&values](T&& taken) { values.push_back(std::move(taken)); });
+  }
+
+  // The values as a stream, which takes the receiver over.
+  [[nodiscard]] Stream AsStream() && { return Stream(std::move(*this)); }
+
+  // Refuses further values. What is inside, or reserved, can still be received.
+  void Close() { state_->Close(); }
+  // Whether the channel refuses values: it was closed, or all senders are gone.
+  [[nodiscard]] bool IsClosed() const { return state_->IsClosed(); }
+  // Whether there is no value and never will be one.
+  [[nodiscard]] bool IsDrained() const { return state_->IsDrained(); }
+  // The capacity; nothing if there is no limit.
+  [[nodiscard]] std::optional<std::size_t> capacity() const { return state_->capacity(); }
+
+ private:
+  State* state_;
+};
+
+}  // namespace home
+
+#endif  // HOME_CHANNEL_RECEIVER_H_

@@ -1,0 +1,184 @@
+// SharedHead: the consumers' end of a channel's queue, for any number of them.
+//
+// A consumer claims the oldest cells by a CAS, and only cells that were claimed by a producer
+// before: it waits for no value, but perhaps a moment for the producer to fill its cell.
+//
+// Invariants
+//  I1  head <= tail. A position is claimed once.
+//  I2  head_block_ is the block of head_, unless that is a gap. Whoever claims a block's last
+//      cell moves both on. It is used as the producers use theirs (tail_end.h, I3).
+//  I3  A block is freed when all its cells have been left. Whoever took the last cell begins;
+//      where a cell is still being read, its reader goes on (Cell::LeaveAndSeeFreer()).
+
+#ifndef HOME_CHANNEL_SHARED_HEAD_H_
+#define HOME_CHANNEL_SHARED_HEAD_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/optimization.h"
+#include "home/channel/block.h"
+#include "home/channel/tail_end.h"
+
+namespace home::channel_internal {
+
+template <typename T, typename Policy>
+class SharedHead {
+ public:
+  using Tail = TailEnd<T, Policy>;
+  using Block = channel_internal::Block<T, Policy>;
+  using Claim = channel_internal::Claim<T, Policy>;
+
+  static constexpr bool kShared = true;
+
+  // `bounded`: the tail is, and senders wait for room.
+  explicit SharedHead(bool bounded) : bounded_(bounded) {}
+  SharedHead(const SharedHead&) = delete;
+  SharedHead& operator=(const SharedHead&) = delete;
+
+  [[nodiscard]] bool bounded() const { return bounded_; }
+
+  // Once the queue is empty and nobody uses it.
+  void FreeBlocks(const Tail& tail) {
+    // relaxed: see the caller.
+    Block* block = head_block_.load(std::memory_order_relaxed);
+    if (block == nullptr) block = tail.first();
+    if (block != nullptr) Policy::Delete(block);
+  }
+
+  // The position of the next value to take.
+  [[nodiscard]] Position position() const {
+    // seq_cst: the look of a sender (wait_queue.h).
+    return head_.load(std::memory_order_seq_cst);
+  }
+
+  // Whether there is a value.
+  [[nodiscard]] bool HasValue(const Tail& tail) const {
+    const Position head = position();
+    const Position end = tail.position();
+    return IsAfter(end, head) && Block::Distance(head, end) != 0;
+  }
+
+  // Takes up to `wanted` values, in order, for each of which it calls `sink(T&&)`. Returns
+  // their number; 0 if there is none, at some moment of the call. Sets `at_block_start` if
+  // the first of them was a block's first.
+  template <typename Sink>
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, bool& at_block_start) {
+    Claim claim;
+    if (!TryClaim(wanted, tail, claim)) return 0;
+    at_block_start = claim.offset == 0;
+    Block* const block = claim.block;
+    for (std::size_t i = claim.offset; i < claim.offset + claim.count; ++i) {
+      auto& cell = block->cells[i];
+      cell.AwaitFull();
+      sink(cell.Take());
+      // From here on the block may be gone, unless it has claimed cells of ours.
+      if (i + 1 == Block::kCells) {
+        Free(block, 0);
+      } else if (ABSL_PREDICT_FALSE(cell.LeaveAndSeeFreer())) {
+        Free(block, i + 1);
+      }
+    }
+    return claim.count;
+  }
+
+ private:
+  template <typename U>
+  using Atomic = typename Policy::template Atomic<U>;
+
+  bool TryClaim(std::size_t wanted, Tail& tail, Claim& claim) {
+    int attempt = 0;
+    // acquire: what I2 says of head_block_. A guess, which the CAS verifies. seq_cst is not
+    // needed: a value too old makes the CAS fail, and no value is too new.
+    Position head = head_.load(std::memory_order_acquire);
+    for (;;) {
+      const std::size_t offset = Block::Offset(head);
+      if (ABSL_PREDICT_FALSE(offset == Block::kCells)) {
+        Policy::Relax(attempt++);
+        // acquire: as above; likewise below.
+        head = head_.load(std::memory_order_acquire);
+        continue;
+      }
+      const std::uint64_t available = Available(head, tail);
+      if (available == 0) return false;
+      std::size_t count = 1;
+      if (wanted != 1) {
+        count = static_cast<std::size_t>(
+            std::min<std::uint64_t>({wanted, Block::kCells - offset, available}));
+      }
+      Block* block = CurrentBlock(tail);
+      if (ABSL_PREDICT_FALSE(block == nullptr)) {
+        Policy::Relax(attempt++);
+        head = head_.load(std::memory_order_acquire);
+        continue;
+      }
+      const Position claimed = head + count * kStep;
+      // The claim. seq_cst: a publication of room (wait_queue.h).
+      if (ABSL_PREDICT_TRUE(head_.compare_exchange_strong(head, claimed, std::memory_order_seq_cst,
+                                                          std::memory_order_acquire))) {
+        claim = {block, offset, count};
+        if (ABSL_PREDICT_FALSE(offset + count == Block::kCells)) MoveOn(block, claimed + kStep);
+        return true;
+      }
+      Policy::BackOff();
+      head = head_.load(std::memory_order_acquire);
+    }
+  }
+
+  // How many values there are from `head` on; 0 only if there was none.
+  std::uint64_t Available(Position head, const Tail& tail) {
+    // relaxed: some value that the tail has had. Mostly this spares the consumers a look at
+    // the producers' line, and the producers the loss of it.
+    Position known = known_tail_.load(std::memory_order_relaxed);
+    if (!IsAfter(known, head)) {
+      known = tail.position();
+      if (!IsAfter(known, head)) return 0;
+      known_tail_.store(known, std::memory_order_relaxed);
+    }
+    return Block::Distance(head, known);
+  }
+
+  Block* CurrentBlock(const Tail& tail) {
+    // acquire: the block. pairs with: MoveOn().
+    Block* block = head_block_.load(std::memory_order_acquire);
+    if (ABSL_PREDICT_TRUE(block != nullptr)) return block;
+    // Null still if the first producer is just about to tell.
+    Block* const first = tail.first();
+    if (first == nullptr) return nullptr;
+    // release, acquire: publishes what tail.first() said. On failure somebody else did, and
+    // the block may be any later one (I2).
+    if (head_block_.compare_exchange_strong(block, first, std::memory_order_acq_rel,
+                                            std::memory_order_acquire)) {
+      return first;
+    }
+    return block;
+  }
+
+  // Moves on to the block behind `block` (I2).
+  void MoveOn(Block* block, Position next) {
+    // release: the new block. pairs with: CurrentBlock().
+    head_block_.store(block->AwaitNext(), std::memory_order_release);
+    // release: whoever sees the head in the new block sees it in head_block_. A store: at a
+    // gap the head is ours.
+    head_.store(next, std::memory_order_release);
+  }
+
+  void Free(Block* block, std::size_t from) {
+    for (std::size_t i = from; i + 1 < Block::kCells; ++i) {
+      if (!block->cells[i].FreerComesAndSeesLeft()) return;
+    }
+    Policy::Delete(block);
+  }
+
+  Atomic<Position> head_{0};
+  Atomic<Block*> head_block_{nullptr};
+  Atomic<Position> known_tail_{0};  // Some value that the tail has had, with its flags.
+  // Here, because the senders' line is better left alone.
+  const bool bounded_;
+};
+
+}  // namespace home::channel_internal
+
+#endif  // HOME_CHANNEL_SHARED_HEAD_H_

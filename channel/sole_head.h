@@ -1,0 +1,113 @@
+// SoleHead: the consumer's end of a channel's queue, for a single consumer.
+//
+// It claims nothing: it looks into the next cell and takes what is there. No RMW a value, no
+// count in the cells, and a block is freed as soon as its last cell is empty. Only a bounded
+// channel's senders have to learn where the head is, by one exchange for all values that were
+// taken in one go.
+
+#ifndef HOME_CHANNEL_SOLE_HEAD_H_
+#define HOME_CHANNEL_SOLE_HEAD_H_
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "home/channel/block.h"
+#include "home/channel/tail_end.h"
+
+namespace home::channel_internal {
+
+// All but position() by one thread at a time.
+template <typename T, typename Policy>
+class SoleHead {
+ public:
+  using Tail = TailEnd<T, Policy>;
+  using Block = channel_internal::Block<T, Policy>;
+
+  static constexpr bool kShared = false;
+
+  // `bounded`: as in SharedHead.
+  explicit SoleHead(bool bounded) : bounded_(bounded) {}
+  SoleHead(const SoleHead&) = delete;
+  SoleHead& operator=(const SoleHead&) = delete;
+
+  [[nodiscard]] bool bounded() const { return bounded_; }
+
+  // Once the queue is empty and nobody uses it.
+  void FreeBlocks(const Tail& tail) {
+    Block* const block = block_ != nullptr ? static_cast<Block*>(block_) : tail.first();
+    if (block != nullptr) Policy::Delete(block);
+  }
+
+  // The position of the next value to take, for any thread. Only if the channel is bounded.
+  [[nodiscard]] Position position() const {
+    // seq_cst: the look of a sender (wait_queue.h).
+    return published_.load(std::memory_order_seq_cst);
+  }
+
+  [[nodiscard]] bool HasValue(const Tail& tail) const {
+    const Position head = head_;
+    const Position end = tail.position();
+    return IsAfter(end, head) && Block::Distance(head, end) != 0;
+  }
+
+  // As SharedHead::TryTake().
+  template <typename Sink>
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, bool& at_block_start) {
+    std::size_t taken = 0;
+    Position head = head_;
+    at_block_start = Block::Offset(head) == 0;
+    while (taken != wanted && TakeOne(head, tail, sink, taken == 0)) ++taken;
+    head_ = head;
+    if (taken != 0 && bounded_) {
+      // seq_cst: a publication of room, an exchange for that reason (wait_queue.h).
+      published_.exchange(head, std::memory_order_seq_cst);
+    }
+    return taken;
+  }
+
+ private:
+  template <typename U>
+  using Atomic = typename Policy::template Atomic<U>;
+  template <typename U>
+  using Plain = typename Policy::template Plain<U>;
+
+  // A value of a cell that is not full yet is worth the wait only for the `first`: it may
+  // have been announced to us.
+  template <typename Sink>
+  bool TakeOne(Position& head, const Tail& tail, Sink& sink, bool first) {
+    Block* block = block_;
+    if (ABSL_PREDICT_FALSE(block == nullptr)) {
+      if (!IsAfter(tail.position(), head)) return false;
+      for (int attempt = 0; block == nullptr; ++attempt) {
+        block = tail.first();
+        if (block == nullptr) Policy::Relax(attempt);
+      }
+      block_ = block;
+    }
+    const std::size_t offset = Block::Offset(head);
+    auto& cell = block->cells[offset];
+    if (!cell.IsFull()) {
+      if (!first || !IsAfter(tail.position(), head)) return false;
+      cell.AwaitFull();
+    }
+    sink(cell.Take());
+    head += kStep;
+    if (ABSL_PREDICT_FALSE(offset + 1 == Block::kCells)) {
+      head += kStep;
+      block_ = block->AwaitNext();
+      Policy::Delete(block);
+    }
+    return true;
+  }
+
+  Plain<Position> head_{0};
+  Plain<Block*> block_{nullptr};
+  Atomic<Position> published_{0};
+  const bool bounded_;
+};
+
+}  // namespace home::channel_internal
+
+#endif  // HOME_CHANNEL_SOLE_HEAD_H_

@@ -1,0 +1,261 @@
+// TailEnd: the producers' end of a channel's queue.
+//
+// Producers claim cells in order, by a CAS on one word, and fill them. The word holds
+// everything that a claim depends on, so that each operation of a sender is one RMW:
+//
+//   word_   63 ............ 17  16 ......... 1     0
+//          +------------------+---------------+--------+
+//          |     position     |   reserved    | closed |
+//          +------------------+---------------+--------+
+//   position  of the next cell
+//   reserved  permits: room that is promised and not used yet
+//   closed    no more claims, but for permits
+//
+// Bounded: a claim has to leave cells between head and position, plus reserved, within the
+// capacity. The head only grows, so that room that was seen once is still there when the CAS
+// succeeds. Positions, blocks and the gap: block.h.
+//
+// Invariants
+//  I1  A position is claimed once. Its claimer fills the cell without waiting for anybody.
+//  I2  tail_block_ is the block of position, unless that is a gap. Whoever claims a block's
+//      last cell has the next block at hand; it alone moves tail_block_, then position, on.
+//  I3  So if tail_block_ was read after the word, and the CAS finds the word unchanged, it is
+//      the position's block. It is used only then: a claimed cell keeps its block.
+//  I4  Once closed is set and reserved is 0, the position does not change any more.
+//
+// The blocks with a gap are those of crossbeam's list channel. Koval, Alistarh and Elizarov
+// ("Fast and Scalable Channels in Kotlin Coroutines", PPoPP 2023) claim by fetch_add at both
+// ends, with a third counter for the capacity, and match senders with receivers in the cells.
+// A cell may then be poisoned by either side, so it has a state machine of its own, with CASes
+// where a store and a load do here. Here what waits is kept apart from what is in the queue
+// (wait_queue.h), a receiver claims only what is there, and a value has one way to go.
+
+#ifndef HOME_CHANNEL_TAIL_END_H_
+#define HOME_CHANNEL_TAIL_END_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "home/channel/block.h"
+
+namespace home::channel_internal {
+
+enum class PushResult : std::uint8_t { kPushed, kFull, kClosed };
+
+// The cells that a thread has claimed: `count` of `block`, from `offset` on.
+template <typename T, typename Policy>
+struct Claim {
+  Block<T, Policy>* block = nullptr;
+  std::size_t offset = 0;
+  std::size_t count = 0;
+};
+
+template <typename T, typename Policy>
+class TailEnd {
+ public:
+  using Block = channel_internal::Block<T, Policy>;
+  using Claim = channel_internal::Claim<T, Policy>;
+
+  static constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+
+  explicit TailEnd(std::uint64_t capacity) : capacity_(capacity) {}
+  TailEnd(const TailEnd&) = delete;
+  TailEnd& operator=(const TailEnd&) = delete;
+
+  // Claims up to `wanted` cells; on kPushed the caller has at least one, and fills it now.
+  // With `kReserved`, one for a permit, which always succeeds. `head()` is the head's position,
+  // by a seq_cst load.
+  template <bool kReserved, typename Head>
+  PushResult TryClaim(std::size_t wanted, const Head& head, Claim& claim) {
+    Block* fresh = nullptr;
+    const PushResult result = ClaimWith<kReserved>(wanted, head, claim, fresh);
+    if (ABSL_PREDICT_FALSE(fresh != nullptr)) Policy::Delete(fresh);
+    return result;
+  }
+
+  // Promises room for one value: kPushed, or as above.
+  template <typename Head>
+  PushResult TryReserve(const Head& head) {
+    // seq_cst: as in ClaimWith().
+    std::uint64_t word = word_.load(std::memory_order_seq_cst);
+    for (;;) {
+      if ((word & kClosed) != 0) return PushResult::kClosed;
+      if (Room(word, head) == 0 || (word & kReserved) == kReserved) return PushResult::kFull;
+      // relaxed: a promise publishes nothing. acquire on failure: as in ClaimWith().
+      if (word_.compare_exchange_weak(word, word + kReservedOne, std::memory_order_relaxed,
+                                      std::memory_order_acquire)) {
+        return PushResult::kPushed;
+      }
+    }
+  }
+  // Gives a promise back. The caller notifies senders, and receivers if nothing will come.
+  void CancelReservation() {
+    // seq_cst: a publication of room, and of the end (wait_queue.h).
+    word_.fetch_sub(kReservedOne, std::memory_order_seq_cst);
+  }
+
+  // Refuses what is not reserved from now on. True for the first caller.
+  bool Close() {
+    // seq_cst: a publication of the end.
+    return (word_.fetch_or(kClosed, std::memory_order_seq_cst) & kClosed) == 0;
+  }
+
+  [[nodiscard]] bool IsClosed() const {
+    // acquire: what preceded the Close().
+    return (word_.load(std::memory_order_acquire) & kClosed) != 0;
+  }
+  // Whether the position, which the caller gets, is the last one for ever (I4).
+  [[nodiscard]] bool IsFinal(Position& position) const {
+    // seq_cst: the look of a receiver (wait_queue.h).
+    position = word_.load(std::memory_order_seq_cst);
+    return (position & (kClosed | kReserved)) == kClosed;
+  }
+  // The position, and flags.
+  [[nodiscard]] Position position() const {
+    // seq_cst: as above.
+    return word_.load(std::memory_order_seq_cst);
+  }
+  // Whether TryClaim() would find room, or the end.
+  template <typename Head>
+  [[nodiscard]] bool HasRoomOrEnd(const Head& head) {
+    // seq_cst: the look of a sender.
+    const std::uint64_t word = word_.load(std::memory_order_seq_cst);
+    return (word & kClosed) != 0 || (Room(word, head) != 0 && (word & kReserved) != kReserved);
+  }
+
+  // The very first block; null before the first claim.
+  [[nodiscard]] Block* first() const {
+    // acquire: the block. pairs with: InstallFirst().
+    return first_.load(std::memory_order_acquire);
+  }
+
+  [[nodiscard]] bool bounded() const { return capacity() != kUnlimited; }
+  [[nodiscard]] std::uint64_t capacity() const {
+    // seq_cst: a rendezvous's receivers publish room by it.
+    return capacity_.load(std::memory_order_seq_cst);
+  }
+  // For a rendezvous: a receiver came (1), or left (-1).
+  void AddCapacity(int receivers) {
+    // seq_cst: a publication of room.
+    capacity_.fetch_add(static_cast<std::uint64_t>(static_cast<std::int64_t>(receivers)),
+                        std::memory_order_seq_cst);
+  }
+
+ private:
+  template <typename U>
+  using Atomic = typename Policy::template Atomic<U>;
+
+  static constexpr std::uint64_t kClosed = 1;
+  static constexpr std::uint64_t kReservedOne = 2;
+  static constexpr std::uint64_t kReserved = kFlags & ~kClosed;
+
+  template <bool kUsesPermit, typename Head>
+  PushResult ClaimWith(std::size_t wanted, const Head& head, Claim& claim, Block*& fresh) {
+    int attempt = 0;
+    // seq_cst: also the look of a sender that waits (wait_queue.h). As an acquire: what I2
+    // says of tail_block_.
+    std::uint64_t word = word_.load(std::memory_order_seq_cst);
+    for (;;) {
+      if (!kUsesPermit && ABSL_PREDICT_FALSE((word & kClosed) != 0)) return PushResult::kClosed;
+      const std::size_t offset = Block::Offset(word);
+      if (ABSL_PREDICT_FALSE(offset == Block::kCells)) {
+        Policy::Relax(attempt++);
+        // acquire: as above.
+        word = word_.load(std::memory_order_acquire);
+        continue;
+      }
+      std::size_t count = 1;
+      if constexpr (!kUsesPermit) {
+        const std::uint64_t room = Room(word, head);
+        if (room == 0) return PushResult::kFull;
+        if (wanted != 1) {
+          count = static_cast<std::size_t>(
+              std::min<std::uint64_t>({wanted, Block::kCells - offset, room}));
+        }
+      }
+      // acquire: the block. pairs with: Install() and InstallFirst().
+      Block* block = tail_block_.load(std::memory_order_acquire);
+      if (ABSL_PREDICT_FALSE(block == nullptr)) block = InstallFirst();
+      const bool takes_last = offset + count == Block::kCells;
+      if (ABSL_PREDICT_FALSE(takes_last) && fresh == nullptr) {
+        fresh = Policy::template New<Block>();
+      }
+      const std::uint64_t claimed =
+          word + count * kStep - (kUsesPermit ? kReservedOne : std::uint64_t{0});
+      // The claim. seq_cst: a publication of values (wait_queue.h): a receiver that looks
+      // after it finds the position moved, and waits for the cell to be filled.
+      // acquire on failure: as the load.
+      if (ABSL_PREDICT_TRUE(word_.compare_exchange_strong(word, claimed, std::memory_order_seq_cst,
+                                                          std::memory_order_acquire))) {
+        claim = {block, offset, count};
+        if (ABSL_PREDICT_FALSE(takes_last)) Install(block, std::exchange(fresh, nullptr));
+        return PushResult::kPushed;
+      }
+      Policy::BackOff();
+      // acquire: as above.
+      word = word_.load(std::memory_order_acquire);
+    }
+  }
+
+  // Moves on to `next` (I2).
+  void Install(Block* block, Block* next) {
+    // release: the new block. pairs with: ClaimWith().
+    tail_block_.store(next, std::memory_order_release);
+    // release: whoever sees the position in the new block sees it in tail_block_. An RMW: the
+    // flags are others'.
+    word_.fetch_add(kStep, std::memory_order_release);
+    // release: the new block. pairs with: Block::AwaitNext().
+    block->next.store(next, std::memory_order_release);
+  }
+
+  Block* InstallFirst() {
+    Block* const fresh = Policy::template New<Block>();
+    Block* none = nullptr;
+    // release: the new block; acquire on failure: the other one's. pairs with: itself and the
+    // load in ClaimWith().
+    if (!tail_block_.compare_exchange_strong(none, fresh, std::memory_order_release,
+                                             std::memory_order_acquire)) {
+      Policy::Delete(fresh);
+      return none;
+    }
+    // release: the same for the receivers. pairs with: first().
+    first_.store(fresh, std::memory_order_release);
+    return fresh;
+  }
+
+  // For how many values there is room. Never 0 if there was room at `word`; too much only if
+  // `word` is out of date.
+  template <typename Head>
+  std::uint64_t Room(std::uint64_t word, const Head& head) {
+    const std::uint64_t most = capacity();
+    if (most == kUnlimited) return kUnlimited;
+    // relaxed: some value that the head has had.
+    Position known = known_head_.load(std::memory_order_relaxed);
+    std::uint64_t used = Used(known, word);
+    if (used < most) return most - used;
+    known = head();
+    known_head_.store(known, std::memory_order_relaxed);
+    used = Used(known, word);
+    return used < most ? most - used : 0;
+  }
+  static std::uint64_t Used(Position head, std::uint64_t word) {
+    // The head has overtaken a word that is out of date: the CAS will fail.
+    if (ABSL_PREDICT_FALSE(IsAfter(head, word))) return 0;
+    return Block::Distance(head, word) + (word & kReserved) / kReservedOne;
+  }
+
+  Atomic<std::uint64_t> word_{0};
+  Atomic<Block*> tail_block_{nullptr};
+  Atomic<Position> known_head_{0};  // Some value that the head has had.
+  Atomic<std::uint64_t> capacity_;  // Changes for a rendezvous only.
+  Atomic<Block*> first_{nullptr};
+};
+
+}  // namespace home::channel_internal
+
+#endif  // HOME_CHANNEL_TAIL_END_H_

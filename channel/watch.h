@@ -1,0 +1,300 @@
+// Watch: a channel that holds one value, the latest.
+//
+//   auto [sender, receiver] = MakeWatch<Config>(initial);
+//   sender.Send(newer);
+//   while (co_await receiver.Changed()) Apply(*receiver.BorrowAndUpdate());
+//
+// Each receiver remembers which version of the value it has seen, and can wait for another.
+// What lies between is not kept. The value can be read at any time: Borrow() gives a snapshot
+// that nobody changes any more, and holds no lock.
+//
+// Thread-safety: a sender by any thread, but for assignment and destruction; a receiver and its
+// futures by one thread at a time. Copies are independent.
+// Memory ordering: what precedes Send() happens before what follows the Borrow() that sees its
+// value.
+// Cost: Send() allocates the value. Reading and waiting lock a mutex for some instructions, to
+// take a reference or a place; no user code runs under it.
+
+#ifndef HOME_CHANNEL_WATCH_H_
+#define HOME_CHANNEL_WATCH_H_
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "home/channel/channel_policy.h"
+#include "home/channel/waiter_list.h"
+#include "home/future/context.h"
+#include "home/future/fatal.h"
+#include "home/future/poll.h"
+#include "home/future/wake_list.h"
+
+namespace home {
+namespace channel_internal {
+
+template <typename T>
+class WatchState {
+ public:
+  using Snapshot = std::shared_ptr<const T>;
+
+  explicit WatchState(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+
+  void Send(Snapshot value) {
+    WakeList wakes;
+    {
+      const std::lock_guard lock(mutex_);
+      std::swap(value_, value);  // the old one goes after the mutex is released
+      ++version_;
+      waiters_.TakeAll(wakes);
+    }
+    wakes.WakeAll();
+  }
+  [[nodiscard]] Snapshot Get() {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+  // The value and, in `version`, its number.
+  [[nodiscard]] Snapshot Get(std::uint64_t& version) {
+    const std::lock_guard lock(mutex_);
+    version = version_;
+    return value_;
+  }
+  [[nodiscard]] std::uint64_t version() {
+    const std::lock_guard lock(mutex_);
+    return version_;
+  }
+
+  // Under the mutex.
+  [[nodiscard]] std::uint64_t VersionLocked() const { return version_; }
+  [[nodiscard]] const Snapshot& ValueLocked() const { return value_; }
+  [[nodiscard]] bool ClosedLocked() const { return senders_ == 0; }
+
+  void AddSender() {
+    const std::lock_guard lock(mutex_);
+    ++senders_;
+  }
+  void DropSender() {
+    WakeList wakes;
+    {
+      const std::lock_guard lock(mutex_);
+      if (--senders_ != 0) return;
+      waiters_.TakeAll(wakes);
+    }
+    wakes.WakeAll();
+  }
+  void AddReceiver() {
+    const std::lock_guard lock(mutex_);
+    ++receivers_;
+  }
+  void DropReceiver() {
+    const std::lock_guard lock(mutex_);
+    --receivers_;
+  }
+  [[nodiscard]] std::size_t receivers() {
+    const std::lock_guard lock(mutex_);
+    return receivers_;
+  }
+
+  std::mutex& mutex() { return mutex_; }
+  WaiterList& waiters() { return waiters_; }
+
+ private:
+  std::mutex mutex_;  // guards all
+  Snapshot value_;
+  std::uint64_t version_ = 1;
+  std::size_t senders_ = 1;
+  std::size_t receivers_ = 1;
+  WaiterList waiters_;
+};
+
+}  // namespace channel_internal
+
+// The receiving end. A copy has seen what the original has.
+template <ChannelValue T>
+class WatchReceiver {
+  using State = channel_internal::WatchState<T>;
+
+ public:
+  // A value that stays as it is, however long it is kept.
+  using Snapshot = std::shared_ptr<const T>;
+
+ private:
+  // Waits for a value that was not seen.
+  class Wait {
+   public:
+    explicit Wait(WatchReceiver& receiver) noexcept : receiver_(&receiver) {}
+    Wait(Wait&& other) noexcept : receiver_(other.receiver_) {
+      if (other.polled_) Fatal("a watch's future was moved after its first poll");
+    }
+    Wait& operator=(Wait&&) = delete;
+    ~Wait() {
+      if (polled_) receiver_->state_->waiters().Forget(receiver_->state_->mutex(), waiter_);
+    }
+
+    // True with a value, which counts as seen, or with null at the end.
+    bool Poll(Context& cx, Snapshot& value) {
+      if (!cx.ConsumeBudget()) return false;
+      polled_ = true;
+      State& state = *receiver_->state_;
+      std::uint64_t& seen = receiver_->seen_;
+      const bool done = state.waiters().Poll(state.mutex(), waiter_, cx.waker(), [&] {
+        if (state.VersionLocked() == seen) return state.ClosedLocked();
+        seen = state.VersionLocked();
+        value = state.ValueLocked();
+        return true;
+      });
+      if (done) polled_ = false;
+      return done;
+    }
+
+   private:
+    WatchReceiver* receiver_;
+    channel_internal::WaiterList::Waiter waiter_;
+    bool polled_ = false;
+  };
+
+ public:
+  // What Changed() returns.
+  class [[nodiscard]] ChangedFuture {
+   public:
+    using Output = bool;
+
+    explicit ChangedFuture(WatchReceiver& receiver) noexcept : wait_(receiver) {}
+
+    home::Poll<bool> Poll(Context& cx) {
+      Snapshot value;
+      if (!wait_.Poll(cx, value)) return kPending;
+      return value != nullptr;
+    }
+
+   private:
+    Wait wait_;
+  };
+
+  // What WaitFor() returns.
+  template <std::predicate<const T&> Predicate>
+  class [[nodiscard]] WaitForFuture {
+   public:
+    using Output = Snapshot;
+
+    WaitForFuture(WatchReceiver& receiver, Predicate predicate)
+        : receiver_(&receiver), wait_(receiver), predicate_(std::move(predicate)) {}
+
+    home::Poll<Snapshot> Poll(Context& cx) {
+      // At first also the value that was seen.
+      if (!looked_) {
+        looked_ = true;
+        Snapshot value = receiver_->BorrowAndUpdate();
+        if (predicate_(*value)) return value;
+      }
+      while (true) {
+        Snapshot value;
+        if (!wait_.Poll(cx, value)) return kPending;
+        if (value == nullptr || predicate_(*value)) return value;
+      }
+    }
+
+   private:
+    WatchReceiver* receiver_;
+    Wait wait_;
+    Predicate predicate_;
+    bool looked_ = false;
+  };
+
+  // For the channel.
+  WatchReceiver(std::shared_ptr<State> state, std::uint64_t seen)
+      : state_(std::move(state)), seen_(seen) {}
+  WatchReceiver(const WatchReceiver& other) : state_(other.state_), seen_(other.seen_) {
+    if (state_ != nullptr) state_->AddReceiver();
+  }
+  WatchReceiver(WatchReceiver&&) noexcept = default;
+  WatchReceiver& operator=(WatchReceiver other) noexcept {
+    std::swap(state_, other.state_);
+    std::swap(seen_, other.seen_);
+    return *this;
+  }
+  ~WatchReceiver() {
+    if (state_ != nullptr) state_->DropReceiver();
+  }
+
+  // The latest value.
+  [[nodiscard]] Snapshot Borrow() const { return state_->Get(); }
+  // The same, and it counts as seen.
+  [[nodiscard]] Snapshot BorrowAndUpdate() { return state_->Get(seen_); }
+
+  // Whether there is a value that was not seen.
+  [[nodiscard]] bool HasChanged() const { return state_->version() != seen_; }
+
+  // Waits for a value that was not seen, which then counts as seen. False if there is none and
+  // all senders are gone.
+  // Cancellation: dropping the future loses nothing.
+  ChangedFuture Changed() { return ChangedFuture(*this); }
+
+  // Waits until `predicate` holds of the latest value, beginning with the one that is there,
+  // and gives it; values that come in quick succession may be left out. Null if all senders
+  // are gone first. The predicate is called under no lock.
+  // Cancellation: dropping the future loses nothing, but the values it has looked at count as
+  // seen.
+  template <std::predicate<const T&> Predicate>
+  WaitForFuture<Predicate> WaitFor(Predicate predicate) {
+    return WaitForFuture<Predicate>(*this, std::move(predicate));
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+  std::uint64_t seen_;
+};
+
+// The sending end.
+template <ChannelValue T>
+class WatchSender {
+  using State = channel_internal::WatchState<T>;
+
+ public:
+  using Snapshot = std::shared_ptr<const T>;
+
+  // For the channel.
+  explicit WatchSender(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  WatchSender(const WatchSender& other) : state_(other.state_) {
+    if (state_ != nullptr) state_->AddSender();
+  }
+  WatchSender(WatchSender&&) noexcept = default;
+  WatchSender& operator=(WatchSender other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~WatchSender() {
+    if (state_ != nullptr) state_->DropSender();
+  }
+
+  // Makes `value` the latest, whether there are receivers or not.
+  void Send(T value) { state_->Send(std::make_shared<const T>(std::move(value))); }
+  // The latest value.
+  [[nodiscard]] Snapshot Borrow() const { return state_->Get(); }
+
+  // A further receiver, which has seen the latest value.
+  [[nodiscard]] WatchReceiver<T> Subscribe() {
+    state_->AddReceiver();
+    return WatchReceiver<T>(state_, state_->version());
+  }
+  // How many receivers there are.
+  [[nodiscard]] std::size_t receivers() const { return state_->receivers(); }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// The ends of a new channel that holds `initial`, which counts as seen.
+template <ChannelValue T>
+[[nodiscard]] std::pair<WatchSender<T>, WatchReceiver<T>> MakeWatch(T initial) {
+  auto state = std::make_shared<channel_internal::WatchState<T>>(std::move(initial));
+  WatchReceiver<T> receiver(state, state->version());
+  return {WatchSender<T>(std::move(state)), std::move(receiver)};
+}
+
+}  // namespace home
+
+#endif  // HOME_CHANNEL_WATCH_H_

@@ -1,0 +1,204 @@
+#include "home/channel/watch.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "home/channel/testing.h"
+#include "home/future/async.h"
+#include "home/future/future.h"
+#include "home/future/testing.h"
+#include "home/scheduler/runtime.h"
+
+namespace home {
+namespace {
+
+using channel_testing::HostileWaker;
+using testing::CountingWaker;
+using testing::PollOnce;
+
+static_assert(Future<WatchReceiver<int>::ChangedFuture>);
+
+TEST(WatchTest, HoldsTheLatestValue) {
+  auto [sender, receiver] = MakeWatch<int>(1);
+  EXPECT_EQ(*receiver.Borrow(), 1);
+  EXPECT_FALSE(receiver.HasChanged());
+  sender.Send(2);
+  sender.Send(3);
+  EXPECT_TRUE(receiver.HasChanged());
+  EXPECT_EQ(*receiver.Borrow(), 3);
+  EXPECT_TRUE(receiver.HasChanged());
+  EXPECT_EQ(*receiver.BorrowAndUpdate(), 3);
+  EXPECT_FALSE(receiver.HasChanged());
+  EXPECT_EQ(*sender.Borrow(), 3);
+}
+
+TEST(WatchTest, ASnapshotStaysAsItIs) {
+  auto [sender, receiver] = MakeWatch<std::unique_ptr<int>>(std::make_unique<int>(1));
+  const auto before = receiver.Borrow();
+  sender.Send(std::make_unique<int>(2));
+  EXPECT_EQ(**before, 1);
+  EXPECT_EQ(**receiver.Borrow(), 2);
+}
+
+TEST(WatchTest, Changed) {
+  auto [sender, receiver] = MakeWatch<int>(1);
+  CountingWaker counter;
+  auto changed = receiver.Changed();
+  EXPECT_TRUE(PollOnce(changed, counter).pending());
+  EXPECT_TRUE(PollOnce(changed, counter).pending());
+  EXPECT_EQ(counter.alive(), 1);
+  sender.Send(2);
+  EXPECT_EQ(counter.wakes(), 1);
+  EXPECT_TRUE(*PollOnce(changed, counter));
+  EXPECT_FALSE(receiver.HasChanged());
+  // Several changes are one.
+  sender.Send(3);
+  sender.Send(4);
+  auto once = receiver.Changed();
+  EXPECT_TRUE(*PollOnce(once, counter));
+  auto again = receiver.Changed();
+  EXPECT_TRUE(PollOnce(again, counter).pending());
+}
+
+TEST(WatchTest, CopiesSeeForThemselves) {
+  auto [sender, first] = MakeWatch<int>(1);
+  sender.Send(2);
+  auto second = first;
+  auto fresh = sender.Subscribe();
+  EXPECT_EQ(sender.receivers(), 3u);
+  EXPECT_EQ(*first.BorrowAndUpdate(), 2);
+  EXPECT_TRUE(second.HasChanged());
+  EXPECT_FALSE(fresh.HasChanged());
+}
+
+TEST(WatchTest, TheLastSenderEndsIt) {
+  auto ends = MakeWatch<int>(1);
+  auto& receiver = ends.second;
+  CountingWaker counter;
+  auto changed = receiver.Changed();
+  EXPECT_TRUE(PollOnce(changed, counter).pending());
+  {
+    auto sender = std::move(ends.first);
+    auto other = sender;
+    other.Send(2);
+  }
+  // The last value first, then the end.
+  EXPECT_TRUE(*PollOnce(changed, counter));
+  auto end = receiver.Changed();
+  EXPECT_FALSE(*PollOnce(end, counter));
+  EXPECT_EQ(*receiver.Borrow(), 2);
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TEST(WatchTest, WaitFor) {
+  auto ends = MakeWatch<int>(1);
+  auto& [sender, receiver] = ends;
+  CountingWaker counter;
+  auto now = receiver.WaitFor([](int value) { return value == 1; });
+  EXPECT_EQ(**PollOnce(now, counter), 1);
+  auto later = receiver.WaitFor([](int value) { return value >= 3; });
+  EXPECT_TRUE(PollOnce(later, counter).pending());
+  sender.Send(2);
+  EXPECT_TRUE(PollOnce(later, counter).pending());
+  sender.Send(3);
+  EXPECT_EQ(**PollOnce(later, counter), 3);
+  auto never = receiver.WaitFor([](int value) { return value > 9; });
+  EXPECT_TRUE(PollOnce(never, counter).pending());
+  {
+    const auto gone = std::move(ends.first);
+  }
+  EXPECT_EQ(*PollOnce(never, counter), nullptr);
+}
+
+TEST(WatchTest, ADroppedChangedLosesNothing) {
+  auto [sender, receiver] = MakeWatch<int>(1);
+  CountingWaker counter;
+  {
+    auto changed = receiver.Changed();
+    EXPECT_TRUE(PollOnce(changed, counter).pending());
+    sender.Send(2);
+  }
+  EXPECT_TRUE(receiver.HasChanged());
+  {
+    auto changed = receiver.Changed();
+    EXPECT_TRUE(*PollOnce(changed, counter));
+    auto waiting = receiver.Changed();
+    EXPECT_TRUE(PollOnce(waiting, counter).pending());
+  }
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+// Pitfall 12: user code that calls back into the channel: wakers, and a value's destructor.
+TEST(WatchTest, HostileWaker) {
+  auto ends = MakeWatch<int>(1);
+  HostileWaker hostile([&ends] {
+    ends.first.Send(9);
+    auto copy = ends.second;
+    auto changed = copy.Changed();
+    static_cast<void>(PollOnce(changed).ready());
+  });
+  {
+    const Waker waker = hostile.Make();
+    Context cx(waker);
+    auto changed = ends.second.Changed();
+    // Its clone sends, so that the poll is ready.
+    EXPECT_TRUE(changed.Poll(cx).ready());
+  }
+  EXPECT_GE(hostile.intrusions(), 2);
+}
+
+TEST(WatchTest, HostileValue) {
+  struct Peeker {
+    explicit Peeker(std::shared_ptr<WatchReceiver<int>> other) : other(std::move(other)) {}
+    Peeker(Peeker&&) noexcept = default;
+    Peeker& operator=(Peeker&&) = delete;
+    ~Peeker() {
+      if (other != nullptr) EXPECT_EQ(*other->Borrow(), 1);
+    }
+    std::shared_ptr<WatchReceiver<int>> other;
+  };
+  auto numbers = MakeWatch<int>(1);
+  auto shared = std::make_shared<WatchReceiver<int>>(numbers.second);
+  auto [sender, receiver] = MakeWatch<Peeker>(Peeker(shared));
+  sender.Send(Peeker(shared));
+  EXPECT_EQ(receiver.Borrow()->other, shared);
+}
+
+// On the runtime: every receiver sees the last value, and versions only grow.
+Async<void> Follow(WatchReceiver<int> receiver, int last) {
+  int seen = 0;
+  while (true) {
+    const bool changed = co_await receiver.Changed();
+    if (!changed) break;
+    const auto value = receiver.Borrow();
+    EXPECT_GE(*value, seen);
+    seen = *value;
+  }
+  EXPECT_EQ(seen, last);
+}
+constexpr int kValues = 2'000;
+
+TEST(WatchStressTest, EveryoneSeesTheLast) {
+  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn([]() -> Async<void> {
+    std::vector<JoinHandle<void>> tasks;
+    {
+      auto ends = MakeWatch<int>(0);
+      for (int i = 0; i < 8; ++i) tasks.push_back(Spawn(Follow(ends.second, kValues)));
+      for (int i = 1; i <= kValues; ++i) {
+        ends.first.Send(i);
+        if (i % 10 == 0) co_await YieldNow();
+        if (i == kValues / 2) tasks[0].Abort();
+      }
+    }
+    for (auto& task : tasks) {
+      const auto done = co_await task;
+      static_cast<void>(done.ok());
+    }
+  });
+}
+
+}  // namespace
+}  // namespace home
