@@ -1,19 +1,20 @@
 // BlockingPool: threads for closures that block, so that workers need not.
 //
-// The pool grows by a thread when a closure arrives and none is idle, up to a
-// limit, above which closures wait in order; a thread that was idle for the
-// keep-alive time ends. A closure is a task whose future runs it in one poll,
-// so it is joined and aborted as any task: Abort() has effect until a thread
-// has taken it.
+// The pool grows by a thread when a closure arrives that its class may run and no thread
+// is idle; a thread that was idle for the keep-alive time ends. blocking_ledger.h decides
+// all that; here threads are started and closures run. A closure is a task whose future
+// runs it in one poll, so it is joined and aborted as any task: Abort() has effect until a
+// thread has taken it.
 //
-// Shutdown: closures that were not started are cancelled; those that were are
-// waited for, as far as the caller has time.
+// Shutdown: closures that were not started are cancelled; those that were are waited for,
+// as far as the caller has time.
 //
 // Thread-safety: full.
 
 #ifndef HOME_SCHEDULER_BLOCKING_POOL_H_
 #define HOME_SCHEDULER_BLOCKING_POOL_H_
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -25,6 +26,8 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "home/scheduler/blocking_class.h"
+#include "home/scheduler/blocking_ledger.h"
 #include "home/task/task_header.h"
 
 namespace home::scheduler_internal {
@@ -42,7 +45,8 @@ bool WaitUntil(std::condition_variable& changed, std::unique_lock<std::mutex>& l
 }
 
 struct BlockingPoolOptions {
-  std::size_t max_threads = 512;
+  // How many closures of each BlockingClass run at once, each at least 1.
+  std::array<std::size_t, kBlockingClasses> limits = kDefaultBlockingLimits;
   absl::Duration keep_alive = absl::Seconds(10);
   std::string thread_name = "home-blocking";
   std::size_t thread_stack_bytes = 0;  // 0: what the system gives
@@ -55,6 +59,8 @@ struct BlockingPoolOptions {
 };
 
 class BlockingPool final : public TaskScheduler {
+  using Ledger = BlockingLedger<kBlockingClasses>;
+
  public:
   explicit BlockingPool(BlockingPoolOptions options);
   BlockingPool(const BlockingPool&) = delete;
@@ -62,7 +68,10 @@ class BlockingPool final : public TaskScheduler {
   // No thread may be left: options.keep_alive_for_thread sees to that.
   ~BlockingPool() = default;
 
-  void Schedule(TaskHeader* task) noexcept override;
+  // Runs a closure that was just made, or cancels it if the pool is closed.
+  void Run(TaskHeader* task, BlockingClass blocking_class) noexcept;
+  // The same, of no class in particular.
+  void Schedule(TaskHeader* task) noexcept override { Run(task, BlockingClass::kGeneral); }
   void OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept override;
 
   // Refuses new closures and cancels those that were not started.
@@ -71,34 +80,14 @@ class BlockingPool final : public TaskScheduler {
   // the deadline. Not from a thread of the pool.
   [[nodiscard]] bool AwaitThreads(Deadline deadline);
 
-  struct Counts {
-    std::size_t threads = 0;
-    std::size_t idle = 0;
-    std::size_t queued = 0;
-  };
-  [[nodiscard]] Counts counts() const;
+  [[nodiscard]] Ledger::Counts counts() const { return ledger_.counts(); }
+  [[nodiscard]] const Ledger::Limits& limits() const { return ledger_.limits(); }
 
  private:
-  // A pool thread's life. Returns under no lock, no longer counted in threads_.
-  void RunThread();
-  bool StartThread();
-  // The closures that wait, unlinked. Under the mutex.
-  LockFreeMpscNode* TakeAll();
+  [[nodiscard]] bool StartThread(TaskHeader* first, std::size_t task_class);
 
   const BlockingPoolOptions options_;
-  mutable std::mutex mutex_;
-  // All under the mutex.
-  LockFreeMpscNode* head_ = nullptr;
-  LockFreeMpscNode* tail_ = nullptr;
-  std::size_t queued_ = 0;
-  // Threads that will look at the queue once more before they end.
-  std::size_t threads_ = 0;
-  std::size_t idle_ = 0;
-  // Idle threads that were promised a queued closure and have not woken yet.
-  std::size_t promised_ = 0;
-  bool closed_ = false;
-  std::condition_variable work_;
-  std::condition_variable ended_;
+  Ledger ledger_;
 };
 
 }  // namespace home::scheduler_internal

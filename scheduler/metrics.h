@@ -11,12 +11,14 @@
 #ifndef HOME_SCHEDULER_METRICS_H_
 #define HOME_SCHEDULER_METRICS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "home/scheduler/blocking_class.h"
 #include "home/scheduler/histogram.h"
 
 namespace home {
@@ -46,6 +48,13 @@ struct WorkerMetrics {
   WorkerMetrics& operator+=(const WorkerMetrics& other);
 };
 
+// The blocking closures of one BlockingClass.
+struct BlockingClassMetrics {
+  std::size_t running = 0;  // now
+  std::size_t queued = 0;   // now, waiting for the limit
+  std::size_t limit = 0;    // of those that run at once
+};
+
 struct RuntimeMetrics {
   // The figures of the runtime that this thread works for; dies with a message
   // outside of one.
@@ -61,6 +70,8 @@ struct RuntimeMetrics {
   std::size_t blocking_threads = 0;   // threads of the blocking pool now
   std::size_t blocking_idle = 0;      // of these, without work
   std::size_t blocking_queued = 0;    // closures that wait for a thread
+  // By BlockingClass, as an index.
+  std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
   // Only with RuntimeBuilder::TimeHistograms, over all workers: how long polls took,
   // and how long tasks waited from their wake-up (or spawn) to their poll, in steps of
   // 64 ns; a wait of more than 274 s counts as the rest after division by that.

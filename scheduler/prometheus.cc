@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "home/scheduler/blocking_class.h"
 
 namespace home {
 namespace {
@@ -82,6 +83,21 @@ constexpr WorkerFamily kWorkerFamilies[] = {
      Time<&W::longest_poll>},
 };
 
+struct BlockingFamily {
+  const char* name;
+  const char* help;
+  std::size_t BlockingClassMetrics::* member;
+};
+
+constexpr BlockingFamily kBlockingFamilies[] = {
+    {"home_runtime_blocking_running", "Closures that block and run.",
+     &BlockingClassMetrics::running},
+    {"home_runtime_blocking_queue_depth", "Closures that block and wait for a thread.",
+     &BlockingClassMetrics::queued},
+    {"home_runtime_blocking_limit", "Closures that block and may run at once.",
+     &BlockingClassMetrics::limit},
+};
+
 void AppendHistogram(std::string& text, absl::string_view name, absl::string_view help,
                      const Histogram& histogram) {
   constexpr std::uint64_t kFirstBound = std::uint64_t{1} << 7;
@@ -122,8 +138,14 @@ std::string PrometheusText(const RuntimeMetrics& metrics) {
          metrics.blocking_threads);
   Single(text, "home_runtime_blocking_idle_threads", "gauge",
          "Threads for closures that block, without work.", metrics.blocking_idle);
-  Single(text, "home_runtime_blocking_queue_depth", "gauge",
-         "Closures that block and wait for a thread.", metrics.blocking_queued);
+  for (const BlockingFamily& family : kBlockingFamilies) {
+    Head(text, family.name, "gauge", family.help);
+    for (std::size_t i = 0; i < kBlockingClasses; ++i) {
+      absl::StrAppend(&text, family.name, "{class=\"",
+                      BlockingClassName(static_cast<BlockingClass>(i)), "\"} ",
+                      metrics.blocking_classes[i].*family.member, "\n");
+    }
+  }
   for (const WorkerFamily& family : kWorkerFamilies) {
     Head(text, family.name, family.type, family.help);
     for (std::size_t i = 0; i < metrics.workers.size(); ++i) {

@@ -125,7 +125,7 @@ RuntimeMetrics SomeMetrics() {
   metrics.workers[1].longest_poll = absl::Nanoseconds(1);
   metrics.workers[0].queue_depth = 4;
   metrics.tasks_alive = 5;
-  metrics.blocking_queued = 6;
+  metrics.blocking_classes[2].queued = 6;
   return metrics;
 }
 
@@ -133,7 +133,7 @@ TEST(PrometheusTest, EveryFigureIsThere) {
   std::map<std::string, Family> families = ParseText(PrometheusText(SomeMetrics()));
   EXPECT_EQ(Value(families["home_runtime_workers"]), 2);
   EXPECT_EQ(Value(families["home_runtime_tasks_alive"]), 5);
-  EXPECT_EQ(Value(families["home_runtime_blocking_queue_depth"]), 6);
+  EXPECT_EQ(Value(families["home_runtime_blocking_queue_depth"], "class=\"dns\""), 6);
   EXPECT_EQ(Value(families["home_worker_polls_total"], "worker=\"0\""), 1e15);
   EXPECT_EQ(Value(families["home_worker_polls_total"], "worker=\"1\""), 11);
   EXPECT_EQ(Value(families["home_worker_noop_wakes_total"], "worker=\"1\""), 3);

@@ -91,9 +91,12 @@ RuntimeBuilder& RuntimeBuilder::Simulated(SimulationOptions options) {
   options_.simulation = std::move(options);
   return *this;
 }
-RuntimeBuilder& RuntimeBuilder::MaxBlockingThreads(std::size_t n) {
-  options_.blocking.max_threads = n;
+RuntimeBuilder& RuntimeBuilder::MaxBlockingThreads(BlockingClass blocking_class, std::size_t n) {
+  options_.blocking.limits[static_cast<std::size_t>(blocking_class)] = n;
   return *this;
+}
+RuntimeBuilder& RuntimeBuilder::MaxBlockingThreads(std::size_t n) {
+  return MaxBlockingThreads(BlockingClass::kGeneral, n);
 }
 RuntimeBuilder& RuntimeBuilder::BlockingKeepAlive(absl::Duration keep_alive) {
   options_.blocking.keep_alive = keep_alive;
@@ -189,8 +192,12 @@ absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
                                                    scheduler_internal::kMaxWorkers, ", not ",
                                                    options.workers));
   }
-  if (options.blocking.max_threads < 1) {
-    return absl::InvalidArgumentError("RuntimeBuilder: MaxBlockingThreads must be at least 1");
+  for (std::size_t i = 0; i < kBlockingClasses; ++i) {
+    if (options.blocking.limits[i] < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RuntimeBuilder: MaxBlockingThreads must be at least 1, for class ",
+                       BlockingClassName(static_cast<BlockingClass>(i)), ", too"));
+    }
   }
   if (options.event_interval < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: EventInterval must be at least 1");

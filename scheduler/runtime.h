@@ -44,6 +44,7 @@
 #include "absl/time/time.h"
 #include "home/future/future.h"
 #include "home/scheduler/block_on.h"
+#include "home/scheduler/blocking_class.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/hooks.h"
 #include "home/scheduler/metrics.h"
@@ -82,11 +83,12 @@ class Closure {
 };
 
 template <typename Fn>
-auto SpawnBlockingOn(Scheduler& scheduler, Fn&& fn, const TaskLabel& label) {
+auto SpawnBlockingOn(Scheduler& scheduler, BlockingClass blocking_class, Fn&& fn,
+                     const TaskLabel& label) {
   scheduler.fork_check().DieInChild();
   TaskScheduler& closures = scheduler.closures();
   auto [task, handle] = NewTask(Closure<std::decay_t<Fn>>(std::forward<Fn>(fn)), &closures, label);
-  closures.Schedule(task);
+  scheduler.RunBlocking(task, blocking_class);
   return std::move(handle);
 }
 
@@ -110,7 +112,13 @@ class Handle {
   }
   template <std::invocable Fn>
   auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) const {
-    return scheduler_internal::SpawnBlockingOn(*scheduler_, std::forward<Fn>(fn), label);
+    return SpawnBlocking(BlockingClass::kGeneral, std::forward<Fn>(fn), label);
+  }
+  template <std::invocable Fn>
+  auto SpawnBlocking(BlockingClass blocking_class, Fn&& fn,
+                     TaskLabel label = std::source_location::current()) const {
+    return scheduler_internal::SpawnBlockingOn(*scheduler_, blocking_class, std::forward<Fn>(fn),
+                                               label);
   }
   [[nodiscard]] RuntimeMetrics Metrics() const { return scheduler_->Metrics(); }
 
@@ -162,7 +170,13 @@ class Runtime {
   }
   template <std::invocable Fn>
   auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) {
-    return scheduler_internal::SpawnBlockingOn(*Checked(), std::forward<Fn>(fn), label);
+    return SpawnBlocking(BlockingClass::kGeneral, std::forward<Fn>(fn), label);
+  }
+  template <std::invocable Fn>
+  auto SpawnBlocking(BlockingClass blocking_class, Fn&& fn,
+                     TaskLabel label = std::source_location::current()) {
+    return scheduler_internal::SpawnBlockingOn(*Checked(), blocking_class, std::forward<Fn>(fn),
+                                               label);
   }
 
   [[nodiscard]] Handle handle() { return Handle(Checked()->shared_from_this()); }
@@ -202,7 +216,11 @@ class RuntimeBuilder {
   RuntimeBuilder& CurrentThread();
   // Simulated: what Runtime::Simulated() makes, with options.
   RuntimeBuilder& Simulated(SimulationOptions options);
-  // The most threads for blocking closures, at least 1. Default: 512.
+  // How many closures of a class SpawnBlocking runs at once, at least 1; those above it
+  // wait. There are at most as many blocking threads as the limits of all classes
+  // together. Default: kDefaultBlockingLimits (home/scheduler/blocking_class.h).
+  RuntimeBuilder& MaxBlockingThreads(BlockingClass blocking_class, std::size_t n);
+  // The same of BlockingClass::kGeneral. Default: 512.
   RuntimeBuilder& MaxBlockingThreads(std::size_t n);
   // How long an idle blocking thread stays. Default: 10 s.
   RuntimeBuilder& BlockingKeepAlive(absl::Duration keep_alive);
@@ -267,11 +285,18 @@ class RuntimeBuilder {
 };
 
 // Runs `fn()` on a thread that may block. The handle yields what it returned; to
-// abort it has effect only until a thread has taken it.
+// abort it has effect only until a thread has taken it. What waits for files or names
+// says so by its class, lest it holds up what waits for something else.
+template <std::invocable Fn>
+auto SpawnBlocking(BlockingClass blocking_class, Fn&& fn,
+                   TaskLabel label = std::source_location::current()) {
+  return scheduler_internal::SpawnBlockingOn(
+      scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), blocking_class,
+      std::forward<Fn>(fn), label);
+}
 template <std::invocable Fn>
 auto SpawnBlocking(Fn&& fn, TaskLabel label = std::source_location::current()) {
-  return scheduler_internal::SpawnBlockingOn(
-      scheduler_internal::CurrentSchedulerOrDie("SpawnBlocking"), std::forward<Fn>(fn), label);
+  return SpawnBlocking(BlockingClass::kGeneral, std::forward<Fn>(fn), label);
 }
 
 }  // namespace home

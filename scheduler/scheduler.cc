@@ -217,6 +217,11 @@ TaskScheduler& Scheduler::closures() {
   return blocking_;
 }
 
+void Scheduler::RunBlocking(TaskHeader* task, BlockingClass blocking_class) noexcept {
+  if (simulation_ != nullptr) return simulation_->closures().Schedule(task);
+  blocking_.Run(task, blocking_class);
+}
+
 std::exception_ptr Scheduler::Panic() const {
   // acquire: pairs with ShutDownBecauseOf().
   if (!panicked_.load(std::memory_order_acquire)) return nullptr;
@@ -489,10 +494,13 @@ RuntimeMetrics Scheduler::Metrics() const {
       metrics.tasks_spawned - std::min(metrics.tasks_spawned, metrics.tasks_completed);
   metrics.injected = injector_.pushed();
   metrics.injector_depth = injector_.size();
-  const BlockingPool::Counts blocking = blocking_.counts();
+  const auto blocking = blocking_.counts();
   metrics.blocking_threads = blocking.threads;
   metrics.blocking_idle = blocking.idle;
-  metrics.blocking_queued = blocking.queued;
+  for (std::size_t i = 0; i < kBlockingClasses; ++i) {
+    metrics.blocking_classes[i] = {blocking.running[i], blocking.queued[i], blocking_.limits()[i]};
+    metrics.blocking_queued += blocking.queued[i];
+  }
   return metrics;
 }
 

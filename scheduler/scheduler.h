@@ -104,6 +104,7 @@
 #include "home/future/poll.h"
 #include "home/future/waker.h"
 #include "home/reactor/reactor.h"
+#include "home/scheduler/blocking_class.h"
 #include "home/scheduler/blocking_pool.h"
 #include "home/scheduler/fork_check.h"
 #include "home/scheduler/hooks.h"
@@ -216,6 +217,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Where blocking closures go.
   [[nodiscard]] TaskScheduler& closures();
   [[nodiscard]] const ForkCheck& fork_check() const { return fork_check_; }
+  // Puts a closure that was just made for closures() there.
+  void RunBlocking(TaskHeader* task, BlockingClass blocking_class) noexcept;
   [[nodiscard]] TimerService& timers() { return timers_; }
   [[nodiscard]] Reactor& reactor() { return *reactor_; }
   // By the clock of timers and metrics.

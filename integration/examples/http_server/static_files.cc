@@ -51,9 +51,10 @@ class FileBody : public http::BodySource {
   Async<absl::StatusOr<std::size_t>> Read(absl::Span<char> out) override {
     absl::StatusOr<std::size_t> count = file_->ReadAt(offset_, out, Blocking::kNever);
     if (absl::IsUnavailable(count.status())) {
-      auto reading = SpawnBlocking([file = file_, offset = offset_, size = out.size()] {
-        return ReadBlocking(*file, offset, size);
-      });
+      auto reading =
+          SpawnBlocking(BlockingClass::kFile, [file = file_, offset = offset_, size = out.size()] {
+            return ReadBlocking(*file, offset, size);
+          });
       absl::StatusOr<std::string> bytes = co_await reading;
       if (!bytes.ok()) co_return bytes.status();
       std::memcpy(out.data(), bytes->data(), bytes->size());
@@ -72,7 +73,8 @@ class FileBody : public http::BodySource {
 Async<absl::StatusOr<SharedFile>> OpenFile(std::shared_ptr<const FileTree> tree, std::string path) {
   absl::StatusOr<File> file = tree->OpenFile(path, Blocking::kNever);
   if (absl::IsUnavailable(file.status())) {
-    auto opening = SpawnBlocking([tree, path] { return tree->OpenFile(path, Blocking::kAllowed); });
+    auto opening = SpawnBlocking(BlockingClass::kFile,
+                                 [tree, path] { return tree->OpenFile(path, Blocking::kAllowed); });
     absl::StatusOr<File> opened = co_await opening;
     if (!opened.ok()) co_return opened.status();
     file = *std::move(opened);
