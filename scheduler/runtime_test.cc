@@ -1,4 +1,5 @@
-// What a runtime promises, on both flavours.
+// What a runtime promises, on all flavours. runtime_simulation_test runs the simulated one under
+// many seeds.
 
 #include "home/scheduler/runtime.h"
 
@@ -37,6 +38,9 @@ class RuntimeTest : public ::testing::TestWithParam<Flavour> {
   RuntimeTest() : runtime_(MakeRuntime(GetParam())) {}
   Runtime runtime_;
 };
+
+// What takes other threads, which no seed could replay.
+class RuntimeThreadsTest : public RuntimeTest {};
 
 Async<int> Fibonacci(int n) {
   if (n < 2) co_return n;
@@ -80,7 +84,7 @@ TEST_P(RuntimeTest, TasksSpawnedOutsideRun) {
   EXPECT_EQ(*joined, 9);
 }
 
-TEST_P(RuntimeTest, AWakeFromAnotherThreadReachesTheTask) {
+TEST_P(RuntimeThreadsTest, AWakeFromAnotherThreadReachesTheTask) {
   for (int i = 0; i < 200; ++i) {
     Oneshot oneshot;
     JoinHandle<int> handle = runtime_.Spawn([&oneshot]() -> Async<int> {
@@ -94,7 +98,7 @@ TEST_P(RuntimeTest, AWakeFromAnotherThreadReachesTheTask) {
   }
 }
 
-TEST_P(RuntimeTest, AWakeFromAnotherThreadReachesBlockOn) {
+TEST_P(RuntimeThreadsTest, AWakeFromAnotherThreadReachesBlockOn) {
   for (int i = 0; i < 200; ++i) {
     Oneshot oneshot;
     std::thread setter([&oneshot, i] { oneshot.Set(i); });
@@ -155,7 +159,7 @@ TEST_P(RuntimeTest, AbortedTasksAreCancelled) {
   EXPECT_TRUE(absl::IsCancelled(joined.status()));
 }
 
-TEST_P(RuntimeTest, BlockingClosuresRunElsewhere) {
+TEST_P(RuntimeThreadsTest, BlockingClosuresRunElsewhere) {
   std::thread::id here = std::this_thread::get_id();
   absl::StatusOr<std::thread::id> there =
       runtime_.BlockOn([]() -> Async<absl::StatusOr<std::thread::id>> {
@@ -361,7 +365,7 @@ TEST_P(RuntimeTest, RuntimesComeAndGo) {
 }
 
 // A spawn that races with the shutdown runs or is cancelled, and leaks nothing.
-TEST_P(RuntimeTest, SpawnsRaceWithShutdown) {
+TEST_P(RuntimeThreadsTest, SpawnsRaceWithShutdown) {
   auto token = std::make_shared<int>(0);
   for (int round = 0; round < 50; ++round) {
     std::optional<Runtime> runtime(MakeRuntime(GetParam()));
@@ -381,7 +385,7 @@ TEST_P(RuntimeTest, SpawnsRaceWithShutdown) {
 }
 
 // A thread that is in the middle of a wake while the runtime goes down.
-TEST_P(RuntimeTest, WakesRaceWithShutdown) {
+TEST_P(RuntimeThreadsTest, WakesRaceWithShutdown) {
   for (int round = 0; round < 100; ++round) {
     std::optional<Runtime> runtime(MakeRuntime(GetParam()));
     auto oneshot = std::make_shared<Oneshot>();
@@ -398,7 +402,7 @@ TEST_P(RuntimeTest, WakesRaceWithShutdown) {
   }
 }
 
-TEST_P(RuntimeTest, ShutdownWaitsForBlockingClosuresThatRun) {
+TEST_P(RuntimeThreadsTest, ShutdownWaitsForBlockingClosuresThatRun) {
   std::atomic<bool> done{false};
   std::promise<void> started;
   Runtime runtime = MakeRuntime(GetParam());
@@ -414,7 +418,7 @@ TEST_P(RuntimeTest, ShutdownWaitsForBlockingClosuresThatRun) {
   EXPECT_TRUE(done.load());
 }
 
-TEST_P(RuntimeTest, ShutdownGivesUpOnWhatDoesNotEnd) {
+TEST_P(RuntimeThreadsTest, ShutdownGivesUpOnWhatDoesNotEnd) {
   std::promise<void> release;
   std::promise<void> started;
   std::promise<void> ended;
@@ -434,20 +438,13 @@ TEST_P(RuntimeTest, ShutdownGivesUpOnWhatDoesNotEnd) {
 
 INSTANTIATE_TEST_SUITE_P(Flavours, RuntimeTest,
                          ::testing::Values(Flavour::kCurrentThread, Flavour::kOneWorker,
+                                           Flavour::kTwoWorkers, Flavour::kFourWorkers,
+                                           Flavour::kSimulated),
+                         testing::FlavourName);
+INSTANTIATE_TEST_SUITE_P(Flavours, RuntimeThreadsTest,
+                         ::testing::Values(Flavour::kCurrentThread, Flavour::kOneWorker,
                                            Flavour::kTwoWorkers, Flavour::kFourWorkers),
-                         [](const ::testing::TestParamInfo<Flavour>& param) {
-                           switch (param.param) {
-                             case Flavour::kCurrentThread:
-                               return "CurrentThread";
-                             case Flavour::kOneWorker:
-                               return "OneWorker";
-                             case Flavour::kTwoWorkers:
-                               return "TwoWorkers";
-                             case Flavour::kFourWorkers:
-                               return "FourWorkers";
-                           }
-                           return "Unknown";
-                         });
+                         testing::FlavourName);
 
 }  // namespace
 }  // namespace home

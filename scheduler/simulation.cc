@@ -27,6 +27,10 @@ constexpr std::uint64_t kFirstPriority = std::uint64_t{1} << 32;
 // Blocking times are multiples of this.
 constexpr absl::Duration kBlockingTimeUnit = absl::Microseconds(100);
 
+// How many steps take no time at one moment, and what each further one takes.
+constexpr std::uint64_t kFreeSteps = 1000;
+constexpr absl::Duration kStepTime = absl::Microseconds(1);
+
 class RefusingPoller final : public reactor_internal::Poller {
  public:
   absl::Status Add(int /*fd*/, Interest /*interest*/, std::uint64_t /*key*/) override {
@@ -138,7 +142,7 @@ void Simulation::Run(const std::function<bool()>& done) {
       Collect();
     }
     if (ready_.empty()) {
-      if (!AdvanceTime()) {
+      if (!LeapToNext()) {
         Die("deadlock: BlockOn's future is not ready, no task is, no timer is armed and no "
             "blocking closure is under way (a wake from another thread is not waited for)");
       }
@@ -170,6 +174,7 @@ void Simulation::Run(const std::function<bool()>& done) {
         break;
     }
     if (spurious_interval_ != 0 && OneIn(spurious_interval_)) PollSpuriously();
+    PassTime();
   }
 }
 
@@ -236,19 +241,29 @@ void Simulation::CollectDueClosures() {
   });
 }
 
-bool Simulation::AdvanceTime() {
-  TimerService& timers = scheduler_->timers();
+bool Simulation::LeapToNext() {
   // No timer is due before it; nothing need be due then.
-  Instant next = timers.NextDeadline();
+  Instant next = scheduler_->timers().NextDeadline();
   for (const WaitingClosure& closure : waiting_closures_) next = std::min(next, closure.due);
   if (next.is_infinite()) return false;
   clock_.AdvanceTo(next);
-  timers.FireAllExpired(clock_.Now(), due_);
+  steps_at_moment_ = 0;
+  FireTimers();
+  CollectDueClosures();
+  return true;
+}
+
+void Simulation::PassTime() {
+  if (++steps_at_moment_ <= kFreeSteps) return;
+  clock_.Advance(kStepTime);
+  FireTimers();
+}
+
+void Simulation::FireTimers() {
+  scheduler_->timers().FireAllExpired(clock_.Now(), due_);
   due_.TakeAll([this](Waker waker) {
     AddStep(Kind::kTimer, RandomPriority(), nullptr, 0, std::move(waker));
   });
-  CollectDueClosures();
-  return true;
 }
 
 Simulation::Step Simulation::TakeStep() {

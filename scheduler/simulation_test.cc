@@ -177,6 +177,21 @@ TEST(SimulationTest, TimeLeapsToTheNextDeadline) {
   });
 }
 
+// Time would stand still as long as somebody is ready.
+TEST(SimulationTest, ATaskThatYieldsUntilATimerFiresComesToItsEnd) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Runtime::Simulated(seed).BlockOn([]() -> Async<> {
+      bool fired = false;
+      JoinHandle<void> timer = Spawn([&fired]() -> Async<> {
+        co_await Sleep(absl::Milliseconds(5));
+        fired = true;
+      });
+      while (!fired) co_await YieldNow();
+      EXPECT_TRUE((co_await timer).ok());
+    });
+  }
+}
+
 TEST(SimulationTest, TimersThatCoincideFireInEitherOrder) {
   const auto orders = Outcomes(100, [](std::uint64_t seed) {
     std::string order;

@@ -6,6 +6,7 @@
 
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "home/future/ready.h"
 #include "home/future/waker.h"
 #include "home/scheduler/runtime.h"
+#include "home/scheduler/simulation_testing.h"
 
 namespace home::testing {
 
@@ -48,7 +50,25 @@ class Oneshot {
   Waker waker_;
 };
 
-enum class Flavour { kCurrentThread, kOneWorker, kTwoWorkers, kFourWorkers };
+// kSimulated: with the seed of simulation_testing.h.
+enum class Flavour { kCurrentThread, kOneWorker, kTwoWorkers, kFourWorkers, kSimulated };
+
+// For INSTANTIATE_TEST_SUITE_P.
+inline std::string FlavourName(const ::testing::TestParamInfo<Flavour>& param) {
+  switch (param.param) {
+    case Flavour::kCurrentThread:
+      return "CurrentThread";
+    case Flavour::kOneWorker:
+      return "OneWorker";
+    case Flavour::kTwoWorkers:
+      return "TwoWorkers";
+    case Flavour::kFourWorkers:
+      return "FourWorkers";
+    case Flavour::kSimulated:
+      return "Simulated";
+  }
+  return "Unknown";
+}
 
 inline Runtime MakeRuntime(Flavour flavour) {
   RuntimeBuilder builder;
@@ -65,6 +85,8 @@ inline Runtime MakeRuntime(Flavour flavour) {
     case Flavour::kFourWorkers:
       builder.WorkerThreads(4);
       break;
+    case Flavour::kSimulated:
+      return SimulatedRuntime();
   }
   absl::StatusOr<Runtime> runtime = builder.Build();
   EXPECT_TRUE(runtime.ok()) << runtime.status();

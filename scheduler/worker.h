@@ -105,6 +105,7 @@ class Worker {
   void RunOne(TaskHeader* task);
   RunResult PollTimed(TaskHeader* task, std::uint32_t budget);
   RunResult PollCounted(TaskHeader* task, std::uint32_t budget);
+  RunResult PollOne(TaskHeader* task, std::uint32_t budget);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
