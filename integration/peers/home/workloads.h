@@ -27,6 +27,17 @@ Sample SpawnMany(std::uint64_t n, std::size_t threads);
 Sample Yield(std::uint64_t n, std::size_t threads);
 Sample Fib(std::uint64_t n, std::size_t threads);
 
+// channels.cc
+Sample OneshotRoundTrips(std::uint64_t n, std::size_t threads);
+Sample PingPong(std::uint64_t n, std::size_t threads);
+Sample PingPongOfOne(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers>
+Sample BoundedToOne(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers>
+Sample UnboundedToOne(std::uint64_t n, std::size_t threads);
+// Four producers, four consumers.
+Sample BoundedToFour(std::uint64_t n, std::size_t threads);
+
 // timers.cc
 Sample Timers(std::uint64_t n, std::size_t threads);
 Sample Sleeps(std::uint64_t n, std::size_t threads);
