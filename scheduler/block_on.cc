@@ -14,7 +14,6 @@
 #include "home/scheduler/scheduler.h"
 
 namespace home::scheduler_internal {
-namespace {
 
 // Whom a waker of a BlockOn wakes. Wakers may outlive the BlockOn, so it is
 // counted.
@@ -27,7 +26,23 @@ class MainWaker {
     AddReference();
     return Waker(this, &kVTable);
   }
+  // Multi-thread: waits for a wake, or for EndSleep().
   void Park() { parker_.Park(); }
+  // Multi-thread: whether there was a wake since the last call.
+  [[nodiscard]] bool TakeWoken() {
+    // relaxed: a guess that the exchange verifies.
+    if (!woken_.load(std::memory_order_relaxed)) return false;
+    // acquire: what happened before the wake. pairs with: Wake().
+    return woken_.exchange(false, std::memory_order_acquire);
+  }
+  // Any thread: lets the BlockOn look for pinned tasks.
+  void EndSleep() {
+    if (scheduler_ != nullptr) {
+      scheduler_->EndSleepHere();
+    } else {
+      parker_.Unpark();
+    }
+  }
   void AddReference() {
     // relaxed: a new reference is made from one that the caller holds.
     references_.fetch_add(1, std::memory_order_relaxed);
@@ -41,11 +56,10 @@ class MainWaker {
  private:
   static MainWaker* Self(void* data) { return static_cast<MainWaker*>(data); }
   void Wake() {
-    if (scheduler_ != nullptr) {
-      scheduler_->WakeMain();
-    } else {
-      parker_.Unpark();
-    }
+    if (scheduler_ != nullptr) return scheduler_->WakeMain();
+    // release: see TakeWoken(). Before the unpark, so that it is seen after it.
+    woken_.store(true, std::memory_order_release);
+    parker_.Unpark();
   }
 
   static void* OnClone(void* data) {
@@ -62,8 +76,11 @@ class MainWaker {
 
   const std::shared_ptr<Scheduler> scheduler_;
   Parker parker_;
+  std::atomic<bool> woken_{false};
   std::atomic<std::uint32_t> references_{1};
 };
+
+namespace {
 
 // Wakes a BlockOn when a panic ends its runtime.
 class PanicWatch {
@@ -84,7 +101,11 @@ class PanicWatch {
 
 }  // namespace
 
-BlockOnScope::BlockOnScope(Scheduler& scheduler) : scheduler_(scheduler) {
+BlockOnScope::BlockOnScope(Scheduler& scheduler)
+    : scheduler_(scheduler),
+      main_(new MainWaker(scheduler.options().current_thread ? scheduler.shared_from_this()
+                                                             : nullptr),
+            [](MainWaker* waker) { waker->Release(); }) {
   if (CurrentScheduler() != nullptr) {
     Fatal(
         "BlockOn was called inside a runtime, whose thread it would block: co_await instead, "
@@ -93,40 +114,44 @@ BlockOnScope::BlockOnScope(Scheduler& scheduler) : scheduler_(scheduler) {
   scheduler_.fork_check().DieInChild();
   scheduler_.EnterBlockOn();
   scope_.emplace(&scheduler_, scheduler_.options().current_thread ? 0 : scheduler_.outside_shard());
+  local_.emplace(scheduler_, [main = main_.get()] { main->EndSleep(); });
 }
 
 BlockOnScope::~BlockOnScope() {
+  local_.reset();
   scope_.reset();
   scheduler_.LeaveBlockOn();
 }
 
 void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
-  const bool here = scheduler_.options().current_thread;
-  auto* main = new MainWaker(here ? scheduler_.shared_from_this() : nullptr);
-  // Drops the last reference of this function's however it ends.
-  const std::unique_ptr<MainWaker, void (*)(MainWaker*)> owner(
-      main, [](MainWaker* waker) { waker->Release(); });
-  const Waker waker = main->Make();
+  const Waker waker = main_->Make();
   RethrowPanic();
-  if (here) {
-    // It shares the thread with the tasks, so it has a budget like one.
-    scheduler_.RunHere([this, &waker, &poll] {
-      scheduler_.fork_check().DieInChild();
-      if (scheduler_.Panic() != nullptr) return true;
-      Budget budget{.remaining = scheduler_.options().budget};
-      Context cx(waker, &budget);
-      return poll(cx);
-    });
-    return RethrowPanic();
-  }
-  const PanicWatch watch(scheduler_, main);
+  if (!scheduler_.options().current_thread) return RunOnThisThread(waker, poll);
+  // It shares the thread with the tasks, so it has a budget like one.
+  scheduler_.RunHere([this, &waker, &poll] {
+    scheduler_.fork_check().DieInChild();
+    if (scheduler_.Panic() != nullptr) return true;
+    Budget budget{.remaining = scheduler_.options().budget};
+    Context cx(waker, &budget);
+    return poll(cx);
+  });
+  RethrowPanic();
+}
+
+void BlockOnScope::RunOnThisThread(const Waker& waker,
+                                   const std::function<bool(Context& cx)>& poll) {
+  const PanicWatch watch(scheduler_, main_.get());
+  waker.WakeByRef();
   while (true) {
     RethrowPanic();
-    Context cx(waker);
-    if (poll(cx)) return;
+    if (main_->TakeWoken()) {
+      Context cx(waker);
+      if (poll(cx)) return;
+    }
     // Nobody would wake it there.
     scheduler_.fork_check().DieInChild();
-    main->Park();
+    // In turns with the future.
+    if (!local_->RunOne()) main_->Park();
   }
 }
 

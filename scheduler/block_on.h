@@ -4,16 +4,20 @@
 #define HOME_SCHEDULER_BLOCK_ON_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "home/future/context.h"
 #include "home/future/future.h"
+#include "home/future/waker.h"
 #include "home/scheduler/context.h"
+#include "home/scheduler/local_tasks.h"
 
 namespace home::scheduler_internal {
 
+class MainWaker;
 class Scheduler;
 
 // One BlockOn. While it lives the thread works for the runtime; what is made and
@@ -47,9 +51,15 @@ class BlockOnScope {
   // Throws the exception of a task that ended the runtime meanwhile, or before.
   void RunPoll(const std::function<bool(Context& cx)>& poll);
   void RethrowPanic() const;
+  // The loop of the multi-thread flavour.
+  void RunOnThisThread(const Waker& waker, const std::function<bool(Context& cx)>& poll);
 
   Scheduler& scheduler_;
+  // Counted: wakers may outlive the BlockOn.
+  const std::unique_ptr<MainWaker, void (*)(MainWaker*)> main_;
   std::optional<EnterScope> scope_;
+  // What is pinned to this thread meanwhile.
+  std::optional<LocalTasks> local_;
 };
 
 }  // namespace home::scheduler_internal

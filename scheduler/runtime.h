@@ -50,6 +50,7 @@
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/simulation_options.h"
+#include "home/scheduler/spawn_local.h"
 #include "home/scheduler/yield.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"

@@ -11,6 +11,7 @@
 #include "home/future/random.h"
 #include "home/future/wake_list.h"
 #include "home/scheduler/context.h"
+#include "home/scheduler/local_tasks.h"
 #include "home/scheduler/platform.h"
 #include "home/scheduler/worker.h"
 #include "home/task/run_task.h"
@@ -112,10 +113,13 @@ void Scheduler::RunWorkerThread(std::size_t index) {
   std::optional<RandomScope> random;
   if (options_.seed) random.emplace(*options_.seed + index);
   {
+    Worker* const worker = workers_[index].get();
     const EnterScope scope(this, index);
     const ThreadHooksScope hooks(options_.hooks);
-    const CurrentWorkerScope current(workers_[index].get());
-    workers_[index]->RunUntilStopped();
+    const CurrentWorkerScope current(worker);
+    // Ends first: its tasks are cancelled on this thread.
+    LocalTasks local(*this, [worker] { worker->Unpark(); });
+    worker->RunUntilStopped();
   }
   LeaveWorkers(1);
 }
@@ -140,6 +144,24 @@ void Scheduler::Submit(TaskHeader* task) noexcept {
   // relaxed: a figure.
   outside_spawned_.fetch_add(1, std::memory_order_relaxed);
   Inject(task);
+}
+
+void Scheduler::CountSpawn(const TaskHeader& task) {
+  CallHook(options_.hooks.task_spawn, TaskInfo(task));
+  Worker* worker = Worker::Current();
+  if (worker != nullptr && worker->scheduler() == this) return worker->CountSpawn();
+  // relaxed: a figure.
+  outside_spawned_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Scheduler::CountEnd() {
+  Worker* worker = Worker::Current();
+  if (worker != nullptr && worker->scheduler() == this) return worker->CountEnd();
+  // release: as Worker::CountEnd().
+  outside_completed_.fetch_add(1, std::memory_order_release);
+  // No worker goes to sleep after this, and would report it.
+  idle_.Meet();
+  ReportQuiet();
 }
 
 void Scheduler::Inject(TaskHeader* task) noexcept {
@@ -221,6 +243,8 @@ void Scheduler::RunBlocking(TaskHeader* task, BlockingClass blocking_class) noex
   if (simulation_ != nullptr) return simulation_->closures().Schedule(task);
   blocking_.Run(task, blocking_class);
 }
+
+void Scheduler::EndSleepHere() { workers_[0]->Unpark(); }
 
 std::exception_ptr Scheduler::Panic() const {
   // acquire: pairs with ShutDownBecauseOf().

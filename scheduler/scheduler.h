@@ -24,6 +24,8 @@
 //                          once for all that are ready, and not once for each.
 //   woken during its poll  the back of the deque: it yielded, others go first
 //   from another thread    the injector
+//   pinned to a thread     that thread's own queue (local_tasks.h), which takes turns
+//                          with all of these
 //
 // The LIFO slot is used at most kMaxLifoStreak times in a row, so that two tasks
 // that wake each other do not starve the deque; thieves may take from it, but
@@ -182,8 +184,14 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // asked after every wake of worker 0 by WakeMain(), and at the start.
   void RunHere(const std::function<bool()>& done);
   void WakeMain();
+  // The same without asking `done`: the loop looks for pinned tasks.
+  void EndSleepHere();
   // Whether there was a WakeMain() since the last call.
   [[nodiscard]] bool TakeMainWoken();
+
+  // Counts a task that is in no queue of ours, and its end; the former tells the hooks.
+  void CountSpawn(const TaskHeader& task);
+  void CountEnd();
 
   // The exception that ended the runtime, or null.
   [[nodiscard]] std::exception_ptr Panic() const;

@@ -13,6 +13,7 @@
 #include "home/future/random.h"
 #include "home/reactor/poller.h"
 #include "home/scheduler/injector.h"
+#include "home/scheduler/local_tasks.h"
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/worker.h"
 #include "home/task/run_task.h"
@@ -132,7 +133,25 @@ std::unique_ptr<Reactor> Simulation::MakeReactor() {
   return Reactor::CreateOn(std::make_unique<RefusingPoller>());
 }
 
+Simulation::LocalScope::LocalScope(Simulation& simulation) : simulation_(simulation) {
+  simulation_.local_ = LocalTasks::Current();
+}
+
+Simulation::LocalScope::~LocalScope() {
+  LocalTasks* const local = std::exchange(simulation_.local_, nullptr);
+  std::erase_if(simulation_.ready_, [local](const Step& step) {
+    if (step.kind != Kind::kTask || step.task->scheduler != local) return false;
+    local->Schedule(step.task);
+    return true;
+  });
+  const std::vector<Live> live = simulation_.live_;
+  for (const Live& one : live) {
+    if (one.task->scheduler == local) simulation_.Forget(one.task);
+  }
+}
+
 void Simulation::Run(const std::function<bool()>& done) {
+  const LocalScope local(*this);
   const RandomScope random(random_.Bits());
   const std::uint64_t first = step_;
   while (true) {
@@ -184,7 +203,8 @@ void Simulation::RunTaskStep(TaskHeader* task) {
   TraceTask(number, "poll");
   const std::uint32_t full = scheduler_->options().budget;
   const std::uint32_t budget = OneIn(4) ? std::min(full, 1 + random_.Below(4)) : full;
-  switch (scheduler_->worker(0).PollTask(task, budget)) {
+  switch (task->scheduler == local_ ? scheduler_->worker(0).PollLocal(task, budget, *local_)
+                                    : scheduler_->worker(0).PollTask(task, budget)) {
     case RunResult::kIdle:
       break;
     case RunResult::kRescheduled: {
@@ -204,6 +224,7 @@ void Simulation::RunTaskStep(TaskHeader* task) {
 void Simulation::Collect() {
   scheduler_->injector().PopBatch(SIZE_MAX, /*sharers=*/1,
                                   [this](TaskHeader* task) { CollectTask(task); });
+  while (TaskHeader* task = local_->Take()) CollectTask(task);
   for (TaskHeader* closure : closures_.Take()) {
     const std::uint64_t number = closures_seen_++;
     TraceSpawn('c', number, *closure);

@@ -111,6 +111,7 @@
 
 namespace home::scheduler_internal {
 
+class LocalTasks;
 class Scheduler;
 
 class Simulation {
@@ -176,6 +177,18 @@ class Simulation {
     bool closed_ = false;               // under the mutex
   };
 
+  // Gives back what is pinned to this thread, at the end of a Run(), to be cancelled.
+  class LocalScope {
+   public:
+    explicit LocalScope(Simulation& simulation);
+    LocalScope(const LocalScope&) = delete;
+    LocalScope& operator=(const LocalScope&) = delete;
+    ~LocalScope();
+
+   private:
+    Simulation& simulation_;
+  };
+
   // What has become possible since the last step.
   void Collect();
   void CollectTask(TaskHeader* task);
@@ -216,6 +229,8 @@ class Simulation {
   std::uint32_t fall_interval_ = 0;
   std::uint32_t spurious_interval_ = 0;
 
+  // That of the thread in Run().
+  LocalTasks* local_ = nullptr;
   std::uint64_t step_ = 0;
   std::uint64_t steps_at_moment_ = 0;
   std::vector<Step> ready_;

@@ -12,6 +12,7 @@
 #include "home/scheduler/hooks.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
+#include "home/scheduler/local_tasks.h"
 #include "home/scheduler/scheduler.h"
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
@@ -63,11 +64,16 @@ void Worker::RunUntil(const std::function<bool()>& leave) {
 template <typename Leave>
 void Worker::Run(const Leave& leave) {
   const std::uint32_t event_interval = scheduler_->options().event_interval;
+  local_ = LocalTasks::Current();
   busy_.WakeUp(scheduler_->Now());
   while (!leave()) {
     if (++tick_ % event_interval == 0) Maintain();
+    // Pinned tasks and the others take turns.
+    const bool local_first = tick_ % 2 == 0;
+    if (local_first && RunLocal()) continue;
     TaskHeader* task = NextTask();
     if (task == nullptr) {
+      if (RunLocal()) continue;
       poll_end_.reset();
       task = Search();
     }
@@ -85,22 +91,25 @@ void Worker::Run(const Leave& leave) {
 
 // This and PollOne() go into RunOne(): that there is a simulation, too, must cost the other
 // flavours nothing.
+template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollCounted(TaskHeader* task,
-                                                                  std::uint32_t budget) {
+                                                                  std::uint32_t budget,
+                                                                  Owner& owner) {
   budget_ = Budget{.remaining = budget};
   polls_.Add();
   const RunResult result = ABSL_PREDICT_FALSE(hooked_)
-                               ? RunHooked(scheduler_->options().hooks, task, &budget_, *this)
-                               : RunTask(task, &budget_, *this);
+                               ? RunHooked(scheduler_->options().hooks, task, &budget_, owner)
+                               : RunTask(task, &budget_, owner);
   if (result == RunResult::kComplete) completed_.Publish();
   if (budget_.exhausted) budget_yields_.Add();
   return result;
 }
 
-RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget) {
+template <typename Owner>
+RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget, Owner& owner) {
   const Instant start = poll_end_ ? *poll_end_ : scheduler_->Now();
   times_->latency.Record(QueueingTime(*task, start));
-  const RunResult result = PollCounted(task, budget);
+  const RunResult result = PollCounted(task, budget, owner);
   const Instant end = scheduler_->Now();
   if (result == RunResult::kRescheduled) task->queued_at = QueueStamp(end);
   poll_end_ = end;
@@ -110,17 +119,37 @@ RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget) {
   return result;
 }
 
+template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollOne(TaskHeader* task,
-                                                              std::uint32_t budget) {
-  if (ABSL_PREDICT_FALSE(times_ != nullptr)) return PollTimed(task, budget);
-  return PollCounted(task, budget);
+                                                              std::uint32_t budget, Owner& owner) {
+  if (ABSL_PREDICT_FALSE(times_ != nullptr)) return PollTimed(task, budget, owner);
+  return PollCounted(task, budget, owner);
 }
 
 void Worker::RunOne(TaskHeader* task) {
-  if (PollOne(task, scheduler_->options().budget) == RunResult::kRescheduled) Push(task);
+  if (PollOne(task, scheduler_->options().budget, *this) == RunResult::kRescheduled) Push(task);
 }
 
-RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) { return PollOne(task, budget); }
+RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
+  return PollOne(task, budget, *this);
+}
+
+bool Worker::RunLocal() {
+  if (ABSL_PREDICT_TRUE(!local_->any())) return false;
+  TaskHeader* const task = local_->Take();
+  if (task == nullptr) return false;
+  if (searching_) FoundWork();
+  if (PollLocal(task, scheduler_->options().budget, *local_) == RunResult::kRescheduled) {
+    local_->Schedule(task);
+  }
+  return true;
+}
+
+RunResult Worker::PollLocal(TaskHeader* task, std::uint32_t budget, LocalTasks& local) {
+  const RunResult result = PollOne(task, budget, local);
+  if (result == RunResult::kComplete) local.Forget();
+  return result;
+}
 
 void Worker::Push(TaskHeader* task) {
   if (!WorkVisible()) {
@@ -275,6 +304,8 @@ void Worker::Park() {
   // From here on a notifier may choose this worker; it may be this very line.
   if (scheduler_->WorkVisible()) scheduler_->NotifyOne();
   scheduler_->ReportQuiet();
+  // Woken by what was just released. (A wake from elsewhere comes with an Unpark().)
+  if (local_->ready()) Unpark();
 
   bool drive = scheduler_->TryTakeDriver();
   Sleep awake = Sleep::kAwake;

@@ -30,6 +30,7 @@
 
 namespace home::scheduler_internal {
 
+class LocalTasks;
 class Scheduler;
 
 // What a worker measures if it was asked to.
@@ -58,6 +59,12 @@ class Worker {
   // Polls a task that was taken from a queue, with so many steps to spend, and counts it.
   // What is kRescheduled is the caller's to queue.
   RunResult PollTask(TaskHeader* task, std::uint32_t budget);
+  // The same for one that is pinned to this thread.
+  RunResult PollLocal(TaskHeader* task, std::uint32_t budget, LocalTasks& local);
+
+  // Tasks that are in no queue of this worker's, see local_tasks.h.
+  void CountSpawn() { spawned_.Add(); }
+  void CountEnd() { completed_.Publish(); }
 
   void PushSpawned(TaskHeader* task);
   void PushWoken(TaskHeader* task);
@@ -103,9 +110,14 @@ class Worker {
   template <typename Leave>
   void Run(const Leave& leave);
   void RunOne(TaskHeader* task);
-  RunResult PollTimed(TaskHeader* task, std::uint32_t budget);
-  RunResult PollCounted(TaskHeader* task, std::uint32_t budget);
-  RunResult PollOne(TaskHeader* task, std::uint32_t budget);
+  // Runs a task that is pinned to this thread. False: none is ready.
+  [[nodiscard]] bool RunLocal();
+  template <typename Owner>
+  RunResult PollTimed(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  template <typename Owner>
+  RunResult PollCounted(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  template <typename Owner>
+  RunResult PollOne(TaskHeader* task, std::uint32_t budget, Owner& owner);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
@@ -142,6 +154,8 @@ class Worker {
   bool searching_ = false;
   Instant next_reactor_poll_;
   Budget budget_;
+  // That of the thread that runs this worker.
+  LocalTasks* local_ = nullptr;
   TaskHeader* bound_ = nullptr;
   WakeList wakes_;
 
