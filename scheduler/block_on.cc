@@ -10,8 +10,10 @@
 #include "home/future/fatal.h"
 #include "home/future/result_slot.h"
 #include "home/parker/parker.h"
+#include "home/parker/parker_policy.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/scheduler.h"
+#include "home/task/chaos.h"
 
 namespace home::scheduler_internal {
 
@@ -75,9 +77,9 @@ class MainWaker {
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   const std::shared_ptr<Scheduler> scheduler_;
-  Parker parker_;
-  std::atomic<bool> woken_{false};
-  std::atomic<std::uint32_t> references_{1};
+  BasicParker<internal::WithChaos<ParkerPolicy>> parker_;
+  internal::Atomic<bool> woken_{false};
+  internal::Atomic<std::uint32_t> references_{1};
 };
 
 namespace {

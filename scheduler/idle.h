@@ -46,6 +46,8 @@
 #include <utility>
 #include <vector>
 
+#include "home/task/chaos.h"
+
 namespace home::scheduler_internal {
 
 class Idle {
@@ -163,7 +165,7 @@ class Idle {
   }
 
   const std::uint32_t workers_;
-  std::atomic<std::uint32_t> state_;
+  internal::Atomic<std::uint32_t> state_;
   std::mutex mutex_;
   // Under the mutex.
   std::vector<std::size_t> sleepers_;

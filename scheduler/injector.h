@@ -21,6 +21,7 @@
 
 #include "absl/base/optimization.h"
 #include "home/queue/segment_queue.h"
+#include "home/task/chaos.h"
 #include "home/task/task_header.h"
 
 namespace home::scheduler_internal {
@@ -104,10 +105,10 @@ class Injector {
   }
 
  private:
-  SegmentQueue<TaskHeader*> queue_;
-  alignas(ABSL_CACHELINE_SIZE) std::atomic<std::uint64_t> entered_{0};
-  std::atomic<std::uint64_t> left_{0};
-  std::atomic<bool> closed_{false};
+  SegmentQueue<TaskHeader*, internal::WithChaos<SegmentQueuePolicy>> queue_;
+  alignas(ABSL_CACHELINE_SIZE) internal::Atomic<std::uint64_t> entered_{0};
+  internal::Atomic<std::uint64_t> left_{0};
+  internal::Atomic<bool> closed_{false};
 };
 
 }  // namespace home::scheduler_internal

@@ -25,6 +25,7 @@
 
 #include "home/future/context.h"
 #include "home/queue/lock_free_mpsc_queue.h"
+#include "home/task/chaos.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
 
@@ -90,7 +91,7 @@ class LocalTasks final : public TaskScheduler {
   TaskHeader* bound_ = nullptr;
   LockFreeMpscQueue<TaskHeader> inbox_;
   // Threads inside of Schedule().
-  std::atomic<std::size_t> visitors_{0};
+  internal::Atomic<std::size_t> visitors_{0};
 };
 
 }  // namespace home::scheduler_internal

@@ -116,6 +116,7 @@
 #include "home/scheduler/simulation.h"
 #include "home/scheduler/simulation_options.h"
 #include "home/scheduler/thread.h"
+#include "home/task/chaos.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
@@ -301,34 +302,34 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Thread> threads_;
 
-  std::atomic<bool> stopping_{false};
+  internal::Atomic<bool> stopping_{false};
   // The watch. Invariants W1 and W2.
-  std::atomic<bool> driver_taken_{false};
-  std::atomic<std::uint64_t> driver_leaves_{0};
-  std::atomic<Worker*> standby_{nullptr};
-  std::atomic<bool> standby_dormant_{false};
+  internal::Atomic<bool> driver_taken_{false};
+  internal::Atomic<std::uint64_t> driver_leaves_{0};
+  internal::Atomic<Worker*> standby_{nullptr};
+  internal::Atomic<bool> standby_dormant_{false};
   // Who is better not chosen to be woken for a task.
-  std::atomic<std::size_t> blocked_driver_{Idle::kNobody};
+  internal::Atomic<std::size_t> blocked_driver_{Idle::kNobody};
 
   // Spawns and cancellations outside of the workers.
-  std::atomic<std::uint64_t> outside_spawned_{0};
-  std::atomic<std::uint64_t> outside_completed_{0};
+  internal::Atomic<std::uint64_t> outside_spawned_{0};
+  internal::Atomic<std::uint64_t> outside_completed_{0};
 
   // The exception that ended the runtime. The flag is set after it.
-  std::atomic<bool> panicked_{false};
+  internal::Atomic<bool> panicked_{false};
   mutable std::mutex panic_mutex_;
   std::exception_ptr panic_;
   PanicWakers panic_wakers_;
 
   // Who waits for Quiet(). The count is that of the wakers.
-  std::atomic<int> quiet_waiters_{0};
+  internal::Atomic<int> quiet_waiters_{0};
   std::mutex quiet_mutex_;
   std::list<Waker> quiet_wakers_;
 
-  std::atomic<int> block_ons_{0};
+  internal::Atomic<int> block_ons_{0};
   // One BlockOn of the current-thread flavour at a time.
   std::mutex run_here_mutex_;
-  std::atomic<bool> main_woken_{false};
+  internal::Atomic<bool> main_woken_{false};
 
   std::mutex mutex_;
   // Both under the mutex.

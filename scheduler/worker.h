@@ -15,15 +15,18 @@
 
 #include "absl/base/optimization.h"
 #include "absl/time/time.h"
+#include "home/deque/deque_policy.h"
 #include "home/deque/work_stealing_deque.h"
 #include "home/future/context.h"
 #include "home/future/wake_list.h"
 #include "home/parker/parker.h"
+#include "home/parker/parker_policy.h"
 #include "home/queue/lock_free_mpsc_queue.h"
 #include "home/scheduler/busy_time.h"
 #include "home/scheduler/counter.h"
 #include "home/scheduler/histogram.h"
 #include "home/scheduler/metrics.h"
+#include "home/task/chaos.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
 #include "home/timer/instant.h"
@@ -178,12 +181,12 @@ class Worker {
   std::optional<Instant> poll_end_;
 
   // What other threads write.
-  alignas(ABSL_CACHELINE_SIZE) std::atomic<TaskHeader*> lifo_{nullptr};
-  WorkStealingDeque<TaskHeader*> deque_;
+  alignas(ABSL_CACHELINE_SIZE) internal::Atomic<TaskHeader*> lifo_{nullptr};
+  WorkStealingDeque<TaskHeader*, internal::WithChaos<DequePolicy>> deque_;
   LockFreeMpscQueue<TaskHeader> releases_;
-  alignas(ABSL_CACHELINE_SIZE) std::atomic<Sleep> sleep_{Sleep::kAwake};
-  std::atomic<std::uint64_t> unparks_{0};
-  Parker parker_;
+  alignas(ABSL_CACHELINE_SIZE) internal::Atomic<Sleep> sleep_{Sleep::kAwake};
+  internal::Atomic<std::uint64_t> unparks_{0};
+  BasicParker<internal::WithChaos<ParkerPolicy>> parker_;
 };
 
 // Makes `worker` the current one of this thread.

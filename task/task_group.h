@@ -54,6 +54,7 @@
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
 #include "home/future/waker.h"
+#include "home/task/chaos.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"
 #include "home/task/spawnable.h"
@@ -89,7 +90,7 @@ struct GroupNode {
   TaskGroup* group = nullptr;
   // Destroys the child's future; whoever has the claim calls it.
   void (*destroy)(TaskHeader* task) noexcept = nullptr;
-  std::atomic<std::uintptr_t> claim{kFree};
+  Atomic<std::uintptr_t> claim{kFree};
   // Under the group's mutex.
   GroupNode* previous = nullptr;
   GroupNode* next = nullptr;

@@ -17,6 +17,7 @@
 #include "home/future/context.h"
 #include "home/future/waker.h"
 #include "home/queue/lock_free_mpsc_queue.h"
+#include "home/task/chaos.h"
 #include "home/task/task_id.h"
 #include "home/task/task_label.h"
 #include "home/task/task_state.h"
@@ -89,7 +90,7 @@ class TaskHeader : public LockFreeMpscNode {
   // before it first becomes idle, and never again.
   std::uint16_t owner = kNoOwner;
   // Written before kComplete is.
-  std::atomic<TaskOutcome> outcome{TaskOutcome::kNone};
+  internal::Atomic<TaskOutcome> outcome{TaskOutcome::kNone};
   // For a scheduler that measures: when the task went into a queue, in a unit of its
   // own. Written by whoever puts it there, read by whoever takes it out.
   std::uint32_t queued_at = 0;

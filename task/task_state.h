@@ -61,6 +61,8 @@
 #include <cassert>
 #include <cstdint>
 
+#include "home/task/chaos.h"
+
 namespace home {
 
 // What a task's state word said at one moment.
@@ -288,7 +290,7 @@ class BasicTaskState {
   Atomic<std::uint64_t> word_;
 };
 
-using TaskState = BasicTaskState<>;
+using TaskState = BasicTaskState<internal::Atomic>;
 
 }  // namespace home
 
