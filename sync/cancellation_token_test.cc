@@ -1,5 +1,6 @@
 #include "home/sync/cancellation_token.h"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -310,6 +311,8 @@ TEST(CancellationTokenStressTest, TreeUnderFire) {
   for (int round = 0; round < kRounds; ++round) {
     const CancellationToken root;
     const CancellationToken shared = root.Child();
+    // They outlive the threads that cancel, which may be about to wake them.
+    std::array<CountingWaker, kThreads> counters;
     std::atomic<int> calls{0};
     std::atomic<int> ready{0};
     std::vector<std::thread> threads;
@@ -322,7 +325,7 @@ TEST(CancellationTokenStressTest, TreeUnderFire) {
         for (int i = 0; i < 20; ++i) {
           const CancellationToken child = (i % 2 == 0 ? root : shared).Child();
           const CancellationToken grandchild = child.Child();
-          CountingWaker counter;
+          CountingWaker& counter = counters[static_cast<std::size_t>(thread)];
           CancelledFuture wait = grandchild.Cancelled();
           bool pending = PollOnce(wait, counter).pending();
           const CancellationCallback callback(child, [&calls] { calls.fetch_add(1); });
