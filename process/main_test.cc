@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "home/future/sanitizer_testing.h"
 
 namespace {
 
@@ -133,16 +132,7 @@ TEST(MainTest, TheBodyGetsTheCommandLine) {
   EXPECT_EQ(child.output(), "[arguments][--flag][][two words]");
 }
 
-class MainSignalTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (home::testing::kThreadSanitizer) {
-      GTEST_SKIP() << "it holds signals back from a thread in a system call that it does not know";
-    }
-  }
-};
-
-TEST_F(MainSignalTest, ASignalCancelsTheToken) {
+TEST(MainTest, ASignalCancelsTheToken) {
   for (const int signal : {SIGINT, SIGTERM}) {
     Child child({"graceful"});
     child.WaitFor("ready");
@@ -153,7 +143,7 @@ TEST_F(MainSignalTest, ASignalCancelsTheToken) {
   }
 }
 
-TEST_F(MainSignalTest, CancelledAfterASignalIsItsExitCode) {
+TEST(MainTest, CancelledAfterASignalIsItsExitCode) {
   for (const int signal : {SIGINT, SIGTERM}) {
     Child child({"cancelled"});
     child.WaitFor("ready");
@@ -163,7 +153,7 @@ TEST_F(MainSignalTest, CancelledAfterASignalIsItsExitCode) {
   }
 }
 
-TEST_F(MainSignalTest, TheSecondSignalEndsTheProcess) {
+TEST(MainTest, TheSecondSignalEndsTheProcess) {
   Child child({"stubborn"});
   child.WaitFor("ready");
   child.Signal(SIGTERM);
@@ -172,7 +162,7 @@ TEST_F(MainSignalTest, TheSecondSignalEndsTheProcess) {
   EXPECT_EQ(child.WaitForExit(), 128 + SIGINT);
 }
 
-TEST_F(MainSignalTest, TheSecondSignalEndsAProcessThatReactsToNothing) {
+TEST(MainTest, TheSecondSignalEndsAProcessThatReactsToNothing) {
   Child child({"stuck"});
   child.WaitFor("ready");
   // Each is pending until the handler runs: two of one number might count as one.
@@ -182,7 +172,7 @@ TEST_F(MainSignalTest, TheSecondSignalEndsAProcessThatReactsToNothing) {
   EXPECT_TRUE(code == 128 + SIGINT || code == 128 + SIGTERM) << code;
 }
 
-TEST_F(MainSignalTest, OtherSignalsDoWhatTheyAlwaysDo) {
+TEST(MainTest, OtherSignalsDoWhatTheyAlwaysDo) {
   Child child({"graceful"});
   child.WaitFor("ready");
   child.Signal(SIGHUP);
