@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -150,7 +151,7 @@ std::optional<double> CgroupCpuLimit(const std::string& root) {
     if (!path) continue;
     std::string below(BelowRoot(*path, hierarchy.mount_root));
     while (true) {
-      const std::string folder = root + hierarchy.mount_point + below;
+      const std::string folder = absl::StrCat(root, hierarchy.mount_point, below);
       if (const std::optional<double> limit = LimitOf(folder, hierarchy.v2)) {
         least = std::min(least.value_or(*limit), *limit);
       }

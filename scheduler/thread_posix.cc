@@ -34,7 +34,8 @@ absl::StatusOr<Thread> Thread::Start(std::size_t stack_bytes, std::function<void
   if (error == 0) {
     auto argument = std::make_unique<std::function<void()>>(std::move(body));
     error = ::pthread_create(&thread, &attributes, &RunBody, argument.get());
-    if (error == 0) argument.release();
+    // The thread has it now.
+    if (error == 0) static_cast<void>(argument.release());
   }
   ::pthread_attr_destroy(&attributes);
   if (error != 0) return Failed(error, stack_bytes);
