@@ -246,7 +246,9 @@ TEST(SimulationTest, ABlockingClosureTakesVirtualTime) {
           SpawnBlocking([here] { return std::this_thread::get_id() == here; });
       auto race = Select(std::move(closure), Sleep(absl::Milliseconds(5)));
       const auto winner = co_await race;
-      if (winner.index() == 0) EXPECT_TRUE(*std::get<0>(winner));
+      if (winner.index() == 0) {
+        EXPECT_TRUE(*std::get<0>(winner));
+      }
       co_return winner.index();
     });
   });

@@ -46,8 +46,8 @@ void ChaosPause() noexcept {
   } else if (random % kYieldOnceIn == 0) {
     std::this_thread::yield();
   } else if (random % kSpinOnceIn == 0) {
-    for (volatile std::uint32_t spins = amount % kMostSpins; spins > 0; spins = spins - 1) {
-    }
+    volatile std::uint32_t spins = amount % kMostSpins;
+    while (spins > 0) spins = spins - 1;
   }
 }
 

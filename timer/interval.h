@@ -50,7 +50,8 @@ class Interval {
     using Output = Instant;
 
     TickFuture(TickFuture&& other) noexcept
-        : interval_(std::exchange(other.interval_, nullptr)), waiting_(other.waiting_) {
+        : interval_(std::exchange(other.interval_, nullptr)),
+          waiting_(std::exchange(other.waiting_, false)) {
       assert(!waiting_ && "a Tick was moved after its first poll");
     }
     TickFuture& operator=(TickFuture&&) = delete;
