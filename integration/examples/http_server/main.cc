@@ -1,5 +1,7 @@
 // http_server: serves a directory of files over HTTP/1.1. See README.md.
 
+#include "home/process/main.h"
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -14,7 +16,6 @@
 #include "home/integration/examples/http_server/file_tree.h"
 #include "home/integration/examples/http_server/metrics_page.h"
 #include "home/integration/examples/http_server/static_files.h"
-#include "home/process/main.h"
 #include "home/scheduler/prometheus.h"
 #include "home/scheduler/runtime.h"
 #include "home/sync/cancellation_token.h"
