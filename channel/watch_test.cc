@@ -156,7 +156,8 @@ TEST(WatchTest, HostileValue) {
     Peeker(Peeker&&) noexcept = default;
     Peeker& operator=(Peeker&&) = delete;
     ~Peeker() {
-      if (other != nullptr) EXPECT_EQ(*other->Borrow(), 1);
+      if (other == nullptr) return;
+      EXPECT_EQ(*other->Borrow(), 1);
     }
     std::shared_ptr<WatchReceiver<int>> other;
   };
