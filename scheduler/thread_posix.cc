@@ -32,10 +32,10 @@ absl::StatusOr<Thread> Thread::Start(std::size_t stack_bytes, std::function<void
   pthread_t thread;
   if (stack_bytes != 0) error = ::pthread_attr_setstacksize(&attributes, stack_bytes);
   if (error == 0) {
-    auto argument = std::make_unique<std::function<void()>>(std::move(body));
-    error = ::pthread_create(&thread, &attributes, &RunBody, argument.get());
-    // The thread has it now.
-    if (error == 0) static_cast<void>(argument.release());
+    auto* const argument = new std::function<void()>(std::move(body));
+    error = ::pthread_create(&thread, &attributes, &RunBody, argument);
+    // Else the thread has it now.
+    if (error != 0) delete argument;
   }
   ::pthread_attr_destroy(&attributes);
   if (error != 0) return Failed(error, stack_bytes);
