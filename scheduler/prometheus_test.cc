@@ -188,8 +188,11 @@ TEST(PrometheusTest, HistogramsAreCumulative) {
   ASSERT_TRUE(infinite.has_value());
   EXPECT_EQ(*infinite, static_cast<double>(values.size()));
   for (const Sample& sample : family.samples) {
-    if (absl::EndsWith(sample.name, "_count")) EXPECT_EQ(sample.value, *infinite);
-    if (absl::EndsWith(sample.name, "_sum")) EXPECT_NEAR(sample.value, 3001.000003807, 1e-12);
+    if (absl::EndsWith(sample.name, "_count")) {
+      EXPECT_EQ(sample.value, *infinite);
+    } else if (absl::EndsWith(sample.name, "_sum")) {
+      EXPECT_NEAR(sample.value, 3001.000003807, 1e-12);
+    }
   }
   EXPECT_EQ(families["home_runtime_schedule_latency_seconds"].samples.size(), 33u);
 }
