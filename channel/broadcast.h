@@ -194,7 +194,7 @@ class BroadcastReceiver {
       const bool done = state.waiters().Poll(state.mutex(), waiter_, cx.waker(), [&] {
         return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
       });
-      if (!done) return kPending;
+      if (!done) return cx.PendingFor("a broadcast value");
       polled_ = false;
       if (!cell) return Output();
       return Output(std::in_place, T(*cell), missed);

@@ -311,7 +311,7 @@ class OneshotSender {
     }
 
     home::Poll<void> Poll(Context& cx) {
-      if (!cell_->PollClosed(cx.waker())) return kPending;
+      if (!cell_->PollClosed(cx.waker())) return cx.PendingFor("a receiver to go");
       cell_ = nullptr;
       return kReady;
     }
@@ -397,7 +397,9 @@ class [[nodiscard]] OneshotReceiver {
 
   home::Poll<Output> Poll(Context& cx) {
     CheckNotEmpty();
-    if (cell_->Look() == Cell::Outcome::kNone && !cell_->PollSent(cx.waker())) return kPending;
+    if (cell_->Look() == Cell::Outcome::kNone && !cell_->PollSent(cx.waker())) {
+      return cx.PendingFor("a value to receive");
+    }
     if (!cx.ConsumeBudget()) return kPending;
     return Take();
   }

@@ -110,7 +110,10 @@ class BasicReceiver {
       std::optional<T> value;
       const bool done =
           wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("a value to receive");
+        return kPending;
+      }
       return value;
     }
 
@@ -136,7 +139,10 @@ class BasicReceiver {
       if (values_->capacity() - before < most_) values_->reserve(before + most_);
       const bool done =
           wait_.PollTake(cx, most_, [this](T&& taken) { values_->push_back(std::move(taken)); });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("a value to receive");
+        return kPending;
+      }
       return values_->size() - before;
     }
 
@@ -162,7 +168,10 @@ class BasicReceiver {
       std::optional<T> value;
       const bool done =
           wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("a value to receive");
+        return kPending;
+      }
       return value;
     }
 

@@ -166,7 +166,10 @@ class BasicSender {
         result = wait_.state().TryPush(value_);
         return result != PushResult::kFull;
       });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("room to send");
+        return kPending;
+      }
       if (result == PushResult::kPushed) return absl::OkStatus();
       return channel_internal::ClosedError(channel_internal::kSendClosed);
     }
@@ -198,7 +201,10 @@ class BasicSender {
         }
         return true;
       });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("room to send");
+        return kPending;
+      }
       return sent_;
     }
 
@@ -227,7 +233,10 @@ class BasicSender {
         result = wait_.state().TryReserve();
         return result != PushResult::kFull;
       });
-      if (!done) return kPending;
+      if (!done) {
+        cx.NoteWait("room to send");
+        return kPending;
+      }
       if (result == PushResult::kPushed) return Output(Permit(&wait_.state()));
       return Output(channel_internal::ClosedError(channel_internal::kReserveClosed));
     }

@@ -166,7 +166,10 @@ class WatchReceiver {
 
     home::Poll<bool> Poll(Context& cx) {
       Snapshot value;
-      if (!wait_.Poll(cx, value)) return kPending;
+      if (!wait_.Poll(cx, value)) {
+        cx.NoteWait("a new value");
+        return kPending;
+      }
       return value != nullptr;
     }
 
@@ -192,7 +195,10 @@ class WatchReceiver {
       }
       while (true) {
         Snapshot value;
-        if (!wait_.Poll(cx, value)) return kPending;
+        if (!wait_.Poll(cx, value)) {
+          cx.NoteWait("a new value");
+          return kPending;
+        }
         if (value == nullptr || predicate_(*value)) return value;
       }
     }

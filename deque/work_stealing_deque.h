@@ -197,6 +197,30 @@ class WorkStealingDeque {
     return slot(last).load(std::memory_order_relaxed);
   }
 
+  // Owner: takes the newest element if it is `expected`, as if by Pop(). For who pushed it
+  // and would like to have it back.
+  [[nodiscard]] bool PopIf(T expected) {
+    // relaxed: own variable (I1), and as in Pop().
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return false;
+    // relaxed: a slot that we filled ourselves. If a thief has taken the element, Pop()
+    // finds that out.
+    if (slot(static_cast<Index>(bottom - 1)).load(std::memory_order_relaxed) != expected) {
+      return false;
+    }
+    return Pop().has_value();
+  }
+  // The same where there are no thieves: without the RMW.
+  [[nodiscard]] bool PopIfUnshared(T expected) {
+    // relaxed: own variables; nobody else is there.
+    const Index bottom = bottom_.load(std::memory_order_relaxed);
+    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return false;
+    const Index last = static_cast<Index>(bottom - 1);
+    if (slot(last).load(std::memory_order_relaxed) != expected) return false;
+    bottom_.store(last, std::memory_order_relaxed);
+    return true;
+  }
+
   // Owner: takes the oldest element.
   [[nodiscard]] std::optional<T> PopFront() {
     // relaxed: as in Pop().

@@ -157,6 +157,9 @@ class [[nodiscard]] Async {
   // True if there is a coroutine that has not yet been awaited or finished.
   explicit operator bool() const noexcept { return handle_ != nullptr; }
 
+  // True once it was polled. Only if there is a coroutine.
+  [[nodiscard]] bool started() const noexcept { return handle_.promise().started(); }
+
   // Runs the body until it waits or ends. The frame is freed before Ready is
   // returned. An exception of the body is rethrown.
   home::Poll<T> Poll(Context& cx) {

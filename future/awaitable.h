@@ -240,7 +240,7 @@ class [[nodiscard]] AwaitableFuture {
       awaitable_.reset();
       State::Run(*state_);
     }
-    if (!state_->Poll(cx.waker())) return kPending;
+    if (!state_->Poll(cx.waker())) return cx.PendingFor("a foreign awaitable");
     const ResetAtEnd reset(*this);
     if constexpr (std::is_void_v<Output>) {
       state_->Take();

@@ -3,6 +3,7 @@
 //
 //   a Future, named               LeafAwaiter: polled in place
 //   an Async, as an rvalue        ChildAwaiter: becomes a part of the chain
+//   a ChildSource                 ChildSourceAwaiter: its child, or polled in place
 //   Try(either)                   TryLeafAwaiter, TryChildAwaiter
 //   a tuple of futures, rvalue    OwnedLeafAwaiter of their Join
 //   a range of futures, rvalue    OwnedLeafAwaiter of their JoinAll
@@ -13,6 +14,7 @@
 #ifndef HOME_FUTURE_AWAITERS_H_
 #define HOME_FUTURE_AWAITERS_H_
 
+#include <concepts>
 #include <coroutine>
 #include <exception>
 #include <ranges>
@@ -20,6 +22,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "home/future/awaitable.h"
@@ -29,6 +33,7 @@
 #include "home/future/join.h"
 #include "home/future/join_all.h"
 #include "home/future/result_slot.h"
+#include "home/future/type_name.h"
 
 namespace home::inline HOME_ASYNC_ABI {
 
@@ -86,7 +91,10 @@ class LeafAwaiter : protected LeafBase {
   bool PollInto(Context& cx) {
     HOME_FUTURE_TRY {
       home::Poll<Output> polled = future_.Poll(cx);
-      if (polled.pending()) return false;
+      if (polled.pending()) {
+        cx.NoteWait(internal::kTypeName<F>);
+        return false;
+      }
       if constexpr (std::is_void_v<Output>) {
         result_.Emplace();
       } else {
@@ -107,21 +115,30 @@ class LeafAwaiter : protected LeafBase {
 template <typename T>
 class ChildAwaiter : protected ChildLink {
  public:
-  ChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept {
-    const std::coroutine_handle<Promise<T>> handle = async.Release();
-    if (handle == nullptr) Fatal("co_await of an empty Async (moved from, or awaited before)");
-    if (handle.promise().started()) {
-      Fatal("co_await of an Async that was polled before: await the variable, not a temporary");
-    }
+  // Without a child as yet.
+  explicit ChildAwaiter(PromiseBase& promise) noexcept {
     on_finished = nullptr;
     parent_promise = &promise;
-    child = handle;
+    child = nullptr;
+  }
+  ChildAwaiter(Async<T>&& async, PromiseBase& promise) noexcept : ChildAwaiter(promise) {
+    Adopt(std::move(async));
   }
   ChildAwaiter(const ChildAwaiter&) = delete;
   ChildAwaiter& operator=(const ChildAwaiter&) = delete;
   ~ChildAwaiter() {
     if (child != nullptr) child_promise().Destroy(child);
   }
+
+  void Adopt(Async<T>&& async) noexcept {
+    const std::coroutine_handle<Promise<T>> handle = async.Release();
+    if (handle == nullptr) Fatal("co_await of an empty Async (moved from, or awaited before)");
+    if (handle.promise().started()) {
+      Fatal("co_await of an Async that was polled before: await the variable, not a temporary");
+    }
+    child = handle;
+  }
+  [[nodiscard]] bool has_child() const noexcept { return child != nullptr; }
 
   bool await_ready() const noexcept { return false; }
 
@@ -136,6 +153,42 @@ class ChildAwaiter : protected ChildLink {
   Promise<T>& child_promise() const noexcept {
     return std::coroutine_handle<Promise<T>>::from_address(child.address()).promise();
   }
+};
+
+// A future that may hold a coroutine which has not begun, and gives it up to the coroutine
+// that awaits it. TakeChild() gives an empty Async if it can't.
+template <typename S>
+concept ChildSource = Future<S> && requires(S& source) {
+  { source.TakeChild() } -> std::same_as<Async<FutureOutput<S>>>;
+};
+
+// Awaits what a ChildSource stands for.
+template <ChildSource S>
+class ChildSourceAwaiter : private LeafAwaiter<S> {
+  using Base = LeafAwaiter<S>;
+  using T = FutureOutput<S>;
+
+ public:
+  ChildSourceAwaiter(S& source, PromiseBase& awaiting) noexcept
+      : Base(source, awaiting), source_(source), child_(awaiting) {}
+
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool await_ready() {
+    if (Async<T> child = source_.TakeChild(); ABSL_PREDICT_TRUE(static_cast<bool>(child))) {
+      child_.Adopt(std::move(child));
+      return false;
+    }
+    return Base::await_ready();
+  }
+
+  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    return child_.has_child() ? child_.await_suspend(awaiting) : Base::await_suspend(awaiting);
+  }
+
+  T await_resume() { return child_.has_child() ? child_.await_resume() : Base::await_resume(); }
+
+ private:
+  S& source_;
+  ChildAwaiter<T> child_;
 };
 
 // Awaits Try(f) for a future that is no child coroutine. On an error it gives
@@ -234,8 +287,13 @@ class AwaitingPromise : public PromiseBase {
   ChildAwaiter<U> await_transform(Async<U>&& child) noexcept {
     return ChildAwaiter<U>(std::move(child), *this);
   }
+  template <typename S>
+    requires ChildSource<std::remove_reference_t<S>>
+  ChildSourceAwaiter<std::remove_reference_t<S>> await_transform(S&& source) noexcept {
+    return ChildSourceAwaiter<std::remove_reference_t<S>>(source, *this);
+  }
   template <typename F>
-    requires Future<std::remove_reference_t<F>>
+    requires(Future<std::remove_reference_t<F>> && !ChildSource<std::remove_reference_t<F>>)
   LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) noexcept {
     return LeafAwaiter<std::remove_reference_t<F>>(future, *this);
   }

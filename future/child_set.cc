@@ -123,7 +123,7 @@ ChildNode* ChildLists::NextReady(Context& cx, bool& refilled) {
       if (first_ready_ == nullptr) return nullptr;
     }
     // Who has no budget left would be told so by each of the children in turn.
-    if (cx.budget() != nullptr && cx.budget()->remaining == 0 && !cx.ConsumeBudget()) {
+    if (cx.turn() != nullptr && cx.turn()->budget == 0 && !cx.ConsumeBudget()) {
       return nullptr;
     }
     ChildNode* const node = PopReady();

@@ -178,7 +178,7 @@ class ChildSet : private ChildLists {
     while (ChildNode* ready = NextReady(cx, refilled)) {
       auto* node = static_cast<Node*>(ready);
       const BorrowedWaker waker(static_cast<ChildNode*>(node), &kChildWakerVTable);
-      Context child_cx(waker.get(), cx.budget());
+      Context child_cx(waker.get(), cx.turn());
       last_polled_ = node->index;
       // Ends the child on the way out, unless it is pending.
       EndGuard end(this, node);

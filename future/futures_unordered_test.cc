@@ -159,12 +159,12 @@ TEST(FuturesUnorderedTest, StopsWhenTheBudgetIsUsedUp) {
   const Waker waker = counter.Make();
   int taken = 0;
   for (int turns = 0; turns < 9; ++turns) {
-    Budget budget{.remaining = 10};
-    Context cx(waker, &budget);
+    Turn turn{.budget = 10};
+    Context cx(waker, &turn);
     const int wakes = counter.wakes();
     while (set.PollNext(cx).ready()) ++taken;
     EXPECT_EQ(taken, 10 * (turns + 1));
-    EXPECT_TRUE(budget.exhausted);
+    EXPECT_TRUE(turn.budget_exhausted);
     EXPECT_GT(counter.wakes(), wakes);
   }
   EXPECT_EQ(polls, 90);

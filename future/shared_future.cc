@@ -59,7 +59,7 @@ bool SharedCore::Poll(SharedWaiter& waiter, Context& cx) {
     polling_ = true;
   }
   const BorrowedWaker waker(this, &kWakerVTable);
-  Context future_cx(waker.get(), cx.budget());
+  Context future_cx(waker.get(), cx.turn());
   const bool done = PollFuture(future_cx);
   WakeList wakes;
   Waker mine;

@@ -83,12 +83,12 @@ TEST(ContextTest, WithoutABudgetNothingIsEverRefused) {
 TEST(ContextTest, AnExhaustedBudgetWakesTheTaskAndRefuses) {
   CountingWaker counter;
   const Waker waker = counter.Make();
-  Budget budget{.remaining = 2};
-  Context cx(waker, &budget);
+  Turn turn{.budget = 2};
+  Context cx(waker, &turn);
   EXPECT_TRUE(cx.ConsumeBudget());
   EXPECT_TRUE(cx.ConsumeBudget());
   EXPECT_FALSE(cx.ConsumeBudget());
-  EXPECT_TRUE(budget.exhausted);
+  EXPECT_TRUE(turn.budget_exhausted);
   EXPECT_EQ(counter.wakes(), 1);
 }
 

@@ -63,7 +63,7 @@ absl::StatusOr<TcpListener> TcpListener::Bind(const SocketAddress& address,
 home::Poll<TcpAccept::Output> TcpAccept::Poll(Context& cx) {
   for (;;) {
     home::Poll<ReadyEvent> ready = wait_.Poll(cx);
-    if (ready.pending()) return kPending;
+    if (ready.pending()) return cx.PendingFor("a connection to accept");
     if (!cx.ConsumeBudget()) return kPending;
     sockaddr_storage storage;
     socklen_t length = sizeof(storage);

@@ -63,7 +63,9 @@ home::Poll<Transfer> PollTransfer(ReadyWait& wait, Context& cx, ReadySet::Bit on
                                   std::size_t wanted, Call call) {
   for (;;) {
     home::Poll<ReadyEvent> ready = wait.Poll(cx);
-    if (ready.pending()) return kPending;
+    if (ready.pending()) {
+      return cx.PendingFor(only == ReadySet::kReadable ? "data to read" : "room to write");
+    }
     if (!cx.ConsumeBudget()) return kPending;
     const Transfer transfer = call();
     if (transfer.would_block()) {
@@ -178,7 +180,7 @@ home::Poll<TcpConnect::Output> TcpConnect::Poll(Context& cx) {
   }
   for (;;) {
     home::Poll<ReadyEvent> ready = wait_->Poll(cx);
-    if (ready.pending()) return kPending;
+    if (ready.pending()) return cx.PendingFor("a connection to be made");
     if (!cx.ConsumeBudget()) return kPending;
     int error = 0;
     socklen_t length = sizeof(error);

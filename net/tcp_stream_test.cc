@@ -309,20 +309,20 @@ TEST_F(TcpStreamTest, OperationsSpendBudget) {
             [&] { return server().TryRead(absl::MakeSpan(buffer_).first(1)).value() == 1u; });
   CountingWaker counter;
   const Waker waker = counter.Make();
-  Budget budget;
-  budget.remaining = 1;
+  home::Turn turn;
+  turn.budget = 1;
   {
-    Context cx(waker, &budget);
+    Context cx(waker, &turn);
     TcpRead read = server().Read(absl::MakeSpan(buffer_).first(1));
     ASSERT_TRUE(read.Poll(cx).ready());
-    EXPECT_EQ(budget.remaining, 0u);
+    EXPECT_EQ(turn.budget, 0u);
   }
-  Context cx(waker, &budget);
+  Context cx(waker, &turn);
   TcpRead read = server().Read(absl::MakeSpan(buffer_).first(1));
   EXPECT_TRUE(read.Poll(cx).pending());
-  EXPECT_TRUE(budget.exhausted);
+  EXPECT_TRUE(turn.budget_exhausted);
   EXPECT_EQ(counter.wakes(), 1);
-  budget.remaining = 1;
+  turn.budget = 1;
   ASSERT_TRUE(read.Poll(cx).ready());
 }
 

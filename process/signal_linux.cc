@@ -241,7 +241,7 @@ home::Poll<SignalNext::Output> SignalNext::Poll(Context& cx) {
   Mailbox& mailbox = mailboxes[static_cast<std::size_t>(listener_->mailbox_)];
   for (;;) {
     home::Poll<ReadyEvent> ready = wait_.Poll(cx);
-    if (ready.pending()) return kPending;
+    if (ready.pending()) return cx.PendingFor("a signal");
     if (!cx.ConsumeBudget()) return kPending;
     // acquire: pairs with OnSignal(). One task takes, so the lowest bit that is
     // seen here stays until it is cleared here.

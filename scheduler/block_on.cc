@@ -133,8 +133,8 @@ void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {
   scheduler_.RunHere([this, &waker, &poll] {
     scheduler_.fork_check().DieInChild();
     if (scheduler_.Panic() != nullptr) return true;
-    Budget budget{.remaining = scheduler_.options().budget};
-    Context cx(waker, &budget);
+    Turn turn{.budget = scheduler_.options().budget};
+    Context cx(waker, &turn);
     return poll(cx);
   });
   RethrowPanic();

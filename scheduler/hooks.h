@@ -54,12 +54,12 @@ inline void CallHook(const TaskHook& hook, const TaskInfo& task) {
 
 // RunTask() with the hooks around it.
 template <typename Owner>
-RunResult RunHooked(const RuntimeHooks& hooks, TaskHeader* task, Budget* budget, Owner& owner) {
+RunResult RunHooked(const RuntimeHooks& hooks, TaskHeader* task, Turn* turn, Owner& owner) {
   // The task may be gone after its end, and somewhere else after any poll.
   const TaskInfo info(*task);
   const bool polls = !task->state.Load().cancelled();
   if (polls) CallHook(hooks.poll_begin, info);
-  const RunResult result = RunTask(task, budget, owner);
+  const RunResult result = RunTask(task, turn, owner);
   if (polls) CallHook(hooks.poll_end, info);
   if (result == RunResult::kComplete) CallHook(hooks.task_finish, info);
   return result;

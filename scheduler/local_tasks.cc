@@ -84,8 +84,8 @@ TaskHeader* LocalTasks::Take() {
 bool LocalTasks::RunOne() {
   TaskHeader* const task = Take();
   if (task == nullptr) return false;
-  Budget budget{.remaining = scheduler_.options().budget};
-  switch (RunHooked(scheduler_.options().hooks, task, &budget, *this)) {
+  Turn turn{.budget = scheduler_.options().budget};
+  switch (RunHooked(scheduler_.options().hooks, task, &turn, *this)) {
     case RunResult::kIdle:
       break;
     case RunResult::kRescheduled:

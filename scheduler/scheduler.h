@@ -179,6 +179,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // A worker's or, from any other thread, the injector's.
   void Schedule(TaskHeader* task) noexcept override;
   void Submit(TaskHeader* task) noexcept override;
+  void SubmitForked(TaskHeader* task) noexcept override;
+  bool TakeBack(TaskHeader* task) noexcept override;
   void OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept override;
 
   // Runs the current-thread flavour's tasks until `done` returns true; it is

@@ -1,6 +1,7 @@
 #include "home/scheduler/simulation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cinttypes>
 #include <cstdio>
 #include <string>
@@ -397,11 +398,17 @@ void Simulation::Die(std::string_view why) const {
   std::vector<Live> tasks = live_;
   std::sort(tasks.begin(), tasks.end(),
             [](const Live& a, const Live& b) { return a.number < b.number; });
-  absl::StrAppend(&message,
-                  tasks.empty() ? "There are no tasks." : "Tasks, and where they were spawned:");
+  absl::StrAppend(&message, tasks.empty()
+                                ? "There are no tasks."
+                                : "Tasks, where they were spawned, and what they wait for:");
   constexpr std::size_t kMost = 100;
   for (std::size_t i = 0; i < std::min(tasks.size(), kMost); ++i) {
-    absl::StrAppend(&message, "\n  t", tasks[i].number, " ", SpawnOf(*tasks[i].task));
+    const TaskHeader& task = *tasks[i].task;
+    absl::StrAppend(&message, "\n  t", tasks[i].number, " ", SpawnOf(task));
+    // relaxed: this thread's own.
+    if (const char* reason = task.wait_reason.load(std::memory_order_relaxed)) {
+      absl::StrAppend(&message, ", waits for ", reason);
+    }
   }
   if (tasks.size() > kMost) absl::StrAppend(&message, "\n  and ", tasks.size() - kMost, " more");
   Fatal(message.c_str());

@@ -398,8 +398,8 @@ TEST(SimulationDeathTest, ADeadlockNamesTheTasksThatWait) {
     static_cast<void>(co_await first);
   }),
                "simulation with seed 42, step [0-9]+ at 3.000 ms: deadlock: (.|\n)*"
-               "t0 simulation_test.cc:[0-9]+ the one that waits\n"
-               "  t1 simulation_test.cc:[0-9]+");
+               "t0 simulation_test.cc:[0-9]+ the one that waits, waits for .+\n"
+               "  t1 simulation_test.cc:[0-9]+, waits for .*PendingForever");
 }
 
 TEST(SimulationDeathTest, AnEndlessRunIsEndedByItsSteps) {

@@ -95,13 +95,13 @@ template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollCounted(TaskHeader* task,
                                                                   std::uint32_t budget,
                                                                   Owner& owner) {
-  budget_ = Budget{.remaining = budget};
+  turn_ = Turn{.budget = budget};
   polls_.Add();
   const RunResult result = ABSL_PREDICT_FALSE(hooked_)
-                               ? RunHooked(scheduler_->options().hooks, task, &budget_, owner)
-                               : RunTask(task, &budget_, owner);
+                               ? RunHooked(scheduler_->options().hooks, task, &turn_, owner)
+                               : RunTask(task, &turn_, owner);
   if (result == RunResult::kComplete) completed_.Publish();
-  if (budget_.exhausted) budget_yields_.Add();
+  if (turn_.budget_exhausted) budget_yields_.Add();
   return result;
 }
 
@@ -165,6 +165,35 @@ void Worker::Push(TaskHeader* task) {
 void Worker::PushSpawned(TaskHeader* task) {
   spawned_.Add();
   Push(task);
+}
+
+void Worker::PushForked(TaskHeader* task) {
+  spawned_.Add();
+  // Not into the LIFO slot, where thieves look last.
+  deque_.Push(task);
+  scheduler_->NotifyOneFromWorker();
+}
+
+bool Worker::TakeBack(TaskHeader* task) {
+  const bool taken = scheduler_->workers() == 1 ? deque_.PopIfUnshared(task) : deque_.PopIf(task);
+  if (taken) completed_.Add();
+  return taken;
+}
+
+// Scheduler's two functions for forked children are here, where they are one with the
+// worker's: a child that is forked and taken back passes through both.
+
+void Scheduler::SubmitForked(TaskHeader* task) noexcept {
+  Worker* worker = current_worker;
+  // Hooks are to see whole tasks: then it is one.
+  if (worker == nullptr || worker->scheduler() != this || worker->hooked()) return Submit(task);
+  StampQueued(task);
+  worker->PushForked(task);
+}
+
+bool Scheduler::TakeBack(TaskHeader* task) noexcept {
+  Worker* worker = current_worker;
+  return worker != nullptr && !worker->hooked() && worker->TakeBack(task);
 }
 
 void Worker::PushWoken(TaskHeader* task) {

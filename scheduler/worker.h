@@ -52,6 +52,8 @@ class Worker {
   // The worker that runs on this thread, or null.
   [[nodiscard]] static Worker* Current() noexcept;
   [[nodiscard]] Scheduler* scheduler() const { return scheduler_; }
+  // Whether hooks are to be told of tasks.
+  [[nodiscard]] bool hooked() const { return hooked_; }
 
   // Runs tasks until the scheduler stops.
   void RunUntilStopped();
@@ -70,6 +72,9 @@ class Worker {
   void CountEnd() { completed_.Publish(); }
 
   void PushSpawned(TaskHeader* task);
+  // See TaskScheduler.
+  void PushForked(TaskHeader* task);
+  [[nodiscard]] bool TakeBack(TaskHeader* task);
   void PushWoken(TaskHeader* task);
 
   // Before the next task, timers and reactor are looked at, and what else is due then.
@@ -156,7 +161,7 @@ class Worker {
   std::uint32_t random_;
   bool searching_ = false;
   Instant next_reactor_poll_;
-  Budget budget_;
+  Turn turn_;
   // That of the thread that runs this worker.
   LocalTasks* local_ = nullptr;
   TaskHeader* bound_ = nullptr;

@@ -22,7 +22,7 @@ class [[nodiscard]] YieldFuture {
     if (yielded_) return kReady;
     yielded_ = true;
     cx.waker().WakeByRef();
-    return kPending;
+    return cx.PendingFor("its next turn (it yielded)");
   }
 
  private:

@@ -171,7 +171,7 @@ inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
   if (seen == State::kWaiting && current.data() == waker_data_ &&
       current.vtable() == waker_vtable_) {
     // A Set() that comes now wakes exactly this waker.
-    return kPending;
+    return cx.PendingFor("event");
   }
   bool cloned = false;
   Waker fresh;
@@ -200,7 +200,7 @@ inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
     waker_data_ = node_.waker.data();
     waker_vtable_ = node_.waker.vtable();
     node_.state.store(State::kWaiting, std::memory_order_relaxed);
-    return kPending;
+    return cx.PendingFor("event");
   }
 }
 

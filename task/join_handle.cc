@@ -21,6 +21,12 @@ TaskStatus StatusOf(const TaskHeader* task) {
   return TaskStatus::kCompleted;
 }
 
+const char* WaitReasonOf(const TaskHeader* task) {
+  if (task == nullptr || StatusOf(task) != TaskStatus::kPending) return nullptr;
+  // relaxed: the string is a constant, and a glance is all that was asked for.
+  return task->wait_reason.load(std::memory_order_relaxed);
+}
+
 void AbandonComplete(TaskHeader* task) {
   // relaxed: ordered by the acquire that found the task complete.
   if (task->outcome.load(std::memory_order_relaxed) == TaskOutcome::kException) {

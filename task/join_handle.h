@@ -48,6 +48,29 @@ enum class TaskStatus : std::uint8_t {
 
 namespace internal {
 [[nodiscard]] TaskStatus StatusOf(const TaskHeader* task);
+// See AbortHandle::wait_reason(). `task` may be null.
+[[nodiscard]] const char* WaitReasonOf(const TaskHeader* task);
+// Whether the task is complete; if not, completion wakes `cx`'s task. By the handle's owner.
+[[nodiscard]] inline bool PollTaskEnd(TaskHeader* task, Context& cx) {
+  const TaskSnapshot now = task->state.Load();
+  if (now.complete()) return true;
+  const Waker& waker = cx.waker();
+  bool registered = now.join_waker();
+  if (registered && !task->join_waker.WillWake(waker)) {
+    if (task->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
+    static_cast<void>(task->join_waker.Take());
+    registered = false;
+  }
+  if (!registered) {
+    task->join_waker.Put(waker.Clone());
+    if (task->state.SetJoinWaker() == JoinWakerResult::kComplete) {
+      static_cast<void>(task->join_waker.Take());
+      return true;
+    }
+  }
+  cx.NoteWait("the end of a task");
+  return false;
+}
 // Gives up the handle's part of a task that is complete: shows an exception that
 // nobody has seen, drops the outcome and the reference.
 void AbandonComplete(TaskHeader* task);
@@ -82,6 +105,9 @@ class AbortHandle {
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
   }
+  // What the task waits for (context.h), or null: it has not waited yet, runs, or has
+  // ended. A glance: the task may have gone on by the time this returns.
+  [[nodiscard]] const char* wait_reason() const { return internal::WaitReasonOf(task_); }
 
  private:
   TaskHeader* task_;
@@ -106,7 +132,7 @@ class [[nodiscard]] JoinHandle {
 
   home::Poll<Output> Poll(Context& cx) {
     if (task_ == nullptr) Fatal("JoinHandle awaited after it was ready, or empty");
-    if (!task_->state.Load().complete() && !Register(cx.waker())) return kPending;
+    if (!internal::PollTaskEnd(task_, cx)) return kPending;
     return Take();
   }
 
@@ -144,22 +170,11 @@ class [[nodiscard]] JoinHandle {
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
   }
+  // As AbortHandle's.
+  [[nodiscard]] const char* wait_reason() const { return internal::WaitReasonOf(task_); }
   [[nodiscard]] bool finished() const { return task_ == nullptr || task_->state.Load().complete(); }
 
  private:
-  // Makes `waker` the one that completion wakes. True: the task is complete.
-  bool Register(const Waker& waker) {
-    if (task_->state.Load().join_waker()) {
-      if (task_->join_waker.WillWake(waker)) return false;
-      if (task_->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
-      static_cast<void>(task_->join_waker.Take());
-    }
-    task_->join_waker.Put(waker.Clone());
-    if (task_->state.SetJoinWaker() == JoinWakerResult::kDone) return false;
-    static_cast<void>(task_->join_waker.Take());
-    return true;
-  }
-
   home::Poll<Output> Take() {
     // Whatever is returned or thrown, the handle's part of the task goes.
     const Taken taken(std::exchange(task_, nullptr));

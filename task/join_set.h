@@ -192,7 +192,7 @@ class JoinSet {
   home::Poll<Fallible<T>> PollOne(Context& cx) {
     if (!cx.ConsumeBudget()) return kPending;
     TaskHeader* task = core_->PollReady(cx);
-    if (task == nullptr) return kPending;
+    if (task == nullptr) return cx.PendingFor("the end of a task");
     return JoinHandle<T>(task).Poll(cx);
   }
 
@@ -250,7 +250,7 @@ class [[nodiscard]] JoinSet<T>::ShutdownFuture {
     while (!set_->empty()) {
       if (!cx.ConsumeBudget()) return kPending;
       TaskHeader* task = set_->core_->PollReady(cx);
-      if (task == nullptr) return kPending;
+      if (task == nullptr) return cx.PendingFor("the end of a task");
       internal::AbandonComplete(task);
     }
     return kReady;

@@ -54,21 +54,23 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
 
 }  // namespace internal
 
-// Polls `task`, which the caller took from a queue, once.
+// Polls `task`, which the caller took from a queue, once. `turn` may be null.
 template <typename Owner>
-RunResult RunTask(TaskHeader* task, Budget* budget, Owner& owner) {
+RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
   if (task->state.TransitionToRunning() == StartResult::kCancel) {
     task->vtable->cancel(task);
     internal::CompleteTask(task, owner);
     return RunResult::kComplete;
   }
   const BorrowedWaker waker(task, &kTaskWakerVTable);
-  Context cx(waker.get(), budget);
+  Context cx(waker.get(), turn);
   if (task->vtable->poll(task, cx)) {
     internal::CompleteTask(task, owner);
     return RunResult::kComplete;
   }
-  // Before the task can be anybody else's.
+  // Both before the task can be anybody else's.
+  // relaxed: a figure; the string is a constant.
+  if (turn != nullptr) task->wait_reason.store(turn->wait_reason, std::memory_order_relaxed);
   if (task->owner == kNoOwner) owner.Bind(task);
   switch (task->state.TransitionToIdle()) {
     case IdleResult::kIdle:

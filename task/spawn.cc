@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/fatal.h"
 
@@ -17,10 +18,9 @@ thread_local TaskScheduler* current_scheduler = nullptr;
 
 ABSL_ATTRIBUTE_NOINLINE TaskScheduler* CurrentTaskScheduler() noexcept { return current_scheduler; }
 
-TaskScheduler& CurrentTaskSchedulerOrDie(const char* user) noexcept {
-  TaskScheduler* scheduler = CurrentTaskScheduler();
-  if (scheduler == nullptr) DieOutsideOfRuntime(user);
-  return *scheduler;
+ABSL_ATTRIBUTE_NOINLINE TaskScheduler& CurrentTaskSchedulerOrDie(const char* user) noexcept {
+  if (ABSL_PREDICT_FALSE(current_scheduler == nullptr)) DieOutsideOfRuntime(user);
+  return *current_scheduler;
 }
 
 void DieOutsideOfRuntime(const char* user) noexcept {

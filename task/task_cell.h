@@ -15,6 +15,7 @@
 #include "home/future/frame_allocator.h"
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
+#include "home/future/type_name.h"
 #include "home/task/task_header.h"
 
 namespace home {
@@ -45,6 +46,12 @@ class TaskCell final : public TaskHeader {
     }
   }
 
+  // Frees a task that New made and that nobody else knows any more.
+  static void Discard(TaskHeader* task) noexcept {
+    Cancel(task);
+    Destroy(task);
+  }
+
   // The future of a task that New made; only while it is there.
   static F& FutureOf(TaskHeader* task) noexcept { return Self(task)->future_; }
   static Extra& ExtraOf(TaskHeader* task) noexcept { return Self(task)->extra_; }
@@ -68,7 +75,10 @@ class TaskCell final : public TaskHeader {
     TaskCell* self = Self(task);
     HOME_FUTURE_TRY {
       home::Poll<T> polled = self->future_.Poll(cx);
-      if (polled.pending()) return false;
+      if (polled.pending()) {
+        cx.NoteWait(internal::kTypeName<F>);
+        return false;
+      }
       // The future's locals die before anybody is told of the outcome.
       self->ReplaceFuture(TaskOutcome::kValue);
       if constexpr (std::is_void_v<T>) {

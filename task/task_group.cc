@@ -2,58 +2,23 @@
 
 #include <utility>
 
-#include "absl/base/attributes.h"
-
 namespace home {
-namespace {
-
-// Names the calling thread by the address of a variable of its own. Reached
-// through this function alone, see spawn.cc.
-ABSL_ATTRIBUTE_NOINLINE std::uintptr_t ThisThreadToken() {
-  alignas(8) static thread_local char token = 0;
-  return reinterpret_cast<std::uintptr_t>(&token);
-}
-
-}  // namespace
-
 namespace internal {
-
-bool GroupNode::BeginPoll() {
-  std::uintptr_t expected = kFree;
-  // relaxed: the future's memory is handed from poll to poll by the task's state
-  // word, and nothing is read that the group's end wrote.
-  return claim.compare_exchange_strong(expected, ThisThreadToken(), std::memory_order_relaxed,
-                                       std::memory_order_relaxed);
-}
-
-void GroupNode::EndPoll() {
-  // release: the group's end sees this poll's writes to the future. pairs with:
-  // TaskGroup::EndAll(). The cell is alive, as its worker is here.
-  if ((claim.exchange(kFree, std::memory_order_release) & kAwaited) != 0) claim.notify_all();
-}
 
 void GroupNode::Finish(absl::Status error, std::exception_ptr exception) {
   Waker waker = group->Remove(*this, std::move(error), std::move(exception));
-  // release: as in EndPoll().
-  if ((claim.exchange(kGone, std::memory_order_release) & kAwaited) != 0) claim.notify_all();
+  claim.Finish();
   std::move(waker).Wake();
 }
 
 void GroupNode::EndFromWorker() {
-  std::uintptr_t expected = kFree;
-  // acquire: what the group's end did with the future comes before the reuse of
-  // its place. pairs with: TaskGroup::EndAll().
-  if (claim.compare_exchange_strong(expected, kEnding, std::memory_order_acquire,
-                                    std::memory_order_acquire)) {
+  const PollClaim::Holder holder = claim.TryTake();
+  if (holder.none()) {
     destroy(task);
-    Waker waker = group->Remove(*this, absl::OkStatus(), nullptr);
-    claim.store(kGone, std::memory_order_release);  // release: as in EndPoll()
-    claim.notify_all();
-    std::move(waker).Wake();
-    return;
+    return Finish(absl::OkStatus(), nullptr);
   }
-  // acquire: as above.
-  if (expected == kEnding) claim.wait(kEnding, std::memory_order_acquire);
+  // The group's end destroys it at this moment.
+  if (!holder.gone()) claim.Await(holder);
 }
 
 }  // namespace internal
@@ -161,7 +126,6 @@ void TaskGroup::AbortAll() {
 }
 
 void TaskGroup::EndAll() {
-  const std::uintptr_t self = ThisThreadToken();
   std::unique_lock lock(mutex_);
   failed_ = true;
   while (first_ != nullptr) {
@@ -169,34 +133,23 @@ void TaskGroup::EndAll() {
     TaskHeader* task = node->task;
     // For the claim's memory, which is looked at without the lock.
     task->state.AddReference();
-    std::uintptr_t seen = GroupNode::kFree;
-    // acquire: the last poll's writes to the future. pairs with: EndPoll().
-    if (node->claim.compare_exchange_strong(seen, GroupNode::kEnding, std::memory_order_acquire,
-                                            std::memory_order_relaxed)) {
+    const internal::PollClaim::Holder holder = node->claim.TryTake();
+    if (holder.none()) {
       Unlink(*node);
       lock.unlock();
       node->destroy(task);
-      // release: pairs with EndFromWorker().
-      node->claim.store(GroupNode::kGone, std::memory_order_release);
-      node->claim.notify_all();
+      node->claim.Finish();
       AbortTask(task);
     } else {
       // A worker is at it. It takes the child out of the list, or leaves it free.
-      if (seen == self) {
+      if (holder.is_this_thread()) {
         Fatal("a task destroyed the WithTaskGroup that it is a child of: it would wait for itself");
       }
-      // relaxed: what is read afterwards is read under the lock or after the claim
-      // was taken.
-      const bool waits = seen == GroupNode::kEnding ||
-                         (seen >= GroupNode::kFirstToken &&
-                          node->claim.compare_exchange_strong(seen, seen | GroupNode::kAwaited,
-                                                              std::memory_order_relaxed));
-      const std::uintptr_t until = seen == GroupNode::kEnding ? seen : seen | GroupNode::kAwaited;
       lock.unlock();
       // So that its next turn is its last: a child that wakes itself would be polled again
       // before this thread is awake.
       AbortTask(task);
-      if (waits) node->claim.wait(until, std::memory_order_relaxed);
+      node->claim.Await(holder);
     }
     ReleaseTask(task);
     lock.lock();

@@ -36,9 +36,7 @@
 #ifndef HOME_TASK_TASK_GROUP_H_
 #define HOME_TASK_TASK_GROUP_H_
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -54,8 +52,8 @@
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
 #include "home/future/waker.h"
-#include "home/task/chaos.h"
 #include "home/task/join_handle.h"
+#include "home/task/poll_claim.h"
 #include "home/task/spawn.h"
 #include "home/task/spawnable.h"
 #include "home/task/task_cell.h"
@@ -68,38 +66,19 @@ class TaskGroup;
 
 namespace internal {
 
-// A child's part of its group, in its cell.
-//
-// `claim` says who may touch the child's future beside the state word, which can
-// not take a task out of a queue:
-//
-//   kFree          nobody does
-//   kEnding        somebody destroys it: the group's end, or the worker that
-//                  cancels the task
-//   kGone          it is destroyed and the child is in no list
-//   other values   a worker polls it: the worker's token (ThisThreadToken()), with
-//                  kAwaited set once the group's end waits for the poll
+// A child's part of its group, in its cell. When its claim is gone the child is in no
+// list.
 struct GroupNode {
-  static constexpr std::uintptr_t kFree = 0;
-  static constexpr std::uintptr_t kGone = 1;
-  static constexpr std::uintptr_t kEnding = 2;
-  static constexpr std::uintptr_t kAwaited = 1;
-  static constexpr std::uintptr_t kFirstToken = 4;
-
   TaskHeader* task = nullptr;
   TaskGroup* group = nullptr;
   // Destroys the child's future; whoever has the claim calls it.
   void (*destroy)(TaskHeader* task) noexcept = nullptr;
-  Atomic<std::uintptr_t> claim{kFree};
+  PollClaim claim;
   // Under the group's mutex.
   GroupNode* previous = nullptr;
   GroupNode* next = nullptr;
   bool aborted = false;
 
-  // False: the group is gone, and with it the future.
-  [[nodiscard]] bool BeginPoll();
-  // After a poll that was pending. The future may be gone afterwards.
-  void EndPoll();
   // After a poll that was ready or threw, and the destruction of the future.
   void Finish(absl::Status error, std::exception_ptr exception);
   // Destroys the future if nobody has, and waits until it is gone.
@@ -129,13 +108,14 @@ class GroupChild {
   void Destroy() noexcept { std::destroy_at(std::addressof(future_)); }
 
   home::Poll<void> Poll(Context& cx) {
-    if (!node_->BeginPoll()) return kPending;
+    // False: the group is gone, and with it the future.
+    if (!node_->claim.BeginPoll()) return kPending;
     absl::Status error;
     std::exception_ptr exception;
     HOME_FUTURE_TRY {
       home::Poll<FutureOutput<F>> polled = future_.Poll(cx);
       if (polled.pending()) {
-        node_->EndPoll();
+        node_->claim.EndPoll();
         return kPending;
       }
       if constexpr (FallibleType<FutureOutput<F>>) error = GetStatus(std::move(polled).value());
@@ -176,8 +156,7 @@ class TaskGroup {
     Cell::FutureOf(task).SetNode(&node);
     if (!Link(node)) {
       node.destroy(task);
-      // relaxed: nobody else knows the task yet.
-      node.claim.store(internal::GroupNode::kGone, std::memory_order_relaxed);
+      node.claim.Finish();
       AbortTask(task);
     }
     scheduler.Submit(task);
@@ -260,6 +239,7 @@ class [[nodiscard]] TaskGroupFuture {
     while (true) {
       switch (group_.Watch(cx)) {
         case TaskGroup::Watched::kWaiting:
+          cx.NoteWait("the tasks of a group");
           return kPending;
         case TaskGroup::Watched::kFailed:
           group_.AbortAll();

@@ -16,8 +16,9 @@ static_assert(offsetof(TaskHeader, list_next) == 40);
 static_assert(offsetof(TaskHeader, id) == 64);
 static_assert(offsetof(TaskHeader, location) == 72);
 static_assert(offsetof(TaskHeader, name) == 80);
-static_assert(offsetof(TaskHeader, owner) == 88);
-static_assert(offsetof(TaskHeader, outcome) == 90);
+static_assert(offsetof(TaskHeader, wait_reason) == 88);
+static_assert(offsetof(TaskHeader, owner) == 96);
+static_assert(offsetof(TaskHeader, outcome) == 98);
 #pragma GCC diagnostic pop
 
 TaskHeader* Task(void* data) { return static_cast<TaskHeader*>(data); }

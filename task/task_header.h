@@ -50,6 +50,14 @@ class TaskScheduler {
   virtual void Schedule(TaskHeader* task) noexcept = 0;
   // The same for a task that was just made.
   virtual void Submit(TaskHeader* task) noexcept { Schedule(task); }
+  // The same for a forked child (fork.h), whose parent may want it back soon.
+  virtual void SubmitForked(TaskHeader* task) noexcept { Submit(task); }
+  // Takes a forked child out of its queue again, if that is cheap: it is the newest that
+  // the calling thread has. It counts as complete then.
+  [[nodiscard]] virtual bool TakeBack(TaskHeader* task) noexcept {
+    static_cast<void>(task);
+    return false;
+  }
   // An exception ended a task that nobody joins.
   virtual void OnUnjoinedException(const TaskHeader& task,
                                    std::exception_ptr exception) noexcept = 0;
@@ -86,6 +94,9 @@ class TaskHeader : public LockFreeMpscNode {
   const std::source_location location;
   // What the spawner calls it, or null.
   const char* const name;
+  // What the task waited for when it was last suspended (context.h), or null. Any
+  // thread may read it; it says nothing of a task that runs or is complete.
+  std::atomic<const char*> wait_reason{nullptr};
   // The worker in whose list the task is. Written by the worker that runs it,
   // before it first becomes idle, and never again.
   std::uint16_t owner = kNoOwner;

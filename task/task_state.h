@@ -123,13 +123,18 @@ class BasicTaskState {
 
  public:
   // A spawned task: in a queue, with a JoinHandle.
-  BasicTaskState() : word_(S::kNotified | S::kJoinInterest | 2 * S::kReference) {}
+  BasicTaskState() : word_(kFresh) {}
   BasicTaskState(const BasicTaskState&) = delete;
   BasicTaskState& operator=(const BasicTaskState&) = delete;
 
   // acquire: a reader that sees kComplete sees the outcome. pairs with:
   // TransitionToComplete().
   [[nodiscard]] TaskSnapshot Load() const { return S(word_.load(std::memory_order_acquire)); }
+
+  // As a task that was just made: in a queue, not cancelled, and only its queue and its handle
+  // know it. It may have run before.
+  // relaxed: it is a guess unless the caller takes the task out of its queue next.
+  [[nodiscard]] bool fresh() const { return word_.load(std::memory_order_relaxed) == kFresh; }
 
   // -- The worker --------------------------------------------------------------
 
@@ -286,6 +291,8 @@ class BasicTaskState {
       }
     }
   }
+
+  static constexpr std::uint64_t kFresh = S::kNotified | S::kJoinInterest | 2 * S::kReference;
 
   Atomic<std::uint64_t> word_;
 };

@@ -5,8 +5,10 @@
 #define HOME_TASK_TESTING_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <source_location>
 #include <utility>
@@ -38,9 +40,18 @@ class ManualScheduler final : public TaskScheduler {
     const TaskSchedulerScope scope(this);
     std::size_t polls = 0;
     for (; TaskHeader* task = Next(); ++polls) {
-      if (RunTask(task, nullptr, *this) == RunResult::kRescheduled) Schedule(task);
+      Run(task);
     }
     return polls;
+  }
+
+  // Runs one turn of the next task that is woken. False: none is.
+  bool RunOne() {
+    const TaskSchedulerScope scope(this);
+    TaskHeader* task = Next();
+    if (task == nullptr) return false;
+    Run(task);
+    return true;
   }
 
   // Cancels every task.
@@ -48,7 +59,7 @@ class ManualScheduler final : public TaskScheduler {
     while (true) {
       while (TaskHeader* task = Next()) {
         AbortTask(task);
-        if (RunTask(task, nullptr, *this) == RunResult::kRescheduled) Schedule(task);
+        Run(task);
       }
       if (bound_ == nullptr) return;
       for (TaskHeader* task = bound_; task != nullptr;) {
@@ -87,6 +98,11 @@ class ManualScheduler final : public TaskScheduler {
   void ReleaseLater(TaskHeader*) {}
 
  private:
+  void Run(TaskHeader* task) {
+    Turn turn{.budget = std::numeric_limits<std::uint32_t>::max()};
+    if (RunTask(task, &turn, *this) == RunResult::kRescheduled) Schedule(task);
+  }
+
   TaskHeader* Next() {
     const std::lock_guard lock(mutex_);
     if (queue_.empty()) return nullptr;

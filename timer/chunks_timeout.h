@@ -62,7 +62,7 @@ class [[nodiscard]] ChunksTimeoutStream {
       return kPending;
     }
     if (ended_) return TakeChunk();
-    // Without a budget: a stream that used it up can't hold back the deadline.
+    // Without a turn: a stream that used up its budget can't hold back the deadline.
     Context unlimited(cx.waker());
     if (sleep_.Poll(unlimited).pending()) return kPending;
     return TakeChunk();

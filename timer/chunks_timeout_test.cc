@@ -120,8 +120,8 @@ TEST_F(ChunksTimeoutTest, AStreamWithoutBudgetDoesNotHoldBackTheDeadline) {
   EXPECT_TRUE(PollNextOnce(stream, waker_).pending());
   Advance(kLimit);
   const Waker waker = waker_.Make();
-  Budget budget;
-  Context cx(waker, &budget);
+  Turn turn;
+  Context cx(waker, &turn);
   EXPECT_EQ(**stream.PollNext(cx), (Ints{1}));
 }
 

@@ -8,11 +8,13 @@ home::Poll<void> Sleep::Poll(Context& cx) {
   assert(phase() != Phase::kDone && "a Sleep was polled after it was ready");
   if (phase() <= Phase::kAbsolute) {
     Start(cx.waker());
-    if (phase() == Phase::kWaiting) return kPending;
+    if (phase() == Phase::kWaiting) return cx.PendingFor("sleep");
   }
   if (phase() == Phase::kWaiting) {
     // An infinite one was never armed.
-    if (state() == State::kIdle || TimerService::UpdateWaker(*this, cx.waker())) return kPending;
+    if (state() == State::kIdle || TimerService::UpdateWaker(*this, cx.waker())) {
+      return cx.PendingFor("sleep");
+    }
     set_phase(Phase::kDue);
   }
   // A loop over sleeps that are due at once must not starve the worker.

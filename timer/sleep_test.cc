@@ -183,16 +183,16 @@ TEST_F(SleepTest, LaterPollsNeedNoScope) {
 
 TEST_F(SleepTest, SpendsOneStepOfTheBudgetWhenReady) {
   const Waker waker = waker_.Make();
-  Budget budget;
-  budget.remaining = 1;
-  Context cx(waker, &budget);
+  Turn turn;
+  turn.budget = 1;
+  Context cx(waker, &turn);
   Sleep first(absl::ZeroDuration());
   EXPECT_TRUE(first.Poll(cx).ready());
   Sleep second(absl::ZeroDuration());
   EXPECT_TRUE(second.Poll(cx).pending());
-  EXPECT_TRUE(budget.exhausted);
+  EXPECT_TRUE(turn.budget_exhausted);
   EXPECT_EQ(waker_.wakes(), 1);
-  budget.remaining = 1;
+  turn.budget = 1;
   EXPECT_TRUE(second.Poll(cx).ready());
 }
 

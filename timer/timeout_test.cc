@@ -219,8 +219,8 @@ TEST_F(TimeoutTest, Nests) {
 TEST_F(TimeoutTest, DeadlineNeedsNoBudget) {
   auto timeout = Timeout(Gate<int>(&ready_, &alive_, 7), absl::Milliseconds(10));
   const Waker waker = waker_.Make();
-  Budget budget;
-  Context cx(waker, &budget);
+  Turn turn;
+  Context cx(waker, &turn);
   EXPECT_TRUE(timeout.Poll(cx).pending());
   Advance(absl::Milliseconds(10));
   EXPECT_TRUE(timeout.Poll(cx).ready());
