@@ -32,6 +32,7 @@
 #include "home/scheduler/runtime.h"
 #include "home/sync/cancellation_token.h"
 #include "home/sync/event.h"
+#include "home/task/fork.h"
 #include "home/task/join_handle.h"
 #include "home/task/join_set.h"
 #include "home/task/spawn.h"

@@ -16,6 +16,7 @@
 #include "home/future/async.h"
 #include "home/future/ready.h"
 #include "home/scheduler/runtime.h"
+#include "home/task/fork.h"
 #include "home/task/join_set.h"
 #include "home/task/task_group.h"
 #include "home/timer/sleep.h"
@@ -76,6 +77,64 @@ void BM_SpawnRunJoinCoroutine(benchmark::State& state) {
   });
 }
 BENCHMARK(BM_SpawnRunJoinCoroutine)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// The same as a structured child, which its parent takes back.
+void BM_ForkJoin(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  auto child = []() -> Async<int> { co_return 1; };
+  RunOnWorker(runtime, [&state, &child]() -> Async<> {
+    for (auto _ : state) {
+      auto forked = Fork(child());
+      int value = co_await forked;
+      benchmark::DoNotOptimize(value);
+    }
+  });
+}
+BENCHMARK(BM_ForkJoin)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+constexpr int kFib = 25;
+constexpr int kFibCalls = 242785;
+
+Async<int> ForkedFib(int n) {
+  if (n < 2) co_return n;
+  auto left = Fork(ForkedFib(n - 1));
+  const int right = co_await ForkedFib(n - 2);
+  const int left_value = co_await left;
+  co_return left_value + right;
+}
+
+Async<int> AwaitedFib(int n) {
+  if (n < 2) co_return n;
+  const int left = co_await AwaitedFib(n - 1);
+  const int right = co_await AwaitedFib(n - 2);
+  co_return left + right;
+}
+
+// Fork-join without a cut-off: every second call is a structured child.
+void BM_ForkedFib(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      const int value = co_await ForkedFib(kFib);
+      benchmark::DoNotOptimize(value);
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * kFibCalls);
+}
+BENCHMARK(BM_ForkedFib)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// The same with plain children: what forking is measured against.
+void BM_AwaitedFib(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(1);
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      const int value = co_await AwaitedFib(kFib);
+      benchmark::DoNotOptimize(value);
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * kFibCalls);
+}
+BENCHMARK(BM_AwaitedFib)->UseRealTime();
 
 // A thousand empty tasks are spawned, then joined.
 void BM_SpawnJoinThousand(benchmark::State& state) {
