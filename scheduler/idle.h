@@ -20,16 +20,20 @@
 //               once more, and wake somebody (it may be itself) if there is work
 //
 // Invariants:
-//  I1  Submit 2 and Leave 1 are RMWs of the same word. If the submitter comes
-//      second it sees the leaver gone, and wakes a sleeper unless others are
-//      there. If the leaver comes second it has acquired the submitter's step, so
-//      it sees the task in step 2. Either way the task is not forgotten. A mere
-//      load in the submitter would not do: it could be ordered before its own
-//      publication.
+//  I1  Submit 2 and Leave 1 are RMWs of the same word, the one a release, the other an
+//      acquire. If the submitter comes second it sees the leaver gone, and wakes a
+//      sleeper unless others are there. If the leaver comes second it has acquired the
+//      submitter's step, so it sees the task in step 2. Either way the task is not
+//      forgotten. A mere load in the submitter would not do: it could be ordered before
+//      its own publication. All other changes are RMWs, too, and so keep the release
+//      sequence; they need no order of their own.
 //  I2  The counts include every worker that was promised work: who wakes a
 //      worker counts it in as awake and searching, before it runs
 //      (tokio#8056 is what happens when the woken one does).
 //  I3  A worker is in the list exactly if it is not counted as awake.
+//
+// It is a template so that the model checker runs it (idle_model_test.cc), together with
+// watch.h and worker_sleep.h, which have the same policy.
 //
 // Thread-safety: full. Cost: WorkerToNotify one RMW, and a lock if somebody is
 // to be woken; Sleep and WakeUp a lock.
@@ -46,21 +50,30 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "home/parker/parker_policy.h"
 #include "home/task/chaos.h"
 
 namespace home::scheduler_internal {
 
-class Idle {
+// Atomics, a mutex and what a parker needs; and the standby's naps (watch.h).
+struct IdlePolicy : internal::WithChaos<EventCountPolicy> {
+  static constexpr absl::Duration kNap = absl::Milliseconds(10);
+  static constexpr int kQuietNaps = 10;
+};
+
+template <typename Policy = IdlePolicy>
+class BasicIdle {
  public:
   static constexpr std::size_t kNobody = SIZE_MAX;
 
   // All workers begin awake.
-  explicit Idle(std::size_t workers)
+  explicit BasicIdle(std::size_t workers)
       : workers_(static_cast<std::uint32_t>(workers)), state_(workers_ * kAwake) {
     sleepers_.reserve(workers);
   }
-  Idle(const Idle&) = delete;
-  Idle& operator=(const Idle&) = delete;
+  BasicIdle(const BasicIdle&) = delete;
+  BasicIdle& operator=(const BasicIdle&) = delete;
 
   // Whether it is worth while to notify somebody, in the view of a worker that
   // will itself run what it has queued: so it may be wrong now and then.
@@ -73,9 +86,9 @@ class Idle {
   // `spared` if possible. It is counted as awake and searching, and the caller
   // must unpark it.
   [[nodiscard]] std::optional<std::size_t> WorkerToNotify(std::size_t spared = kNobody) {
-    // I1. acquire, release: the submitter's publication is ordered before what a
-    // later leaver reads. pairs with: StopSearching(), Sleep().
-    const std::uint32_t state = state_.fetch_add(0, std::memory_order_acq_rel);
+    // I1. release: the submitter's publication is ordered before what a later leaver
+    // reads. pairs with: StopSearching(), Sleep().
+    const std::uint32_t state = state_.fetch_add(0, std::memory_order_release);
     if (!ShouldWake(state)) return std::nullopt;
     const std::lock_guard lock(mutex_);
     // relaxed: the lock orders it after the other notifiers; a searcher that has
@@ -83,8 +96,8 @@ class Idle {
     if (!ShouldWake(state_.load(std::memory_order_relaxed)) || sleepers_.empty()) {
       return std::nullopt;
     }
-    // I2.
-    state_.fetch_add(kAwake + kSearching, std::memory_order_acq_rel);
+    // I2. relaxed: the publication was released above.
+    state_.fetch_add(kAwake + kSearching, std::memory_order_relaxed);
     if (sleepers_.back() == spared && sleepers_.size() > 1) {
       std::swap(sleepers_.back(), sleepers_[sleepers_.size() - 2]);
     }
@@ -96,13 +109,13 @@ class Idle {
   // Orders the caller among those who go to sleep: it sees what each did who has gone
   // before, and each who goes after sees what the caller did.
   void Meet() {
-    // acquire, release: as WorkerToNotify(). pairs with: Sleep().
+    // release: as WorkerToNotify(). acquire: as Sleep(). pairs with: these, and itself.
     state_.fetch_add(0, std::memory_order_acq_rel);
   }
 
   // A worker that sleeps at this moment, if any. It is not counted as awake.
   [[nodiscard]] std::optional<std::size_t> AnySleeper() {
-    // seq_cst: see "The watch" in scheduler.h. pairs with: Sleep().
+    // seq_cst: see watch.h. pairs with: Sleep().
     if (state_.load(std::memory_order_seq_cst) / kAwake == workers_) return std::nullopt;
     const std::lock_guard lock(mutex_);
     if (sleepers_.empty()) return std::nullopt;
@@ -114,15 +127,15 @@ class Idle {
     // relaxed: a limit that may be off by a few.
     const std::uint32_t state = state_.load(std::memory_order_relaxed);
     if (2 * Searching(state) >= workers_ && workers_ > 1) return false;
-    // acq_rel: in the order of I1.
-    state_.fetch_add(kSearching, std::memory_order_acq_rel);
+    // relaxed: a submitter that trusts this worker is seen when it leaves (I1).
+    state_.fetch_add(kSearching, std::memory_order_relaxed);
     return true;
   }
 
   // A searcher has found work. True: it was the last one, see "leave".
   [[nodiscard]] bool StopSearching() {
-    // I1. pairs with: WorkerToNotify().
-    return Searching(state_.fetch_sub(kSearching, std::memory_order_acq_rel)) == 1;
+    // acquire: I1. pairs with: WorkerToNotify().
+    return Searching(state_.fetch_sub(kSearching, std::memory_order_acquire)) == 1;
   }
 
   // A worker goes to sleep; from here on it may be unparked at any moment. See
@@ -130,7 +143,8 @@ class Idle {
   void Sleep(std::size_t worker, bool searching) {
     const std::lock_guard lock(mutex_);
     sleepers_.push_back(worker);
-    // I1. pairs with: WorkerToNotify(). seq_cst for AnySleeper().
+    // acquire: I1. pairs with: WorkerToNotify(). release: for Meet(). seq_cst: for
+    // AnySleeper().
     state_.fetch_sub(kAwake + (searching ? kSearching : 0), std::memory_order_seq_cst);
   }
 
@@ -141,8 +155,8 @@ class Idle {
     const auto position = std::find(sleepers_.begin(), sleepers_.end(), worker);
     if (position == sleepers_.end()) return true;
     sleepers_.erase(position);
-    // acq_rel: keeps I1's order of RMWs; the lock orders it after Sleep().
-    state_.fetch_add(kAwake, std::memory_order_acq_rel);
+    // relaxed: nobody is promised anything by it; the lock orders it after Sleep().
+    state_.fetch_add(kAwake, std::memory_order_relaxed);
     return false;
   }
 
@@ -165,11 +179,13 @@ class Idle {
   }
 
   const std::uint32_t workers_;
-  internal::Atomic<std::uint32_t> state_;
-  std::mutex mutex_;
+  typename Policy::template Atomic<std::uint32_t> state_;
+  typename Policy::Mutex mutex_;
   // Under the mutex.
   std::vector<std::size_t> sleepers_;
 };
+
+using Idle = BasicIdle<>;
 
 }  // namespace home::scheduler_internal
 

@@ -85,7 +85,8 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
         };
         return blocking;
       }()),
-      idle_(options_.workers) {
+      idle_(options_.workers),
+      watch_(idle_, options_.workers) {
   for (std::size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(this, i));
   }
@@ -273,62 +274,13 @@ void Scheduler::LeaveBlockOn() {
   block_ons_.fetch_sub(1, std::memory_order_release);
 }
 
-bool Scheduler::TryTakeDriver() {
-  // seq_cst, here and in all that follows up to KeepWatch(): W1 and W2 are store
-  // then load on both sides. pairs with: each other, and with Idle::Sleep().
-  if (driver_taken_.load(std::memory_order_seq_cst)) return false;
-  return !driver_taken_.exchange(true, std::memory_order_seq_cst);
-}
-
 void Scheduler::ReleaseDriver() {
-  driver_leaves_.fetch_add(1, std::memory_order_seq_cst);
-  driver_taken_.exchange(false, std::memory_order_seq_cst);
-  KeepWatch();
+  if (const auto worker = watch_.ReleaseDriver()) workers_[*worker]->Unpark();
 }
 
 void Scheduler::SetBlockedDriver(std::size_t index) {
   // relaxed: a preference.
   blocked_driver_.store(index, std::memory_order_relaxed);
-}
-
-bool Scheduler::TryStandBy(Worker* worker) {
-  Worker* nobody = nullptr;
-  return standby_.compare_exchange_strong(nobody, worker, std::memory_order_seq_cst);
-}
-
-void Scheduler::EndStandBy() {
-  standby_dormant_.store(false, std::memory_order_seq_cst);
-  standby_.exchange(nullptr, std::memory_order_seq_cst);
-  KeepWatch();
-}
-
-std::uint64_t Scheduler::driver_leaves() const {
-  return driver_leaves_.load(std::memory_order_seq_cst);
-}
-bool Scheduler::driver_free() const { return !driver_taken_.load(std::memory_order_seq_cst); }
-
-bool Scheduler::LieDormant(std::uint64_t leaves) {
-  standby_dormant_.exchange(true, std::memory_order_seq_cst);
-  if (driver_leaves() == leaves && !driver_free()) return true;
-  standby_dormant_.store(false, std::memory_order_seq_cst);
-  return false;
-}
-
-void Scheduler::KeepWatch() {
-  if (workers_.size() == 1) return;
-  if (standby_.load(std::memory_order_seq_cst) != nullptr) {
-    // It naps, or it is dormant and one of those who see that wakes it.
-    if (standby_dormant_.load(std::memory_order_seq_cst) &&
-        standby_dormant_.exchange(false, std::memory_order_seq_cst)) {
-      // Only now is it known whose dormancy was ended: before, another worker may
-      // have been the standby. If there is none, it has just left by EndStandBy().
-      Worker* standby = standby_.load(std::memory_order_seq_cst);
-      if (standby != nullptr) standby->Unpark();
-    }
-    return;
-  }
-  if (!driver_free()) return;
-  if (const auto sleeper = idle_.AnySleeper()) workers_[*sleeper]->Unpark();
 }
 
 void Scheduler::NotifyOne() {

@@ -45,23 +45,9 @@
 // -- The watch --------------------------------------------------------------------
 //
 // A driver that leaves the reactor with events runs what they woke, and that may
-// take long: somebody else should drive meanwhile, or timers and sockets stop
-// (tokio#4730). To wake another worker each time would double the cost of every
-// small batch. So one of the workers that sleep is the *standby*: it naps, and
-// takes the reactor over if it finds it without a driver. After kQuietNaps naps in
-// which nobody left the reactor it lies down, *dormant*, and then the next driver
-// that leaves wakes it. A busy runtime thus pays for a nap every kNap, and an idle
-// one nothing.
-//
-//  W1  If a worker sleeps and nobody drives, some sleeper is a standby that naps,
-//      or somebody is on its way to wake one. Whoever gives up one of the two
-//      roles looks afterwards whether the other is held, and wakes a sleeper if
-//      not (KeepWatch). Giving up, taking on, and looking are seq_cst operations,
-//      so that of two who give up at once the second sees the first, and a worker
-//      that goes to sleep sees a reactor that has just become free.
-//  W2  A standby that becomes dormant says so, and then looks once more whether
-//      somebody has left the reactor since; a driver that leaves says so, and then
-//      looks for a dormant standby (seq_cst on both sides).
+// take long. So that somebody drives meanwhile, one of those that sleep is the
+// *standby*, who naps and looks for a reactor without a driver. watch.h has the two
+// roles, worker_sleep.h how a worker sleeps in either, or without one.
 //
 // -- Shutdown ---------------------------------------------------------------------
 //
@@ -116,6 +102,7 @@
 #include "home/scheduler/simulation.h"
 #include "home/scheduler/simulation_options.h"
 #include "home/scheduler/thread.h"
+#include "home/scheduler/watch.h"
 #include "home/task/chaos.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
@@ -247,21 +234,11 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
     // acquire: for nothing but tidiness; the drain is ordered by running_.
     return stopping_.load(std::memory_order_acquire);
   }
-  // The right to poll the reactor.
-  [[nodiscard]] bool TryTakeDriver();
+  [[nodiscard]] Watch& watch() { return watch_; }
+  // Gives up the right to poll the reactor.
   void ReleaseDriver();
   // The driver `index` blocks in the reactor, or (Idle::kNobody) no longer.
   void SetBlockedDriver(std::size_t index);
-
-  // The watch, by the worker that is or becomes the standby.
-  [[nodiscard]] bool TryStandBy(Worker* worker);
-  void EndStandBy();
-  // How often the reactor was left, and whether it is free now.
-  [[nodiscard]] std::uint64_t driver_leaves() const;
-  [[nodiscard]] bool driver_free() const;
-  // Makes the standby dormant unless the reactor was left since `leaves`, or is
-  // free. It may then sleep for ever.
-  [[nodiscard]] bool LieDormant(std::uint64_t leaves);
 
   // Wakes a sleeping worker if the protocol of idle.h asks for it.
   void NotifyOne();
@@ -287,7 +264,6 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   void Drain();
   void ShutDownBecauseOf(std::exception_ptr exception);
   void Inject(TaskHeader* task) noexcept;
-  void KeepWatch();
   [[nodiscard]] bool TasksAlive() const;
   void WakeIfQuiet();
 
@@ -300,16 +276,12 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   TimerService timers_;
   BlockingPool blocking_;
   Idle idle_;
+  Watch watch_;
   Injector injector_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Thread> threads_;
 
   internal::Atomic<bool> stopping_{false};
-  // The watch. Invariants W1 and W2.
-  internal::Atomic<bool> driver_taken_{false};
-  internal::Atomic<std::uint64_t> driver_leaves_{0};
-  internal::Atomic<Worker*> standby_{nullptr};
-  internal::Atomic<bool> standby_dormant_{false};
   // Who is better not chosen to be woken for a task.
   internal::Atomic<std::size_t> blocked_driver_{Idle::kNobody};
 

@@ -313,7 +313,7 @@ void Worker::Maintain() {
   timers_fired_.Add(timers.FireAllExpired(timers.Now(), wakes_));
   // Not the timers' clock, which a test may have stopped.
   const Instant now = Clock::Real()->Now();
-  if (now >= next_reactor_poll_ && scheduler_->TryTakeDriver()) {
+  if (now >= next_reactor_poll_ && scheduler_->watch().TryTakeDriver()) {
     next_reactor_poll_ = now + kReactorInterval;
     reactor_polls_.Add();
     reactor_events_.Add(scheduler_->reactor().Poll(0, wakes_));
@@ -336,63 +336,20 @@ void Worker::Park() {
   // Woken by what was just released. (A wake from elsewhere comes with an Unpark().)
   if (local_->ready()) Unpark();
 
-  bool drive = scheduler_->TryTakeDriver();
-  Sleep awake = Sleep::kAwake;
-  // acq_rel: an Unpark() that came first is seen, with what its caller did; one
-  // that comes later sees how we sleep. pairs with: Unpark().
-  if (sleep_.compare_exchange_strong(awake, drive ? Sleep::kDriving : Sleep::kParked,
-                                     std::memory_order_acq_rel, std::memory_order_acquire)) {
-    if (drive) {
-      BlockAsDriver(wakes_);
-    } else if (scheduler_->TryStandBy(this)) {
-      drive = StandBy(wakes_);
-    } else {
-      parker_.Park();
-    }
-  }
-  // acquire: what the caller of Unpark() did. release: the next Unpark() sees us
-  // awake. pairs with: Unpark().
-  sleep_.exchange(Sleep::kAwake, std::memory_order_acq_rel);
+  const bool driver = sleep_.Sleep(
+      index_, scheduler_->watch(), [this] { BlockAsDriver(); },
+      [this](std::size_t other) { scheduler_->worker(other).Unpark(); });
   searching_ = scheduler_->idle().WakeUp(index_);
   busy_.WakeUp(scheduler_->Now());
   polls_at_wake_ = polls_.value();
   // Awake for all to see, so that it is another worker that is woken to keep the
   // watch.
-  if (drive) scheduler_->ReleaseDriver();
+  if (driver) scheduler_->ReleaseDriver();
   // Only now, when this worker counts as awake: what is woken goes to its queues.
   wakes_.WakeAll();
 }
 
-bool Worker::StandBy(WakeList& wakes) {
-  std::uint64_t leaves = scheduler_->driver_leaves();
-  bool drive = false;
-  for (int quiet = 0; !drive;) {
-    if (quiet < kQuietNaps) {
-      if (parker_.ParkFor(kNap)) break;
-      drive = scheduler_->TryTakeDriver();
-      const std::uint64_t before = std::exchange(leaves, scheduler_->driver_leaves());
-      quiet = before == leaves ? quiet + 1 : 0;
-    } else if (scheduler_->LieDormant(leaves)) {
-      parker_.Park();
-      break;
-    } else {
-      quiet = 0;
-    }
-  }
-  scheduler_->EndStandBy();
-  if (!drive) return false;
-  Sleep parked = Sleep::kParked;
-  // As in Park(). If it fails, an Unpark() has put a token into the parker.
-  if (sleep_.compare_exchange_strong(parked, Sleep::kDriving, std::memory_order_acq_rel,
-                                     std::memory_order_acquire)) {
-    BlockAsDriver(wakes);
-  } else {
-    parker_.Park();
-  }
-  return true;
-}
-
-void Worker::BlockAsDriver(WakeList& wakes) {
+void Worker::BlockAsDriver() {
   TimerService& timers = scheduler_->timers();
   const Instant until = timers.PrepareSleep();
   std::int64_t timeout = -1;
@@ -402,28 +359,16 @@ void Worker::BlockAsDriver(WakeList& wakes) {
   }
   reactor_polls_.Add();
   scheduler_->SetBlockedDriver(index_);
-  reactor_events_.Add(scheduler_->reactor().Poll(timeout, wakes));
+  reactor_events_.Add(scheduler_->reactor().Poll(timeout, wakes_));
   scheduler_->SetBlockedDriver(Idle::kNobody);
   timers.FinishSleep();
-  timers_fired_.Add(timers.FireAllExpired(wakes));
+  timers_fired_.Add(timers.FireAllExpired(wakes_));
 }
 
 void Worker::Unpark() {
   // relaxed: a figure.
   unparks_.fetch_add(1, std::memory_order_relaxed);
-  // release: what the caller did is seen when the worker wakes. acquire: how it
-  // sleeps. pairs with: Park().
-  switch (sleep_.exchange(Sleep::kToken, std::memory_order_acq_rel)) {
-    case Sleep::kAwake:
-    case Sleep::kToken:
-      break;
-    case Sleep::kParked:
-      parker_.Unpark();
-      break;
-    case Sleep::kDriving:
-      scheduler_->reactor().Wake();
-      break;
-  }
+  sleep_.Unpark([this] { scheduler_->reactor().Wake(); });
 }
 
 void Worker::Bind(TaskHeader* task) {

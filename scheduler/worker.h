@@ -19,13 +19,12 @@
 #include "home/deque/work_stealing_deque.h"
 #include "home/future/context.h"
 #include "home/future/wake_list.h"
-#include "home/parker/parker.h"
-#include "home/parker/parker_policy.h"
 #include "home/queue/lock_free_mpsc_queue.h"
 #include "home/scheduler/busy_time.h"
 #include "home/scheduler/counter.h"
 #include "home/scheduler/histogram.h"
 #include "home/scheduler/metrics.h"
+#include "home/scheduler/worker_sleep.h"
 #include "home/task/chaos.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
@@ -112,9 +111,6 @@ class Worker {
   void DrainReleases();
 
  private:
-  // What Unpark finds, and leaves kToken in any case.
-  enum class Sleep : std::uint32_t { kAwake, kParked, kDriving, kToken };
-
   template <typename Leave>
   void Run(const Leave& leave);
   void RunOne(TaskHeader* task);
@@ -135,10 +131,7 @@ class Worker {
   void Maintain();
   void Park();
   // Blocks in the reactor until an event, a timer or an Unpark().
-  void BlockAsDriver(WakeList& wakes);
-  // Sleeps as the standby until an Unpark() or, having become the driver, as
-  // BlockAsDriver. True: this worker is the driver now.
-  [[nodiscard]] bool StandBy(WakeList& wakes);
+  void BlockAsDriver();
   void Push(TaskHeader* task);
   [[nodiscard]] std::uint32_t NextRandom();
 
@@ -147,9 +140,6 @@ class Worker {
   // A worker that is busy with small tasks looks at the reactor no more often
   // than this: a look is a system call, and a sooner one would find little.
   static constexpr absl::Duration kReactorInterval = absl::Microseconds(20);
-  // The watch, see scheduler.h.
-  static constexpr absl::Duration kNap = absl::Milliseconds(10);
-  static constexpr int kQuietNaps = 10;
 
   Scheduler* const scheduler_;
   const std::size_t index_;
@@ -189,9 +179,8 @@ class Worker {
   alignas(ABSL_CACHELINE_SIZE) internal::Atomic<TaskHeader*> lifo_{nullptr};
   WorkStealingDeque<TaskHeader*, internal::WithChaos<DequePolicy>> deque_;
   LockFreeMpscQueue<TaskHeader> releases_;
-  alignas(ABSL_CACHELINE_SIZE) internal::Atomic<Sleep> sleep_{Sleep::kAwake};
+  alignas(ABSL_CACHELINE_SIZE) WorkerSleep sleep_;
   internal::Atomic<std::uint64_t> unparks_{0};
-  BasicParker<internal::WithChaos<ParkerPolicy>> parker_;
 };
 
 // Makes `worker` the current one of this thread.
