@@ -62,7 +62,7 @@ class ChannelState {
     const PushResult result = tail_.template TryClaim<false>(1, HeadPosition(), claim);
     if (ABSL_PREDICT_TRUE(result == PushResult::kPushed)) {
       claim.block->cells[claim.offset].Put(std::move(value));
-      WakeReceiver(claim.offset == 0);
+      receivers_.Notify();
     }
     return result;
   }
@@ -77,7 +77,7 @@ class ChannelState {
       claim.block->cells[claim.offset + i].Put(std::move(values[i]));
     }
     pushed = claim.count;
-    WakeReceiver(claim.offset == 0);
+    receivers_.Notify(claim.count);
     return result;
   }
 
@@ -86,7 +86,7 @@ class ChannelState {
     Claim<T, Policy> claim;
     static_cast<void>(tail_.template TryClaim<true>(1, HeadPosition(), claim));
     claim.block->cells[claim.offset].Put(std::move(value));
-    WakeReceiver(claim.offset == 0);
+    receivers_.Notify();
     if constexpr (kManyReceivers) {
       // seq_cst: if the last receiver was not gone yet, it finds the value. pairs with:
       // DropReceiver().
@@ -107,11 +107,8 @@ class ChannelState {
   // Calls `sink(T&&)` for up to `wanted` values; their number.
   template <typename Sink>
   std::size_t TryTake(std::size_t wanted, Sink&& sink) {
-    bool at_block_start = false;
-    const std::size_t taken = head_.TryTake(wanted, tail_, sink, at_block_start);
-    if (taken != 0 && head_.bounded()) {
-      at_block_start ? senders_.NotifyAnother() : senders_.Notify();
-    }
+    const std::size_t taken = head_.TryTake(wanted, tail_, sink);
+    if (taken != 0 && head_.bounded()) NotifyOfRoom(taken);
     return taken;
   }
 
@@ -199,10 +196,12 @@ class ChannelState {
     return [this] { return head_.position(); };
   }
 
-  void WakeReceiver(bool at_block_start) {
-    // Every so many values another one is woken, see wait_queue.h.
-    if (ABSL_PREDICT_FALSE(at_block_start)) return receivers_.NotifyAnother();
-    receivers_.Notify();
+  // `taken` values have left.
+  void NotifyOfRoom(std::size_t taken) {
+    // A receiver of a rendezvous that has waited took its room with it. If there is some later
+    // it comes from another, who tells of it.
+    if (ABSL_PREDICT_FALSE(rendezvous_) && !HasRoomOrEnd()) return;
+    senders_.Notify(taken);
   }
 
   // Takes out what nobody will receive.

@@ -14,8 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
-#include "home/channel/mpmc.h"
-#include "home/channel/mpsc.h"
+#include "home/channel/kinds_testing.h"
 #include "home/future/async.h"
 #include "home/future/select.h"
 #include "home/scheduler/runtime.h"
@@ -25,28 +24,15 @@ namespace {
 
 constexpr int kEach = 3'000;
 
-struct Mpmc {
-  static constexpr int kReceivers = 3;
-  template <typename T, typename... Args>
-  static auto Make(std::size_t capacity, Args... args) {
-    return MakeChannel<T>(capacity, std::move(args)...);
-  }
-};
-struct Mpsc {
-  static constexpr int kReceivers = 1;
-  template <typename T, typename... Args>
-  static auto Make(std::size_t capacity, Args... args) {
-    return MakeMpscChannel<T>(capacity, std::move(args)...);
-  }
-};
+template <typename Kind>
+inline constexpr int kReceivers = Kind::kManyReceivers ? 3 : 1;
 
 template <typename Kind>
 class ChannelStressTest : public ::testing::Test {
  protected:
   Runtime runtime_ = *RuntimeBuilder().WorkerThreads(4).Build();
 };
-using Kinds = ::testing::Types<Mpmc, Mpsc>;
-TYPED_TEST_SUITE(ChannelStressTest, Kinds);
+TYPED_TEST_SUITE(ChannelStressTest, channel_testing::Kinds);
 
 // The copy of a receiver, or the only one.
 template <typename Receiver>
@@ -104,7 +90,7 @@ Async<void> FanInFanOut(std::size_t capacity) {
   {
     auto ends = Kind::template Make<Message>(capacity);
     for (int i = 0; i < kSenders; ++i) tasks.push_back(Spawn(SendAll(ends.first, i)));
-    for (int i = 0; i < Kind::kReceivers; ++i) {
+    for (int i = 0; i < kReceivers<Kind>; ++i) {
       tasks.push_back(Spawn(ReceiveAll(Share(ends.second), &log)));
     }
   }
@@ -159,7 +145,7 @@ Async<void> Abortive(std::size_t capacity) {
           Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
       std::vector<JoinHandle<void>> tasks;
       for (int i = 0; i < 3; ++i) tasks.push_back(Spawn(SendForEver(ends.first, &tally)));
-      for (int i = 0; i < Kind::kReceivers; ++i) {
+      for (int i = 0; i < kReceivers<Kind>; ++i) {
         tasks.push_back(Spawn(ReceiveForEver(Share(ends.second), &tally)));
       }
       for (int i = 0; i < round % 7 * 10; ++i) co_await YieldNow();
@@ -250,7 +236,7 @@ Async<void> CloseRaces(int rounds) {
     std::vector<JoinHandle<void>> tasks;
     tasks.push_back(Spawn(produce(ends.first)));
     tasks.push_back(Spawn(produce(ends.first)));
-    for (int i = 0; i < Kind::kReceivers; ++i) tasks.push_back(Spawn(consume(Share(ends.second))));
+    for (int i = 0; i < kReceivers<Kind>; ++i) tasks.push_back(Spawn(consume(Share(ends.second))));
     for (int i = 0; i < round % 5; ++i) co_await YieldNow();
     ends.first.Close();
     for (auto& task : tasks) {
@@ -318,7 +304,7 @@ TYPED_TEST(ChannelStressTest, Threads) {
       }
     });
   }
-  for (int t = 0; t < TypeParam::kReceivers; ++t) {
+  for (int t = 0; t < kReceivers<TypeParam>; ++t) {
     threads.emplace_back([receiver = Share(ends.second), &sum]() mutable {
       while (true) {
         const auto value = receiver.RecvBlockingFor(absl::Microseconds(2));
@@ -365,7 +351,7 @@ Async<void> Batches(std::size_t capacity) {
   producing.push_back(Spawn(produce(ends.first)));
   producing.push_back(Spawn(produce(std::move(ends.first))));
   std::vector<JoinHandle<std::int64_t>> consuming;
-  for (int i = 0; i < Kind::kReceivers; ++i) {
+  for (int i = 0; i < kReceivers<Kind>; ++i) {
     consuming.push_back(Spawn(consume(Share(ends.second))));
   }
   {

@@ -20,8 +20,9 @@
 // of an MpscReceiver, its futures and streams by one thread at a time.
 // Memory ordering: see sender.h.
 // Fairness: values leave in the order of their sending. Receivers that wait are woken in
-// order. A TryRecv(), or a Recv() at its first poll, may be quicker than one that was woken;
-// that one is in front of all that come later.
+// order, one for each value. A TryRecv(), or a Recv() at its first poll, may be quicker than one
+// that was woken; that one keeps its place, and once it has been overtaken a few times a Recv()
+// that comes later waits behind it.
 
 #ifndef HOME_CHANNEL_RECEIVER_H_
 #define HOME_CHANNEL_RECEIVER_H_

@@ -16,8 +16,9 @@
 // Thread-safety: every member by any thread, but for assignment and destruction.
 // Memory ordering: what precedes the sending of a value happens before what follows its
 // receipt; what precedes a receipt before what follows the sending that it made room for.
-// Fairness: senders that wait for room are served in order. A TrySend(), or a Send() at its
-// first poll, may overtake them; who was overtaken is in front of all that come later.
+// Fairness: senders that wait are woken in order, one for each room. A TrySend(), or a Send() at
+// its first poll, may overtake them; who was overtaken keeps its place, and after a few times a
+// Send() that comes later waits behind it.
 
 #ifndef HOME_CHANNEL_SENDER_H_
 #define HOME_CHANNEL_SENDER_H_

@@ -62,13 +62,11 @@ class SharedHead {
   }
 
   // Takes up to `wanted` values, in order, for each of which it calls `sink(T&&)`. Returns
-  // their number; 0 if there is none, at some moment of the call. Sets `at_block_start` if
-  // the first of them was a block's first.
+  // their number; 0 if there is none, at some moment of the call.
   template <typename Sink>
-  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, bool& at_block_start) {
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink) {
     Claim claim;
     if (!TryClaim(wanted, tail, claim)) return 0;
-    at_block_start = claim.offset == 0;
     Block* const block = claim.block;
     for (std::size_t i = claim.offset; i < claim.offset + claim.count; ++i) {
       auto& cell = block->cells[i];

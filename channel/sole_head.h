@@ -54,10 +54,9 @@ class SoleHead {
 
   // As SharedHead::TryTake().
   template <typename Sink>
-  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, bool& at_block_start) {
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink) {
     std::size_t taken = 0;
     Position head = head_;
-    at_block_start = Block::Offset(head) == 0;
     while (taken != wanted && TakeOne(head, tail, sink, taken == 0)) ++taken;
     head_ = head;
     if (taken != 0 && bounded_) {

@@ -62,7 +62,12 @@ class Wait {
     while (true) {
       waiting_ = true;
       side.Enter();
-      if (!queue.Add(waiter_, waker) || !side.Look()) return false;
+      const bool may_take = queue.Add(waiter_, waker);
+      if (!side.Look()) return false;
+      if (!may_take) {
+        queue.Notify();
+        return false;
+      }
       waiting_ = false;
       const bool notified = queue.Remove(waiter_);
       side.Leave();
