@@ -185,6 +185,14 @@ class [[nodiscard]] Async {
       return ready;
     }
   }
+  // The same for a task that waits for nothing else (context.h).
+  home::Poll<T> PollAlone(Context& cx) {
+    if (ABSL_PREDICT_TRUE(handle_ != nullptr)) {
+      const async_internal::PromiseBase& chain = handle_.promise();
+      cx.set_alone(&chain);
+    }
+    return Poll(cx);
+  }
 
  private:
   friend promise_type;

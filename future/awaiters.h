@@ -90,7 +90,7 @@ class LeafAwaiter : protected LeafBase {
  protected:
   bool PollInto(Context& cx) {
     HOME_FUTURE_TRY {
-      home::Poll<Output> polled = future_.Poll(cx);
+      home::Poll<Output> polled = Polled(cx);
       if (polled.pending()) {
         cx.NoteWait(internal::kTypeName<F>);
         return false;
@@ -108,6 +108,13 @@ class LeafAwaiter : protected LeafBase {
   internal::ResultSlot<Output> result_;
 
  private:
+  home::Poll<Output> Polled(Context& cx) {
+    if constexpr (requires { future_.PollAlone(cx); }) {
+      if (promise->alone()) return future_.PollAlone(cx);
+    }
+    return future_.Poll(cx);
+  }
+
   F& future_;
 };
 

@@ -94,6 +94,9 @@ class PromiseBase {
   [[nodiscard]] bool started() const noexcept { return root_ != nullptr; }
   [[nodiscard]] bool suspended_root() const noexcept { return root_ == this && leaf_ != nullptr; }
 
+  // Whether the task of the current poll waits for this chain alone. As context().
+  [[nodiscard]] bool alone() const noexcept { return context().alone() == root_; }
+
   // The context of the current poll. Only while the chain is being resumed.
   [[nodiscard]] Context& context() const noexcept {
     return *static_cast<Context*>(root_->context_or_ended_by_);

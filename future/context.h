@@ -20,6 +20,11 @@
 // Of several that were polled in one turn the last one counts. A future that says
 // nothing is known by the name of its type, if a coroutine or a task waits for it
 // directly.
+//
+// Alone: a future may offer, beside Poll(), a PollAlone() that is called if the task waits
+// for it and nothing else. A task knows that of its future, a coroutine that is polled so
+// of what it awaits, and nobody else does: combinators poll their children with Poll().
+// (See join_handle.h for what it is good for.)
 
 #ifndef HOME_FUTURE_CONTEXT_H_
 #define HOME_FUTURE_CONTEXT_H_
@@ -31,6 +36,8 @@
 
 namespace home {
 
+class TaskHeader;
+
 // One poll of a task: what its executor grants it, and learns of it. Lives with the
 // executor, and is its thread's alone.
 struct Turn {
@@ -41,6 +48,10 @@ struct Turn {
   // What the task waits for, should it be pending; a string that lives for ever, or
   // null.
   const char* wait_reason = nullptr;
+  // Set by an executor that can hand over (run_task.h): the task that it would run next.
+  const TaskHeader* next = nullptr;
+  // Set by a task that waits for `next` and for nothing else; no waker is registered.
+  bool awaits_next = false;
 };
 
 // Lives for one poll, on the stack of whoever polls. Used by one thread.
@@ -71,6 +82,10 @@ class Context {
     return true;
   }
 
+  // The chain of coroutines that is polled alone, by its root's promise, or null.
+  [[nodiscard]] const void* alone() const noexcept { return alone_; }
+  void set_alone(const void* chain) noexcept { alone_ = chain; }
+
   // What a leaf returns that waits for `reason`, a string that lives for ever.
   [[nodiscard]] PendingTag PendingFor(const char* reason) noexcept {
     if (turn_ != nullptr) turn_->wait_reason = reason;
@@ -84,6 +99,7 @@ class Context {
  private:
   const Waker* waker_;
   Turn* turn_;
+  const void* alone_ = nullptr;
 };
 
 }  // namespace home

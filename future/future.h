@@ -28,6 +28,16 @@ concept Future = requires(F& future, Context& cx) {
   { future.Poll(cx) } -> std::same_as<Poll<typename F::Output>>;
 };
 
+// Polls `future` for a task that waits for nothing else (context.h).
+template <Future F>
+Poll<typename F::Output> PollAlone(F& future, Context& cx) {
+  if constexpr (requires { future.PollAlone(cx); }) {
+    return future.PollAlone(cx);
+  } else {
+    return future.Poll(cx);
+  }
+}
+
 // The type that a future yields.
 template <typename F>
 using FutureOutput = typename std::remove_cvref_t<F>::Output;

@@ -33,14 +33,22 @@ class [[nodiscard]] LazyFuture {
   explicit LazyFuture(Fn fn) : fn_(std::move(fn)) {}
 
   home::Poll<Output> Poll(Context& cx) {
+    return PollWith([&cx](Inner& inner) { return inner.Poll(cx); });
+  }
+  home::Poll<Output> PollAlone(Context& cx) {
+    return PollWith([&cx](Inner& inner) { return home::PollAlone(inner, cx); });
+  }
+
+ private:
+  template <typename PollInner>
+  home::Poll<Output> PollWith(PollInner poll_inner) {
     check_.Begin();
     if (!inner_) inner_.emplace(Make{fn_});
-    home::Poll<Output> polled = inner_->Poll(cx);
+    home::Poll<Output> polled = poll_inner(*inner_);
     if (polled.pending()) return check_.Pending();
     return polled;
   }
 
- private:
   // Converts to what fn() returns, so that it is built in place, unmoved.
   struct Make {
     Fn& fn;

@@ -38,7 +38,11 @@
 //
 // Waking a thread costs what some hundred small tasks do, so a task alone in its
 // worker's queues wakes nobody: it is run as soon as the current poll returns,
-// and often that poll is about to wait for it. From the second task on, a
+// and often that poll is about to wait for it. If it does, and the task waits for
+// nothing else, the worker hands over (run_task.h): it runs the task in the slot while
+// the one that waits counts as running, and then goes on with that one. Neither a waker
+// nor a queue has to be touched. An abort of the waiting task is seen a poll later for
+// it, and after kMaxHandOvers in one turn others have theirs. From the second task on, a
 // submission follows idle.h. A searcher that found work and was the last one
 // wakes the next if it sees more.
 //

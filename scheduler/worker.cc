@@ -37,6 +37,7 @@ Worker::Worker(Scheduler* scheduler, std::size_t index)
     : scheduler_(scheduler),
       index_(index),
       hooked_(scheduler->options().hooks.any_of_tasks()),
+      hands_over_at_all_(!hooked_ && !scheduler->options().time_histograms),
       // xorshift has no state 0.
       random_(std::max(1u, (static_cast<std::uint32_t>(index) +
                             static_cast<std::uint32_t>(scheduler->options().seed.value_or(0))) *
@@ -100,9 +101,13 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollCounted(TaskHeader* ta
   const RunResult result = ABSL_PREDICT_FALSE(hooked_)
                                ? RunHooked(scheduler_->options().hooks, task, &turn_, owner)
                                : RunTask(task, &turn_, owner);
+  CountPoll(result);
+  return result;
+}
+
+void Worker::CountPoll(RunResult result) {
   if (result == RunResult::kComplete) completed_.Publish();
   if (turn_.budget_exhausted) budget_yields_.Add();
-  return result;
 }
 
 template <typename Owner>
@@ -127,7 +132,30 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollOne(TaskHeader* task,
 }
 
 void Worker::RunOne(TaskHeader* task) {
-  if (PollOne(task, scheduler_->options().budget, *this) == RunResult::kRescheduled) Push(task);
+  const std::uint32_t budget = scheduler_->options().budget;
+  hands_over_ = hands_over_at_all_;
+  RunResult result = PollOne(task, budget, *this);
+  for (int polls = 1; turn_.awaits_next; ++polls) {
+    // What it hands over to does not hand over in its turn.
+    hands_over_ = false;
+    // As if it had been woken into the slot and run from there, see PushWoken().
+    last_from_lifo_ = task;
+    // Null: a thief was quicker, and the task will register with the one that it waits for.
+    TaskHeader* next = TakeLifo();
+    if (next != nullptr && PollOne(next, budget, *this) == RunResult::kRescheduled) Push(next);
+    hands_over_ = polls < kMaxHandOvers;
+    turn_ = Turn{.budget = budget};
+    result = hands_over_ ? PollAgain(task) : YieldTask(task, *this);
+  }
+  hands_over_ = false;
+  if (result == RunResult::kRescheduled) Push(task);
+}
+
+RunResult Worker::PollAgain(TaskHeader* task) {
+  polls_.Add();
+  const RunResult result = ResumeTask(task, &turn_, *this);
+  CountPoll(result);
+  return result;
 }
 
 RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
@@ -156,7 +184,9 @@ void Worker::Push(TaskHeader* task) {
     // The only ready task is run here as soon as this poll returns. It is the
     // next in any order, and the slot costs less than the deque.
     // release: a thief sees the task. pairs with: StealFor().
-    return lifo_.store(task, std::memory_order_release);
+    lifo_.store(task, std::memory_order_release);
+    if (hands_over_) turn_.next = task;
+    return;
   }
   deque_.Push(task);
   scheduler_->NotifyOneFromWorker();

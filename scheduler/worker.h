@@ -122,6 +122,9 @@ class Worker {
   RunResult PollCounted(TaskHeader* task, std::uint32_t budget, Owner& owner);
   template <typename Owner>
   RunResult PollOne(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  // Polls a task that awaited the next one (run_task.h) again.
+  RunResult PollAgain(TaskHeader* task);
+  void CountPoll(RunResult result);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
@@ -136,6 +139,8 @@ class Worker {
   [[nodiscard]] std::uint32_t NextRandom();
 
   static constexpr std::uint32_t kMaxLifoStreak = 3;
+  // So often a task hands over to the next one before others have their turn.
+  static constexpr int kMaxHandOvers = 16;
   static constexpr std::size_t kMaxInjectedBatch = 64;
   // A worker that is busy with small tasks looks at the reactor no more often
   // than this: a look is a system call, and a sooner one would find little.
@@ -144,6 +149,11 @@ class Worker {
   Scheduler* const scheduler_;
   const std::size_t index_;
   const bool hooked_;
+  // Whether tasks may hand over to the next one: where no hook is to see whole turns, and
+  // no clock is to measure them.
+  const bool hands_over_at_all_;
+  // Whether the one that is polled may.
+  bool hands_over_ = false;
   std::uint32_t tick_ = 0;
   std::uint32_t lifo_streak_ = 0;
   // The task that came out of the slot last, for comparison only.

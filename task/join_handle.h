@@ -136,6 +136,16 @@ class [[nodiscard]] JoinHandle {
     return Take();
   }
 
+  // If the executor would run the awaited task next, and the one that awaits it waits for
+  // nothing else, it hands over from one to the other and back: neither a waker nor a queue
+  // is needed.
+  home::Poll<Output> PollAlone(Context& cx) {
+    Turn* turn = cx.turn();
+    if (turn == nullptr || task_ == nullptr || turn->next != task_) return Poll(cx);
+    turn->awaits_next = true;
+    return cx.PendingFor("the end of a task");
+  }
+
   // Asks for the task to be cancelled: its future is dropped where it waits
   // next, or at once if it waits, and the handle then yields kCancelled. A task
   // that ends before that yields its value. Any thread.

@@ -52,25 +52,10 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
   std::move(waker).Wake();
 }
 
-}  // namespace internal
-
-// Polls `task`, which the caller took from a queue, once. `turn` may be null.
+// Ends the turn of a task that is pending.
 template <typename Owner>
-RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
-  if (task->state.TransitionToRunning() == StartResult::kCancel) {
-    task->vtable->cancel(task);
-    internal::CompleteTask(task, owner);
-    return RunResult::kComplete;
-  }
-  const BorrowedWaker waker(task, &kTaskWakerVTable);
-  Context cx(waker.get(), turn);
-  if (task->vtable->poll(task, cx)) {
-    internal::CompleteTask(task, owner);
-    return RunResult::kComplete;
-  }
-  // Both before the task can be anybody else's.
-  // relaxed: a figure; the string is a constant.
-  if (turn != nullptr) task->wait_reason.store(turn->wait_reason, std::memory_order_relaxed);
+RunResult SuspendTask(TaskHeader* task, Owner& owner) {
+  // Before the task can be anybody else's.
   if (task->owner == kNoOwner) owner.Bind(task);
   switch (task->state.TransitionToIdle()) {
     case IdleResult::kIdle:
@@ -79,6 +64,54 @@ RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
       break;
   }
   return RunResult::kRescheduled;
+}
+
+template <typename Owner>
+RunResult PollRunning(TaskHeader* task, Turn* turn, Owner& owner) {
+  const BorrowedWaker waker(task, &kTaskWakerVTable);
+  Context cx(waker.get(), turn);
+  if (task->vtable->poll(task, cx)) {
+    CompleteTask(task, owner);
+    return RunResult::kComplete;
+  }
+  if (turn != nullptr) {
+    if (turn->awaits_next) return RunResult::kIdle;
+    // relaxed: a figure; the string is a constant.
+    task->wait_reason.store(turn->wait_reason, std::memory_order_relaxed);
+  }
+  return SuspendTask(task, owner);
+}
+
+}  // namespace internal
+
+// Polls `task`, which the caller took from a queue, once. `turn` may be null. If
+// turn->awaits_next is set afterwards (and only where the caller had set turn->next), the
+// task waits for the next one alone and counts as running: the caller runs what is next, and
+// then goes on with this one by ResumeTask() or YieldTask().
+template <typename Owner>
+RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
+  if (task->state.TransitionToRunning() == StartResult::kCancel) {
+    task->vtable->cancel(task);
+    internal::CompleteTask(task, owner);
+    return RunResult::kComplete;
+  }
+  return internal::PollRunning(task, turn, owner);
+}
+
+// Polls a task that awaited the next one once more. If it waits still, it says so as any
+// other does.
+template <typename Owner>
+RunResult ResumeTask(TaskHeader* task, Turn* turn, Owner& owner) {
+  // An abort has marked it notified: it is cancelled when it runs next.
+  if (task->state.Load().cancelled()) return internal::SuspendTask(task, owner);
+  return internal::PollRunning(task, turn, owner);
+}
+
+// Has a task that awaited the next one wait for its turn in a queue.
+template <typename Owner>
+RunResult YieldTask(TaskHeader* task, Owner& owner) {
+  static_cast<void>(task->state.NotifyByRef());
+  return internal::SuspendTask(task, owner);
 }
 
 // Cancels `task`, which is idle, on behalf of a runtime that shuts down. False:

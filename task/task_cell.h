@@ -74,7 +74,7 @@ class TaskCell final : public TaskHeader {
   static bool PollFuture(TaskHeader* task, Context& cx) {
     TaskCell* self = Self(task);
     HOME_FUTURE_TRY {
-      home::Poll<T> polled = self->future_.Poll(cx);
+      home::Poll<T> polled = PollAlone(self->future_, cx);
       if (polled.pending()) {
         cx.NoteWait(internal::kTypeName<F>);
         return false;

@@ -39,7 +39,7 @@ class ManualScheduler final : public TaskScheduler {
   std::size_t RunUntilIdle() {
     const TaskSchedulerScope scope(this);
     std::size_t polls = 0;
-    for (; TaskHeader* task = Next(); ++polls) {
+    for (; TaskHeader* task = Take(); ++polls) {
       Run(task);
     }
     return polls;
@@ -48,16 +48,25 @@ class ManualScheduler final : public TaskScheduler {
   // Runs one turn of the next task that is woken. False: none is.
   bool RunOne() {
     const TaskSchedulerScope scope(this);
-    TaskHeader* task = Next();
+    TaskHeader* task = Take();
     if (task == nullptr) return false;
     Run(task);
     return true;
   }
 
+  // The next task that is woken, for the caller to run, or null.
+  TaskHeader* Take() {
+    const std::lock_guard lock(mutex_);
+    if (queue_.empty()) return nullptr;
+    TaskHeader* task = queue_.front();
+    queue_.pop_front();
+    return task;
+  }
+
   // Cancels every task.
   void Shutdown() {
     while (true) {
-      while (TaskHeader* task = Next()) {
+      while (TaskHeader* task = Take()) {
         AbortTask(task);
         Run(task);
       }
@@ -101,14 +110,6 @@ class ManualScheduler final : public TaskScheduler {
   void Run(TaskHeader* task) {
     Turn turn{.budget = std::numeric_limits<std::uint32_t>::max()};
     if (RunTask(task, &turn, *this) == RunResult::kRescheduled) Schedule(task);
-  }
-
-  TaskHeader* Next() {
-    const std::lock_guard lock(mutex_);
-    if (queue_.empty()) return nullptr;
-    TaskHeader* task = queue_.front();
-    queue_.pop_front();
-    return task;
   }
 
   std::mutex mutex_;
