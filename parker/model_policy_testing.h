@@ -58,7 +58,7 @@ struct ModelPolicy {
  private:
   friend struct ModelScenario;
 
-  static constexpr std::size_t kMaxSleepers = 4;  // No scenario has more threads.
+  static constexpr std::size_t kMaxSleepers = 5;  // No scenario has more threads.
 
   // The kernel's own memory: which addresses are slept on.
   static inline std::array<const Word*, kMaxSleepers> sleepers{};

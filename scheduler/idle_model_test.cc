@@ -44,7 +44,7 @@ struct Model : ModelPolicy {
 };
 
 // A step of the protocol that a mutation leaves out.
-enum class Without { kNothing, kLookAfterSleep, kLookAfterSearch, kWatch };
+enum class Without { kNothing, kLookAfterSleep, kLookAfterSearch, kWatch, kWatchOfTheWoken };
 
 // Threads 0 to kWorkers - 1 are workers. They are told to stop when kThings tasks and
 // events are being dealt with.
@@ -74,24 +74,29 @@ struct Workers : ModelScenario {
 
   // -- What workers do -----------------------------------------------------------------
 
+  struct Mind {
+    bool searching = false;
+    bool woken = false;
+  };
+
   void Work(int worker) {
     const std::size_t self = Index(worker);
-    bool searching = false;
+    Mind mind;
     while (stop.load(memory_order_acquire) == 0) {
       if (pinned[self].load(memory_order_relaxed) != 0) {
         pinned[self].store(0, memory_order_relaxed);
-        if (std::exchange(searching, false)) FoundWork();
+        FoundWork(mind);
         Run(kPinned);
       } else if (Take()) {
-        if (std::exchange(searching, false)) FoundWork();
+        FoundWork(mind);
         Run(1);
-      } else if (!searching && idle.StartSearching()) {
-        searching = true;
+      } else if (!mind.searching && idle.StartSearching()) {
+        mind.searching = true;
       } else {
-        searching = Park(self, searching);
+        Park(self, mind);
       }
     }
-    if (searching) FoundWork();
+    if (mind.searching) FoundWork(mind);
   }
   bool Take() {
     int count = queued.load(memory_order_relaxed);
@@ -100,29 +105,30 @@ struct Workers : ModelScenario {
     }
     return false;
   }
-  void FoundWork() {
-    const bool last = idle.StopSearching();
-    if (kWithout != Without::kLookAfterSearch && last && WorkVisible()) NotifyOne();
+  void FoundWork(Mind& mind) {
+    if (std::exchange(mind.searching, false) && idle.StopSearching() &&
+        kWithout != Without::kLookAfterSearch && WorkVisible()) {
+      NotifyOne();
+    }
+    if (std::exchange(mind.woken, false) && kWithout != Without::kWatchOfTheWoken) {
+      KeepWatch(watch.Keep());
+    }
   }
-  // Whether the worker searches when it wakes.
-  bool Park(std::size_t self, bool searching) {
-    idle.Sleep(self, searching);
+  void Park(std::size_t self, Mind& mind) {
+    idle.Sleep(self, std::exchange(mind.searching, false));
     if (kWithout != Without::kLookAfterSleep && WorkVisible()) NotifyOne();
     int came = 0;
-    const bool driver = sleeps[self].Sleep(
-        self, watch,
-        [this, &came] {
-          reactor.Park();
-          came = events.exchange(0, memory_order_relaxed);
-        },
-        [this](std::size_t other) { Unpark(other); });
-    searching = idle.WakeUp(self);
-    if (driver) {
-      const std::optional<std::size_t> other = watch.ReleaseDriver();
-      if (kWithout != Without::kWatch && other) Unpark(*other);
-    }
+    const bool driver = sleeps[self].Sleep(self, watch, [this, &came] {
+      reactor.Park();
+      came = events.exchange(0, memory_order_relaxed);
+    });
+    mind.searching = idle.WakeUp(self);
+    if (driver) KeepWatch(watch.ReleaseDriver());
+    mind.woken = !driver;
     if (came > 0) Run(came);
-    return searching;
+  }
+  void KeepWatch(std::optional<std::size_t> other) {
+    if (kWithout != Without::kWatch && other) Unpark(*other);
   }
   bool WorkVisible() const { return queued.load(memory_order_relaxed) > 0; }
   // So many things, which take so long that other workers have to deal with the others.
@@ -172,7 +178,7 @@ struct TwoTasks : Workers<2, 2, kWithout> {
 };
 using Submitting = TwoTasks<Without::kNothing>;
 
-TEST(IdleModelTest, NoTaskIsForgotten) { CheckRandomly<Submitting>(200'000); }
+TEST(IdleModelTest, NoTaskIsForgotten) { CheckRandomly<Submitting>(100'000); }
 TEST(IdleModelTest, WithoutTheLookAfterSleepOneIs) {
   ExpectFound<TwoTasks<Without::kLookAfterSleep>>(Randomly(1'000));
 }
@@ -224,9 +230,27 @@ struct TwoEvents : Workers<2, 2, kWithout> {
 };
 using Driving = TwoEvents<Without::kNothing>;
 
-TEST(WatchModelTest, TheReactorIsTakenOver) { CheckRandomly<Driving>(200'000); }
+TEST(WatchModelTest, TheReactorIsTakenOver) { CheckRandomly<Driving>(100'000); }
 TEST(WatchModelTest, WithoutTheWatchItIsNot) {
   ExpectFound<TwoEvents<Without::kWatch>>(Randomly(200'000));
+}
+// A sleeper that would have kept the watch is woken for something else, and that keeps it
+// busy, too: the standby, or the one that was woken to be it.
+template <int kWorkers, Without kWithout = Without::kNothing>
+struct BusyElsewhere : Workers<kWorkers, kWorkers - 1, kWithout> {
+  static constexpr int kThreads = kWorkers + 1;
+  void Thread(int index) {
+    if (index < kWorkers) return this->Work(index);
+    this->Happen();
+    this->WakePinned(1);
+    for (int i = 2; i < kWorkers; ++i) this->Happen();
+  }
+};
+
+TEST(WatchModelTest, TheStandbyIsBusyElsewhere) { CheckRandomly<BusyElsewhere<3>>(50'000); }
+TEST(WatchModelTest, TheNextStandbyIsBusyElsewhere) { CheckRandomly<BusyElsewhere<4>>(50'000); }
+TEST(WatchModelTest, WithoutTheWatchOfTheWokenItIsNot) {
+  ExpectFound<BusyElsewhere<4, Without::kWatchOfTheWoken>>(Randomly(500'000));
 }
 // W2.
 TEST(WatchModelTest, LyingDownAndLookingIsSeqCst) {

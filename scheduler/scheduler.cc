@@ -278,6 +278,10 @@ void Scheduler::ReleaseDriver() {
   if (const auto worker = watch_.ReleaseDriver()) workers_[*worker]->Unpark();
 }
 
+void Scheduler::KeepWatch() {
+  if (const auto worker = watch_.Keep()) workers_[*worker]->Unpark();
+}
+
 void Scheduler::SetBlockedDriver(std::size_t index) {
   // relaxed: a preference.
   blocked_driver_.store(index, std::memory_order_relaxed);

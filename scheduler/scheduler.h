@@ -241,6 +241,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   [[nodiscard]] Watch& watch() { return watch_; }
   // Gives up the right to poll the reactor.
   void ReleaseDriver();
+  // See watch.h.
+  void KeepWatch();
   // The driver `index` blocks in the reactor, or (Idle::kNobody) no longer.
   void SetBlockedDriver(std::size_t index);
 

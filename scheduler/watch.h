@@ -9,12 +9,15 @@
 // down, *dormant*, and then the next driver that leaves wakes it. A busy runtime thus pays
 // for a nap every kNap, and an idle one nothing.
 //
-//  W1  If a worker sleeps and nobody drives, some sleeper is a standby that naps, or
-//      somebody is on its way to wake one. Whoever gives up one of the two roles looks
-//      afterwards whether the other is held, and wakes a sleeper if not (Keep). Giving up,
-//      taking on, and looking are seq_cst operations, so that of two who give up at once
-//      the second sees the first, and a worker that goes to sleep sees a reactor that has
-//      just become free.
+//  W1  If a worker sleeps and nobody drives, some sleeper is a standby that naps, or some
+//      worker that is awake has yet to look (Keep). A driver looks when it has left and
+//      is awake; every other worker after it has woken, whatever for, before it runs
+//      anything. So nobody has to rely on a sleeper that he has chosen: another may have
+//      woken it just before, and it is busy with that. A worker that finds nothing to run
+//      goes to sleep again, and takes a role then. Giving up, taking on, going to sleep
+//      and looking are seq_cst operations, so that of two who give up at once the second
+//      sees the first, and a worker that goes to sleep sees a reactor that has just become
+//      free.
 //  W2  A standby that becomes dormant says so, and then looks once more whether somebody
 //      has left the reactor since; a driver that leaves says so, and then looks for a
 //      dormant standby (seq_cst on both sides).
@@ -22,7 +25,7 @@
 // Workers are known by their indices. Whoever is told of one has to unpark it.
 //
 // Thread-safety: full. Cost: some loads, and an RMW for each role taken or given up; a lock
-// where somebody has to be woken.
+// where somebody has to be woken. Keep is one load while somebody drives.
 
 #ifndef HOME_SCHEDULER_WATCH_H_
 #define HOME_SCHEDULER_WATCH_H_
@@ -61,6 +64,21 @@ class BasicWatch {
     return Keep();
   }
 
+  // W1, by a worker that is awake. Whom to unpark, if anybody.
+  [[nodiscard]] std::optional<std::size_t> Keep() {
+    if (workers_ == 1 || !driver_free()) return std::nullopt;
+    if (standby_.load(std::memory_order_seq_cst) == Idle::kNobody) return idle_.AnySleeper();
+    // It naps, or it is dormant and one of those who see that wakes it.
+    if (standby_dormant_.load(std::memory_order_seq_cst) &&
+        standby_dormant_.exchange(false, std::memory_order_seq_cst)) {
+      // Only now is it known whose dormancy was ended: before, another worker may
+      // have been the standby. If there is none, it has just woken, and looks itself.
+      const std::size_t standby = standby_.load(std::memory_order_seq_cst);
+      if (standby != Idle::kNobody) return standby;
+    }
+    return std::nullopt;
+  }
+
   // -- The standby -------------------------------------------------------------------
 
   // A worker that sleeps asks to be it.
@@ -68,11 +86,10 @@ class BasicWatch {
     std::size_t nobody = Idle::kNobody;
     return standby_.compare_exchange_strong(nobody, worker, std::memory_order_seq_cst);
   }
-  // Gives the role up. Whom to unpark, if anybody.
-  [[nodiscard]] std::optional<std::size_t> EndStandBy() {
+  // Gives the role up.
+  void EndStandBy() {
     standby_dormant_.store(false, std::memory_order_seq_cst);
     standby_.exchange(Idle::kNobody, std::memory_order_seq_cst);
-    return Keep();
   }
   // How often the reactor was left.
   [[nodiscard]] std::uint64_t driver_leaves() const {
@@ -89,24 +106,6 @@ class BasicWatch {
 
  private:
   [[nodiscard]] bool driver_free() const { return !driver_taken_.load(std::memory_order_seq_cst); }
-
-  // After one of the roles was given up.
-  [[nodiscard]] std::optional<std::size_t> Keep() {
-    if (workers_ == 1) return std::nullopt;
-    if (standby_.load(std::memory_order_seq_cst) != Idle::kNobody) {
-      // It naps, or it is dormant and one of those who see that wakes it.
-      if (standby_dormant_.load(std::memory_order_seq_cst) &&
-          standby_dormant_.exchange(false, std::memory_order_seq_cst)) {
-        // Only now is it known whose dormancy was ended: before, another worker may
-        // have been the standby. If there is none, it has just left by EndStandBy().
-        const std::size_t standby = standby_.load(std::memory_order_seq_cst);
-        if (standby != Idle::kNobody) return standby;
-      }
-      return std::nullopt;
-    }
-    if (!driver_free()) return std::nullopt;
-    return idle_.AnySleeper();
-  }
 
   Idle& idle_;
   const std::size_t workers_;

@@ -79,7 +79,7 @@ void Worker::Run(const Leave& leave) {
       task = Search();
     }
     if (task != nullptr) {
-      if (searching_) FoundWork();
+      if (searching_ || woken_) FoundWork();
       RunOne(task);
     } else {
       Park();
@@ -166,7 +166,7 @@ bool Worker::RunLocal() {
   if (ABSL_PREDICT_TRUE(!local_->any())) return false;
   TaskHeader* const task = local_->Take();
   if (task == nullptr) return false;
-  if (searching_) FoundWork();
+  if (searching_ || woken_) FoundWork();
   if (PollLocal(task, scheduler_->options().budget, *local_) == RunResult::kRescheduled) {
     local_->Schedule(task);
   }
@@ -329,8 +329,11 @@ bool Worker::WorkVisible() const {
 }
 
 void Worker::FoundWork() {
-  searching_ = false;
-  if (scheduler_->idle().StopSearching() && scheduler_->WorkVisible()) scheduler_->NotifyOne();
+  if (std::exchange(searching_, false) && scheduler_->idle().StopSearching() &&
+      scheduler_->WorkVisible()) {
+    scheduler_->NotifyOne();
+  }
+  if (std::exchange(woken_, false)) scheduler_->KeepWatch();
 }
 
 void Worker::Maintain() {
@@ -366,15 +369,14 @@ void Worker::Park() {
   // Woken by what was just released. (A wake from elsewhere comes with an Unpark().)
   if (local_->ready()) Unpark();
 
-  const bool driver = sleep_.Sleep(
-      index_, scheduler_->watch(), [this] { BlockAsDriver(); },
-      [this](std::size_t other) { scheduler_->worker(other).Unpark(); });
+  const bool driver = sleep_.Sleep(index_, scheduler_->watch(), [this] { BlockAsDriver(); });
   searching_ = scheduler_->idle().WakeUp(index_);
   busy_.WakeUp(scheduler_->Now());
   polls_at_wake_ = polls_.value();
   // Awake for all to see, so that it is another worker that is woken to keep the
   // watch.
   if (driver) scheduler_->ReleaseDriver();
+  woken_ = !driver;
   // Only now, when this worker counts as awake: what is woken goes to its queues.
   wakes_.WakeAll();
 }

@@ -129,6 +129,7 @@ class Worker {
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
   [[nodiscard]] TaskHeader* Search();
+  // Before the first task after a search or a sleep.
   void FoundWork();
   // Timers, reactor and releases, without blocking.
   void Maintain();
@@ -160,6 +161,8 @@ class Worker {
   const TaskHeader* last_from_lifo_ = nullptr;
   std::uint32_t random_;
   bool searching_ = false;
+  // Has slept, and run nothing since: it has to keep the watch first.
+  bool woken_ = false;
   Instant next_reactor_poll_;
   Turn turn_;
   // That of the thread that runs this worker.

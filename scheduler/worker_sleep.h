@@ -24,7 +24,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 #include "home/parker/parker.h"
@@ -63,11 +62,10 @@ class BasicWorkerSleep {
 
   // The sleep of `worker`, which is in the list of sleepers already: until an Unpark(),
   // or as the driver. `drive()` blocks in the reactor until there is an event, a timer or
-  // a wake-up; `unpark(index)` is Unpark() of another worker. True: this worker is the
-  // driver now, and has to release that.
-  template <typename Drive, typename UnparkOther>
-  [[nodiscard]] bool Sleep(std::size_t worker, Watch& watch, const Drive& drive,
-                           const UnparkOther& unpark) {
+  // a wake-up. True: this worker is the driver now, and has to release that; else it has
+  // to Watch::Keep() before it runs anything.
+  template <typename Drive>
+  [[nodiscard]] bool Sleep(std::size_t worker, Watch& watch, const Drive& drive) {
     bool driver = watch.TryTakeDriver();
     State awake = State::kAwake;
     // acq_rel: an Unpark() that came first is seen, with what its caller did; one
@@ -77,7 +75,7 @@ class BasicWorkerSleep {
       if (driver) {
         drive();
       } else if (watch.TryStandBy(worker)) {
-        driver = StandBy(watch, drive, unpark);
+        driver = StandBy(watch, drive);
       } else {
         parker_.Park();
       }
@@ -94,8 +92,8 @@ class BasicWorkerSleep {
 
   // Sleeps as the standby until an Unpark() or, having become the driver, by `drive`.
   // True: this worker is the driver now.
-  template <typename Drive, typename UnparkOther>
-  [[nodiscard]] bool StandBy(Watch& watch, const Drive& drive, const UnparkOther& unpark) {
+  template <typename Drive>
+  [[nodiscard]] bool StandBy(Watch& watch, const Drive& drive) {
     std::uint64_t leaves = watch.driver_leaves();
     bool driver = false;
     for (int quiet = 0; !driver;) {
@@ -111,7 +109,7 @@ class BasicWorkerSleep {
         quiet = 0;
       }
     }
-    if (const std::optional<std::size_t> other = watch.EndStandBy()) unpark(*other);
+    watch.EndStandBy();
     if (!driver) return false;
     State parked = State::kParked;
     // As in Sleep(). If it fails, an Unpark() has put a token into the parker.
