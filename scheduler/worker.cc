@@ -183,8 +183,7 @@ void Worker::Push(TaskHeader* task) {
   if (!WorkVisible()) {
     // The only ready task is run here as soon as this poll returns. It is the
     // next in any order, and the slot costs less than the deque.
-    // release: a thief sees the task. pairs with: StealFor().
-    lifo_.store(task, std::memory_order_release);
+    lifo_.Fill(task);
     if (hands_over_) turn_.next = task;
     return;
   }
@@ -234,15 +233,12 @@ void Worker::PushWoken(TaskHeader* task) {
     deque_.Push(task);
     return scheduler_->NotifyOneFromWorker();
   }
-  // relaxed: only this thread fills the slot, so an empty one stays empty.
-  if (lifo_.load(std::memory_order_relaxed) == nullptr) {
-    // release: a thief sees the task. pairs with: StealFor().
-    lifo_.store(task, std::memory_order_release);
+  if (lifo_.empty()) {
+    lifo_.Fill(task);
     if (!deque_.EmptyHint()) scheduler_->NotifyOneFromWorker();
     return;
   }
-  // release: as above. acquire: as a thief would have it. pairs with: StealFor().
-  TaskHeader* displaced = lifo_.exchange(task, std::memory_order_acq_rel);
+  TaskHeader* displaced = lifo_.Replace(task);
   if (displaced == nullptr) return;  // a thief was quicker
   deque_.Push(displaced);
   scheduler_->NotifyOneFromWorker();
@@ -252,8 +248,7 @@ TaskHeader* Worker::NextTask() {
   if (tick_ % scheduler_->options().global_queue_interval == 0) {
     if (TaskHeader* task = TakeInjected()) return task;
   }
-  // relaxed: only this thread fills the slot.
-  if (lifo_.load(std::memory_order_relaxed) != nullptr) {
+  if (!lifo_.empty()) {
     TaskHeader* task = TakeLifo();
     if (task != nullptr) {
       if (lifo_streak_ < kMaxLifoStreak || deque_.EmptyHint()) {
@@ -311,11 +306,7 @@ TaskHeader* Worker::StealFor(Worker& thief, bool and_lifo) {
     thief.stolen_.Add(stolen.count());
     return stolen.value();
   }
-  // relaxed: a guess that the exchange verifies.
-  if (!and_lifo || lifo_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-  // acquire: the task. release: keeps the order of the slot's RMWs. pairs with:
-  // PushWoken().
-  TaskHeader* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  TaskHeader* task = and_lifo ? lifo_.Steal() : nullptr;
   if (task != nullptr) {
     thief.steals_.Add();
     thief.stolen_.Add();
@@ -323,10 +314,7 @@ TaskHeader* Worker::StealFor(Worker& thief, bool and_lifo) {
   return task;
 }
 
-bool Worker::WorkVisible() const {
-  // relaxed: ordered by idle.h's RMW where it matters.
-  return !deque_.EmptyHint() || lifo_.load(std::memory_order_relaxed) != nullptr;
-}
+bool Worker::WorkVisible() const { return !deque_.EmptyHint() || !lifo_.empty(); }
 
 void Worker::FoundWork() {
   if (std::exchange(searching_, false) && scheduler_->idle().StopSearching() &&
@@ -433,16 +421,7 @@ void Worker::DrainReleases() {
   }
 }
 
-TaskHeader* Worker::TakeLifo() {
-  if (scheduler_->workers() == 1) {
-    // There are no thieves. relaxed: this thread's own writes.
-    TaskHeader* task = lifo_.load(std::memory_order_relaxed);
-    lifo_.store(nullptr, std::memory_order_relaxed);
-    return task;
-  }
-  // A thief may be quicker. acquire, release: as in PushWoken().
-  return lifo_.exchange(nullptr, std::memory_order_acq_rel);
-}
+TaskHeader* Worker::TakeLifo() { return lifo_.Take(/*thieves=*/scheduler_->workers() > 1); }
 
 TaskHeader* Worker::TakeQueued() {
   if (TaskHeader* task = TakeLifo()) return task;
@@ -473,9 +452,7 @@ WorkerMetrics Worker::Metrics() const {
   metrics.reactor_polls = reactor_polls_.value();
   metrics.reactor_events = reactor_events_.value();
   metrics.timers_fired = timers_fired_.value();
-  // relaxed: a figure.
-  const bool lifo = lifo_.load(std::memory_order_relaxed) != nullptr;
-  metrics.queue_depth = deque_.SizeHint() + (lifo ? 1 : 0);
+  metrics.queue_depth = deque_.SizeHint() + (lifo_.empty() ? 0 : 1);
   metrics.busy = busy_.Until(scheduler_->Now());
   if (times_ != nullptr) {
     metrics.longest_poll =

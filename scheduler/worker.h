@@ -23,6 +23,7 @@
 #include "home/scheduler/busy_time.h"
 #include "home/scheduler/counter.h"
 #include "home/scheduler/histogram.h"
+#include "home/scheduler/lifo_slot.h"
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/worker_sleep.h"
 #include "home/task/chaos.h"
@@ -189,7 +190,7 @@ class Worker {
   std::optional<Instant> poll_end_;
 
   // What other threads write.
-  alignas(ABSL_CACHELINE_SIZE) internal::Atomic<TaskHeader*> lifo_{nullptr};
+  alignas(ABSL_CACHELINE_SIZE) LifoSlot<TaskHeader> lifo_;
   WorkStealingDeque<TaskHeader*, internal::WithChaos<DequePolicy>> deque_;
   LockFreeMpscQueue<TaskHeader> releases_;
   alignas(ABSL_CACHELINE_SIZE) WorkerSleep sleep_;
