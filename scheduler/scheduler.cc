@@ -357,7 +357,7 @@ void Scheduler::Drain() {
   const CurrentWorkerScope no_worker(nullptr);
   if (simulation_ != nullptr) simulation_->Close();
   DrainOwner owner{*this};
-  while (true) {
+  injector_.Close([this, &owner] {
     std::uint64_t cancelled = 0;
     const auto cancel = [this, &owner, &cancelled](TaskHeader* task) {
       ++cancelled;
@@ -392,11 +392,8 @@ void Scheduler::Drain() {
       lists_empty = lists_empty && worker->bound() == nullptr;
     }
     outside_completed_.fetch_add(cancelled, std::memory_order_relaxed);  // relaxed: a figure
-    if (lists_empty && injector_.CloseIfEmpty()) break;
-    // A wake is under way on another thread.
-    if (cancelled == 0) std::this_thread::yield();
-  }
-  injector_.AwaitVisitors();
+    return Injector::Pass{.progress = cancelled > 0, .all_done = lists_empty};
+  });
   timers_.Close();
 }
 
