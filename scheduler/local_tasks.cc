@@ -44,12 +44,7 @@ LocalTasks::~LocalTasks() {
 void LocalTasks::Schedule(TaskHeader* task) noexcept {
   scheduler_.StampQueued(task);
   if (Current() == this) return Push(task);
-  // relaxed: whoever takes the task out of the inbox has acquired this. pairs with:
-  // Close().
-  visitors_.fetch_add(1, std::memory_order_relaxed);
-  if (inbox_.Push(task)) wake_();
-  // release: our uses come before the end. pairs with: Close().
-  visitors_.fetch_sub(1, std::memory_order_release);
+  inbox_.Push(task, wake_);
 }
 
 void LocalTasks::Submit(TaskHeader* task) noexcept {
@@ -132,8 +127,7 @@ void LocalTasks::Close() {
     // A wake is under way on another thread.
     if (!progress) std::this_thread::yield();
   }
-  // acquire: pairs with Schedule().
-  while (visitors_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  inbox_.AwaitVisitors();
 }
 
 void LocalTasks::Bind(TaskHeader* task) {

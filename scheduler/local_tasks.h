@@ -2,8 +2,8 @@
 //
 // Each thread that runs tasks has one: a worker for as long as its thread runs, and a
 // BlockOn for itself. It is the TaskScheduler of its tasks: a wake on the thread appends
-// the task to a plain queue; a wake from another thread goes to the inbox, and wakes the
-// thread if the inbox was empty. Nobody steals from either, and the tasks are in no
+// the task to a plain queue; a wake from another thread goes to the inbox (local_inbox.h),
+// and wakes the thread if the inbox was empty. Nobody steals from either, and the tasks are in no
 // worker's list but in one of their own.
 //
 // The end (Close) comes on the thread, too: all tasks are cancelled there, so that no
@@ -17,7 +17,6 @@
 #ifndef HOME_SCHEDULER_LOCAL_TASKS_H_
 #define HOME_SCHEDULER_LOCAL_TASKS_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -25,7 +24,7 @@
 
 #include "home/future/context.h"
 #include "home/queue/lock_free_mpsc_queue.h"
-#include "home/task/chaos.h"
+#include "home/scheduler/local_inbox.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
 
@@ -55,7 +54,7 @@ class LocalTasks final : public TaskScheduler {
   // Whether there are tasks at all.
   [[nodiscard]] bool any() const { return alive_ != 0; }
   // Whether one is ready to run.
-  [[nodiscard]] bool ready() const { return first_ != nullptr || !inbox_.Empty(); }
+  [[nodiscard]] bool ready() const { return first_ != nullptr || !inbox_.empty(); }
   // Polls the task that has been ready for longest, on a thread that is no worker. False:
   // none is.
   bool RunOne();
@@ -89,9 +88,7 @@ class LocalTasks final : public TaskScheduler {
   LockFreeMpscNode* last_ = nullptr;
   // Those that have waited once, linked as a worker's.
   TaskHeader* bound_ = nullptr;
-  LockFreeMpscQueue<TaskHeader> inbox_;
-  // Threads inside of Schedule().
-  internal::Atomic<std::size_t> visitors_{0};
+  LocalInbox<TaskHeader> inbox_;
 };
 
 }  // namespace home::scheduler_internal
