@@ -120,13 +120,21 @@ struct Workers : ModelScenario {
     int came = 0;
     const bool driver = sleeps[self].Sleep(self, watch, [this, &came] {
       reactor.Park();
-      came = events.exchange(0, memory_order_relaxed);
+      came = TakeEvents();
     });
     mind.searching = idle.WakeUp(self);
     if (driver) KeepWatch(watch.ReleaseDriver());
     mind.woken = !driver;
     if (came > 0) Run(came);
   }
+  // A busy worker looks at the reactor.
+  void Maintain() {
+    if (!watch.TryTakeDriver()) return;
+    const int came = TakeEvents();
+    KeepWatch(watch.ReleaseDriver());
+    if (came > 0) Run(came);
+  }
+  int TakeEvents() { return events.exchange(0, memory_order_relaxed); }
   void KeepWatch(std::optional<std::size_t> other) {
     if (kWithout != Without::kWatch && other) Unpark(*other);
   }
@@ -179,6 +187,16 @@ struct TwoTasks : Workers<2, 2, kWithout> {
 using Submitting = TwoTasks<Without::kNothing>;
 
 TEST(IdleModelTest, NoTaskIsForgotten) { CheckRandomly<Submitting>(100'000); }
+// Three of them: only two workers may search at once.
+struct ThreeTasks : Workers<3, 3> {
+  static constexpr int kThreads = 4;
+  void Thread(int index) {
+    if (index < 3) return Work(index);
+    for (int i = 0; i < 3; ++i) Submit();
+  }
+};
+
+TEST(IdleModelTest, NoTaskOfThreeIsForgotten) { CheckRandomly<ThreeTasks>(50'000); }
 TEST(IdleModelTest, WithoutTheLookAfterSleepOneIs) {
   ExpectFound<TwoTasks<Without::kLookAfterSleep>>(Randomly(1'000));
 }
@@ -230,7 +248,7 @@ struct TwoEvents : Workers<2, 2, kWithout> {
 };
 using Driving = TwoEvents<Without::kNothing>;
 
-TEST(WatchModelTest, TheReactorIsTakenOver) { CheckRandomly<Driving>(100'000); }
+TEST(WatchModelTest, TheReactorIsTakenOver) { CheckRandomly<Driving>(50'000); }
 TEST(WatchModelTest, WithoutTheWatchItIsNot) {
   ExpectFound<TwoEvents<Without::kWatch>>(Randomly(200'000));
 }
@@ -252,6 +270,22 @@ TEST(WatchModelTest, TheNextStandbyIsBusyElsewhere) { CheckRandomly<BusyElsewher
 TEST(WatchModelTest, WithoutTheWatchOfTheWokenItIsNot) {
   ExpectFound<BusyElsewhere<4, Without::kWatchOfTheWoken>>(Randomly(500'000));
 }
+// A worker that does not sleep is the driver for a moment, and goes on with something long.
+struct BusyDriver : Workers<3, 2> {
+  static constexpr int kThreads = 4;
+  void Thread(int index) {
+    if (index == 0) {
+      Maintain();
+      return Run(0);
+    }
+    if (index < 3) return Work(index);
+    Happen();
+    Happen();
+  }
+};
+
+TEST(WatchModelTest, ABusyWorkerDrivesMeanwhile) { CheckRandomly<BusyDriver>(50'000); }
+
 // W2.
 TEST(WatchModelTest, LyingDownAndLookingIsSeqCst) {
   ExpectFound<Driving>(
