@@ -75,6 +75,11 @@ struct DequeScenario {
     const std::optional<Element*> element = deque.Pop();
     return element && Take(*element);
   }
+  // Of what was pushed last.
+  bool PopIf() {
+    Element* newest = &elements[pushed - 1];
+    return deque.PopIf(newest) && Take(newest);
+  }
   bool PopFront() {
     const std::optional<Element*> element = deque.PopFront();
     return element && Take(*element);
@@ -121,6 +126,29 @@ struct PopOfEmptyAgainstSteal : DequeScenario<2, 2> {
 struct LastElementByPop : DequeScenario<2, 2> {
   void Before() { Push(); }
   void Thread(int index) { index == 0 ? Pop() : Steal(); }
+};
+struct LastElementByPopIf : DequeScenario<2, 2> {
+  void Before() { Push(); }
+  void Thread(int index) {
+    if (index == 0) {
+      const bool taken = PopIf();
+      Expect(!taken || !PopIf(), "once");
+    } else {
+      Steal();
+    }
+  }
+};
+struct HalfAgainstPopIf : DequeScenario<4, 4> {
+  void Before() { Push(3); }
+  void Thread(int index) {
+    if (index == 1) {
+      StealHalf();
+      return;
+    }
+    PopIf();
+    Push();
+    PopIf();
+  }
 };
 struct LastElementByPopFront : DequeScenario<2, 2> {
   void Before() { Push(); }
@@ -209,6 +237,7 @@ struct ReuseOfBuffer : DequeScenario<1, 1> {
 TEST(DequeModelTest, PushAgainstSteal) { CheckExhaustively<PushAgainstSteal>(); }
 TEST(DequeModelTest, PopOfEmptyAgainstSteal) { CheckExhaustively<PopOfEmptyAgainstSteal>(); }
 TEST(DequeModelTest, LastElementByPop) { CheckExhaustively<LastElementByPop>(); }
+TEST(DequeModelTest, LastElementByPopIf) { CheckExhaustively<LastElementByPopIf>(); }
 TEST(DequeModelTest, LastElementByPopFront) { CheckExhaustively<LastElementByPopFront>(); }
 TEST(DequeModelTest, PushPopAgainstSteal) { CheckExhaustively<PushPopAgainstSteal>(); }
 TEST(DequeModelTest, GrowthAgainstSteal) { CheckExhaustively<GrowthAgainstSteal>(); }
@@ -219,6 +248,7 @@ TEST(DequeModelTest, GrowthOfLargeAgainstSteal) {
 TEST(DequeModelTest, ShrinkAgainstSteal) { CheckWithPreemptions<ShrinkAgainstSteal>(2); }
 TEST(DequeModelTest, ReuseOfBuffer) { CheckWithPreemptions<ReuseOfBuffer>(2); }
 TEST(DequeModelTest, HalfAgainstSteal) { CheckWithPreemptions<HalfAgainstSteal>(2); }
+TEST(DequeModelTest, HalfAgainstPopIf) { CheckWithPreemptions<HalfAgainstPopIf>(2); }
 TEST(DequeModelTest, HalfAgainstPop) { CheckWithPreemptions<HalfAgainstPop>(2); }
 
 // -- Larger ones, at random -------------------------------------------------------
@@ -261,18 +291,21 @@ TEST(DequeModelTest, AnythingWithLargeBuffersAtRandom) { CheckRandomly<Anything<
 constexpr std::uint64_t kRuns = 50'000;
 
 TEST(DequeMutationTest, Push) {
-  ExpectFound<PushAgainstSteal>(
-      Randomly(kRuns),
-      {.function = "Push", .access = Access::kStore, .type = "char", .from = memory_order_release});
+  ExpectFound<PushAgainstSteal>(Randomly(kRuns), {.function = "PushReserved",
+                                                  .access = Access::kStore,
+                                                  .type = "char",
+                                                  .from = memory_order_release});
 }
 TEST(DequeMutationTest, BottomInPop) {
-  ExpectFound<PushPopAgainstSteal>(
-      Randomly(kRuns),
-      {.function = "Pop", .access = Access::kStore, .type = "char", .from = memory_order_release});
+  ExpectFound<PushPopAgainstSteal>(Randomly(kRuns), {.function = "ClaimLast",
+                                                     .access = Access::kStore,
+                                                     .type = "char",
+                                                     .from = memory_order_release});
 }
 TEST(DequeMutationTest, ClaimOfPop) {
   ExpectFound<LastElementByPop>(
-      Randomly(kRuns), {.function = "Pop", .access = Access::kRmw, .from = memory_order_release});
+      Randomly(kRuns),
+      {.function = "ClaimLast", .access = Access::kRmw, .from = memory_order_release});
 }
 TEST(DequeMutationTest, BottomInStealHalf) {
   ExpectFound<HalfAgainstSteal>(

@@ -158,12 +158,8 @@ class WorkStealingDeque {
   void Push(T value) {
     // relaxed: bottom_ is written by this thread only (I1).
     const Index bottom = bottom_.load(std::memory_order_relaxed);
-    Reserve(bottom, 1);
-    // relaxed: published by the store of bottom_ below.
-    slot(bottom).store(value, std::memory_order_relaxed);
-    // release: publishes the slot, the buffer and what the element points to.
-    // pairs with: TakeFront()'s load of bottom_.
-    bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+    if (ABSL_PREDICT_FALSE(Distance(limit_, bottom) < 1)) return PushSlowly(bottom, value);
+    PushReserved(bottom, value);
   }
 
   // Owner: takes the newest element.
@@ -176,25 +172,9 @@ class WorkStealingDeque {
       TrimEmpty(bottom);
       return std::nullopt;
     }
-    const Index last = static_cast<Index>(bottom - 1);
-    // release: a thief that reads this value must still see the slots below it, which
-    // the Push of another value published (a plain store ends its release sequence).
-    // pairs with: TakeFront()'s load of bottom_.
-    bottom_.store(last, std::memory_order_release);
-    // The claim. From here on every CAS of a thief that read claim_ before fails.
-    // release: a thief that reads the new value also reads the lowered bottom_.
-    // pairs with: TakeFront()'s load of claim_. No acquire: slots are reused by what
-    // Reserve() has seen (I4).
-    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_release);
-    if (ABSL_PREDICT_FALSE(Distance(last, Head(before)) < 0)) {
-      // Thieves took all, the last one too: head is the old bottom.
-      // relaxed: who reads it has a head that reached it, and sees no element, or an older
-      // one, and fails.
-      bottom_.store(bottom, std::memory_order_relaxed);
-      return std::nullopt;
-    }
+    if (!ClaimLast(bottom)) return std::nullopt;
     // relaxed: a slot that we filled ourselves.
-    return slot(last).load(std::memory_order_relaxed);
+    return slot(static_cast<Index>(bottom - 1)).load(std::memory_order_relaxed);
   }
 
   // Owner: takes the newest element if it is `expected`, as if by Pop(). For who pushed it
@@ -203,12 +183,12 @@ class WorkStealingDeque {
     // relaxed: own variable (I1), and as in Pop().
     const Index bottom = bottom_.load(std::memory_order_relaxed);
     if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return false;
-    // relaxed: a slot that we filled ourselves. If a thief has taken the element, Pop()
+    // relaxed: a slot that we filled ourselves. If a thief has taken the element, the claim
     // finds that out.
     if (slot(static_cast<Index>(bottom - 1)).load(std::memory_order_relaxed) != expected) {
       return false;
     }
-    return Pop().has_value();
+    return ClaimLast(bottom);
   }
   // The same where there are no thieves: without the RMW.
   [[nodiscard]] bool PopIfUnshared(T expected) {
@@ -431,6 +411,40 @@ class WorkStealingDeque {
     if (ABSL_PREDICT_FALSE(Distance(limit_, bottom) < static_cast<SignedIndex>(count))) {
       ReserveSlowly(bottom, count);
     }
+  }
+
+  // Owner: takes the element before `bottom` out, unless thieves have taken it. There was one
+  // a moment ago.
+  [[nodiscard]] bool ClaimLast(Index bottom) {
+    const Index last = static_cast<Index>(bottom - 1);
+    // release: a thief that reads this value must still see the slots below it, which
+    // the Push of another value published (a plain store ends its release sequence).
+    // pairs with: TakeFront()'s load of bottom_.
+    bottom_.store(last, std::memory_order_release);
+    // The claim. From here on every CAS of a thief that read claim_ before fails.
+    // release: a thief that reads the new value also reads the lowered bottom_.
+    // pairs with: TakeFront()'s load of claim_. No acquire: slots are reused by what
+    // Reserve() has seen (I4).
+    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_release);
+    if (ABSL_PREDICT_TRUE(Distance(last, Head(before)) >= 0)) return true;
+    // Thieves took all, the last one too: head is the old bottom.
+    // relaxed: who reads it has a head that reached it, and sees no element, or an older
+    // one, and fails.
+    bottom_.store(bottom, std::memory_order_relaxed);
+    return false;
+  }
+
+  void PushReserved(Index bottom, T value) {
+    // relaxed: published by the store of bottom_ below.
+    slot(bottom).store(value, std::memory_order_relaxed);
+    // release: publishes the slot, the buffer and what the element points to.
+    // pairs with: TakeFront()'s load of bottom_.
+    bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE void PushSlowly(Index bottom, T value) {
+    ReserveSlowly(bottom, 1);
+    PushReserved(bottom, value);
   }
 
   ABSL_ATTRIBUTE_NOINLINE void ReserveSlowly(Index bottom, std::size_t count) {

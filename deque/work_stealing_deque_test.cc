@@ -97,6 +97,21 @@ TYPED_TEST(WorkStealingDequeTest, FifoOwner) {
   EXPECT_EQ(this->deque_.PopFront(), std::nullopt);
 }
 
+TYPED_TEST(WorkStealingDequeTest, PopIf) {
+  EXPECT_FALSE(this->deque_.PopIf(1));
+  EXPECT_FALSE(this->deque_.PopIfUnshared(1));
+  for (int i = 1; i <= 4; ++i) this->deque_.Push(i);
+  EXPECT_FALSE(this->deque_.PopIf(3)) << "not the newest";
+  EXPECT_FALSE(this->deque_.PopIfUnshared(3));
+  EXPECT_EQ(this->deque_.SizeHint(), 4u);
+  EXPECT_TRUE(this->deque_.PopIf(4));
+  EXPECT_TRUE(this->deque_.PopIfUnshared(3));
+  ASSERT_TRUE(this->deque_.Steal().ok());
+  EXPECT_FALSE(this->deque_.PopIf(1)) << "stolen";
+  EXPECT_TRUE(this->deque_.PopIf(2));
+  EXPECT_TRUE(this->deque_.EmptyHint());
+}
+
 TYPED_TEST(WorkStealingDequeTest, Steal) {
   for (int i = 0; i < 10; ++i) this->deque_.Push(i);
   EXPECT_EQ(DrainBySteal(this->deque_), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));

@@ -36,13 +36,15 @@ constexpr std::size_t AlignmentOf(std::size_t bytes) {
   return kAlignsBySize ? std::size_t{1} << std::countr_zero(bytes | kFrameLineBytes) : 1;
 }
 
-void* NewBlock(std::size_t bytes) {
+// Out of line, here and below: the ways that few calls take shall not cost the others the
+// saving of registers.
+ABSL_ATTRIBUTE_NOINLINE void* NewBlock(std::size_t bytes) {
   const std::size_t alignment = AlignmentOf(bytes);
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes);
   return ::operator new(bytes, std::align_val_t{alignment});
 }
 
-void DeleteBlock(void* block, std::size_t bytes) noexcept {
+ABSL_ATTRIBUTE_NOINLINE void DeleteBlock(void* block, std::size_t bytes) noexcept {
   const std::size_t alignment = AlignmentOf(bytes);
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator delete(block);
   ::operator delete(block, std::align_val_t{alignment});
@@ -173,6 +175,20 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateSlow(Magazines* magazines, std::size_t siz
   return NewBlock(BytesOf(size_class));
 }
 
+// Takes `block`, for which `magazines` has no room.
+ABSL_ATTRIBUTE_NOINLINE void FreeSlow(Magazines& magazines, Block* block, std::size_t size_class) {
+  if (magazines.spare != nullptr) Depots()[size_class].Give(magazines.spare, size_class);
+  magazines.spare = std::exchange(magazines.loaded, block);
+  block->next = nullptr;
+  magazines.loaded_count = 1;
+}
+
+// Frees a block of a thread that has no cache: as yet, or any more.
+ABSL_ATTRIBUTE_NOINLINE void FreeWithoutCache(void* frame, std::size_t bytes) noexcept {
+  if (BirthOfCache() != nullptr) return FreeFrame(frame, bytes);
+  DeleteBlock(frame, BytesOf(ClassOf(bytes)));
+}
+
 }  // namespace
 
 void* AllocateFrame(std::size_t bytes) {
@@ -195,17 +211,12 @@ void FreeFrame(void* frame, std::size_t bytes) noexcept {
   if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return DeleteBlock(frame, bytes);
   const std::size_t size_class = ClassOf(bytes);
   ThreadCache* cache = thread_cache;
-  if (ABSL_PREDICT_FALSE(cache == nullptr)) {
-    cache = BirthOfCache();
-    if (cache == nullptr) return DeleteBlock(frame, BytesOf(size_class));
-  }
+  if (ABSL_PREDICT_FALSE(cache == nullptr)) return FreeWithoutCache(frame, bytes);
   Magazines& magazines = cache->classes[size_class];
-  if (ABSL_PREDICT_FALSE(magazines.loaded_count == kMagazineSize)) {
-    if (magazines.spare != nullptr) Depots()[size_class].Give(magazines.spare, size_class);
-    magazines.spare = std::exchange(magazines.loaded, nullptr);
-    magazines.loaded_count = 0;
-  }
   Block* block = static_cast<Block*>(frame);
+  if (ABSL_PREDICT_FALSE(magazines.loaded_count == kMagazineSize)) {
+    return FreeSlow(magazines, block, size_class);
+  }
   block->next = magazines.loaded;
   magazines.loaded = block;
   ++magazines.loaded_count;

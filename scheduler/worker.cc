@@ -37,7 +37,7 @@ Worker::Worker(Scheduler* scheduler, std::size_t index)
     : scheduler_(scheduler),
       index_(index),
       hooked_(scheduler->options().hooks.any_of_tasks()),
-      hands_over_at_all_(!hooked_ && !scheduler->options().time_histograms),
+      plain_(!hooked_ && !scheduler->options().time_histograms),
       // xorshift has no state 0.
       random_(std::max(1u, (static_cast<std::uint32_t>(index) +
                             static_cast<std::uint32_t>(scheduler->options().seed.value_or(0))) *
@@ -133,7 +133,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollOne(TaskHeader* task,
 
 void Worker::RunOne(TaskHeader* task) {
   const std::uint32_t budget = scheduler_->options().budget;
-  hands_over_ = hands_over_at_all_;
+  hands_over_ = plain_;
   RunResult result = PollOne(task, budget, *this);
   for (int polls = 1; turn_.awaits_next; ++polls) {
     // What it hands over to does not hand over in its turn.
@@ -214,15 +214,14 @@ bool Worker::TakeBack(TaskHeader* task) {
 
 void Scheduler::SubmitForked(TaskHeader* task) noexcept {
   Worker* worker = current_worker;
-  // Hooks are to see whole tasks: then it is one.
-  if (worker == nullptr || worker->scheduler() != this || worker->hooked()) return Submit(task);
-  StampQueued(task);
+  // Hooks are to see whole tasks, and clocks to measure them: then it is one.
+  if (worker == nullptr || worker->scheduler() != this || !worker->plain()) return Submit(task);
   worker->PushForked(task);
 }
 
 bool Scheduler::TakeBack(TaskHeader* task) noexcept {
   Worker* worker = current_worker;
-  return worker != nullptr && !worker->hooked() && worker->TakeBack(task);
+  return worker != nullptr && worker->plain() && worker->TakeBack(task);
 }
 
 void Worker::PushWoken(TaskHeader* task) {

@@ -52,8 +52,8 @@ class Worker {
   // The worker that runs on this thread, or null.
   [[nodiscard]] static Worker* Current() noexcept;
   [[nodiscard]] Scheduler* scheduler() const { return scheduler_; }
-  // Whether hooks are to be told of tasks.
-  [[nodiscard]] bool hooked() const { return hooked_; }
+  // Whether tasks may take short cuts: no hook is to see them, and no clock to measure them.
+  [[nodiscard]] bool plain() const { return plain_; }
 
   // Runs tasks until the scheduler stops.
   void RunUntilStopped();
@@ -151,10 +151,8 @@ class Worker {
   Scheduler* const scheduler_;
   const std::size_t index_;
   const bool hooked_;
-  // Whether tasks may hand over to the next one: where no hook is to see whole turns, and
-  // no clock is to measure them.
-  const bool hands_over_at_all_;
-  // Whether the one that is polled may.
+  const bool plain_;
+  // Whether the task that is polled may hand over to the next one.
   bool hands_over_ = false;
   std::uint32_t tick_ = 0;
   std::uint32_t lifo_streak_ = 0;

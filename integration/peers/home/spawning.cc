@@ -31,10 +31,10 @@ Async<std::uint64_t> YieldTimes(std::uint64_t times) {
 
 Async<std::uint64_t> ForkFib(std::uint64_t n) {
   if (n < 2) co_return n;
-  JoinHandle<std::uint64_t> other = Spawn(ForkFib(n - 1));
+  auto other = Fork(ForkFib(n - 1));
   const std::uint64_t own = co_await ForkFib(n - 2);
-  const absl::StatusOr<std::uint64_t> others = co_await other;
-  co_return own + *others;
+  const std::uint64_t others = co_await other;
+  co_return own + others;
 }
 
 }  // namespace
