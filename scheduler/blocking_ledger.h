@@ -12,7 +12,9 @@
 // be counted as idle who has been promised something (tokio#8056, Kotlin#3642).
 //
 //  L1  threads = idle threads + the running closures of all classes: a thread is
-//      started for a closure, and is idle or runs one until it ends.
+//      started for a closure, and is idle or runs one until it ends. What is counted
+//      is a place: who runs a closure may leave it to another thread, which then calls
+//      Next() instead (BlockingPool::Serve).
 //  L2  A class with a queue runs as many closures as it may. So no work waits for a
 //      thread that there could be. Only a thread that could not be started breaks
 //      this; then the next one to finish anything takes what waits.
@@ -109,7 +111,17 @@ class BlockingLedger {
     return {Admission::kStart, first};
   }
 
-  // The thread that Admit() asked for could not be started. Closures that nobody would
+  // A closure arrives that must run even in a closed ledger, and whatever the limit: who
+  // brings it is one of those that the end of the ledger waits for.
+  Admitted AdmitAtOnce(Task* task, std::size_t task_class) {
+    const std::lock_guard lock(mutex_);
+    ++running_[task_class];
+    if (GiveToIdle(task, task_class)) return {Admission::kAccepted};
+    ++threads_;
+    return {Admission::kStart, task};
+  }
+
+  // The thread that an admission asked for could not be started. Closures that nobody would
   // ever run are handed back, linked by `next`.
   [[nodiscard]] Task* StartFailed(Task* task, std::size_t task_class) {
     Task* stranded = nullptr;
@@ -128,24 +140,13 @@ class BlockingLedger {
     return stranded;
   }
 
-  // A thread has finished its closure. Returns its next one, after a wait if need be, or
-  // null: then it is counted out and ends. A wait of more than `keep_alive` ends it.
+  // A thread has finished its closure, or one whose place it took. Returns its next one, after a
+  // wait if need be, or null: then it is counted out and ends. A wait of more than `keep_alive`
+  // ends it.
   [[nodiscard]] Task* Next(Thread& self, absl::Duration keep_alive) {
     {
       const std::lock_guard lock(mutex_);
       --running_[self.class_];
-      if (Task* const task = TakeRunnable(self)) return task;
-      Rest(self);
-    }
-    return AwaitTask(self, keep_alive);
-  }
-
-  // As Next() by a thread that the pool did not start and that has run nothing: it
-  // becomes one of the pool's.
-  [[nodiscard]] Task* Join(Thread& self, absl::Duration keep_alive) {
-    {
-      const std::lock_guard lock(mutex_);
-      ++threads_;
       if (Task* const task = TakeRunnable(self)) return task;
       Rest(self);
     }

@@ -178,21 +178,35 @@ TEST(BlockingLedgerModelTest, AForgottenClosureIsFound) {
   ExpectFound<ForgetsTheStranded>(Randomly(1'000));
 }
 
-// A thread from elsewhere joins the pool and takes what arrives.
-struct Joining : PoolScenario<Model, 2, 1> {
-  static constexpr int kThreads = 3;
-  Joining() : PoolScenario({2}) {}
+// A closure runs at once, above the limit and after the end, and its thread leaves its place
+// to another, which takes what arrives.
+template <typename Policy>
+struct ChangingPlaces : PoolScenario<Policy, 3, 2> {
+  using Base = PoolScenario<Policy, 3, 2>;
+  static constexpr int kThreads = 4;
+  ChangingPlaces() : Base({1, 1}) { this->closures[2].task_class = 1; }
   void Thread(int index) {
-    if (index < 2) return Admit(index);
-    Ledger::Thread self(0);
-    for (Closure* task = ledger.Join(self, absl::Seconds(1)); task != nullptr;
-         task = ledger.Next(self, absl::Seconds(1))) {
-      RunClosure(task);
-    }
+    if (index == 0) return this->Admit(0);
+    if (index == 1) return this->Admit(1);
+    if (index == 2) return this->Close();
+    Closure& offer = this->closures[2];
+    const typename Base::Ledger::Admitted admitted = this->ledger.AdmitAtOnce(&offer, 1);
+    // Else an idle thread has it, and goes on by itself.
+    if (admitted.what != Base::Ledger::Admission::kStart) return;
+    // The thread that would be started runs it, and calls the ledger no more.
+    this->RunClosure(&offer);
+    typename Base::Ledger::Thread self(1);
+    while (Closure* task = this->ledger.Next(self, absl::Seconds(1))) this->RunClosure(task);
   }
 };
 
-TEST(BlockingLedgerModelTest, AThreadJoins) { CheckRandomly<Joining>(100'000); }
+TEST(BlockingLedgerModelTest, AThreadLeavesItsPlaceToAnother) {
+  CheckRandomly<ChangingPlaces<Model>>(100'000);
+}
+
+TEST(BlockingLedgerModelTest, ChangingPlacesWithoutTheMutexIsFound) {
+  ExpectFound<ChangingPlaces<Unlocked>>(Randomly(100'000));
+}
 
 }  // namespace
 }  // namespace home::scheduler_internal
