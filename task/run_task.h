@@ -10,6 +10,11 @@
 //   void ReleaseLater(TaskHeader*)   hands a complete task to the worker in whose
 //                                    list it is, which takes it out and gives up
 //                                    the runtime's reference
+//
+// and, if it wants to know when the task's own code runs,
+//
+//   void BeginPoll(TaskHeader* task) before it is polled or cancelled
+//   void EndPoll()                   right after that, before anybody else may have it
 
 #ifndef HOME_TASK_RUN_TASK_H_
 #define HOME_TASK_RUN_TASK_H_
@@ -30,6 +35,15 @@ enum class [[nodiscard]] RunResult {
 };
 
 namespace internal {
+
+template <typename Owner>
+void BeginPoll(TaskHeader* task, Owner& owner) {
+  if constexpr (requires { owner.BeginPoll(task); }) owner.BeginPoll(task);
+}
+template <typename Owner>
+void EndPoll(Owner& owner) {
+  if constexpr (requires { owner.EndPoll(); }) owner.EndPoll();
+}
 
 // Publishes the outcome, which is there, and wakes who joins.
 template <typename Owner>
@@ -70,7 +84,10 @@ template <typename Owner>
 RunResult PollRunning(TaskHeader* task, Turn* turn, Owner& owner) {
   const BorrowedWaker waker(task, &kTaskWakerVTable);
   Context cx(waker.get(), turn);
-  if (task->vtable->poll(task, cx)) {
+  BeginPoll(task, owner);
+  const bool ready = task->vtable->poll(task, cx);
+  EndPoll(owner);
+  if (ready) {
     CompleteTask(task, owner);
     return RunResult::kComplete;
   }
@@ -91,7 +108,9 @@ RunResult PollRunning(TaskHeader* task, Turn* turn, Owner& owner) {
 template <typename Owner>
 RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
   if (task->state.TransitionToRunning() == StartResult::kCancel) {
+    internal::BeginPoll(task, owner);
     task->vtable->cancel(task);
+    internal::EndPoll(owner);
     internal::CompleteTask(task, owner);
     return RunResult::kComplete;
   }
