@@ -105,16 +105,17 @@ class PanicWatch {
 
 BlockOnScope::BlockOnScope(Scheduler& scheduler)
     : scheduler_(scheduler),
+      in_place_(CurrentScheduler() == &scheduler),
       main_(new MainWaker(scheduler.options().current_thread ? scheduler.shared_from_this()
                                                              : nullptr),
             [](MainWaker* waker) { waker->Release(); }) {
-  if (CurrentScheduler() != nullptr) {
+  if (CurrentScheduler() != nullptr && !MayBlock()) {
     Fatal(
         "BlockOn was called inside a runtime, whose thread it would block: co_await instead, "
-        "or block on a thread of your own");
+        "or block on a thread of your own, or inside BlockInPlace");
   }
   scheduler_.fork_check().DieInChild();
-  scheduler_.EnterBlockOn();
+  if (!in_place_) scheduler_.EnterBlockOn();
   scope_.emplace(&scheduler_, scheduler_.options().current_thread ? 0 : scheduler_.outside_shard());
   local_.emplace(scheduler_, [main = main_.get()] { main->EndSleep(); });
 }
@@ -122,7 +123,7 @@ BlockOnScope::BlockOnScope(Scheduler& scheduler)
 BlockOnScope::~BlockOnScope() {
   local_.reset();
   scope_.reset();
-  scheduler_.LeaveBlockOn();
+  if (!in_place_) scheduler_.LeaveBlockOn();
 }
 
 void BlockOnScope::RunPoll(const std::function<bool(Context& cx)>& poll) {

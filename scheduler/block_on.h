@@ -24,7 +24,7 @@ class Scheduler;
 // destroyed within may use the runtime's free functions.
 class BlockOnScope {
  public:
-  // Dies with a message if this thread works for a runtime already.
+  // Dies with a message if this thread works for a runtime already, unless it blocks in place.
   explicit BlockOnScope(Scheduler& scheduler);
   BlockOnScope(const BlockOnScope&) = delete;
   BlockOnScope& operator=(const BlockOnScope&) = delete;
@@ -55,6 +55,8 @@ class BlockOnScope {
   void RunOnThisThread(const Waker& waker, const std::function<bool(Context& cx)>& poll);
 
   Scheduler& scheduler_;
+  // The runtime's end may come under it: its thread blocks in place, and is waited for.
+  const bool in_place_;
   // Counted: wakers may outlive the BlockOn.
   const std::unique_ptr<MainWaker, void (*)(MainWaker*)> main_;
   std::optional<EnterScope> scope_;

@@ -1,8 +1,11 @@
 #include "home/scheduler/blocking_pool.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <functional>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -39,14 +42,33 @@ void CancelAll(TaskHeader* closures) {
   }
 }
 
+// What this thread of a pool is to do after the closure that it runs, instead of waiting for
+// another one; or null. Reached through functions of this file alone, see worker.cc.
+thread_local std::function<void()>* thread_end = nullptr;
+
 }  // namespace
 
 BlockingPool::BlockingPool(BlockingPoolOptions options)
-    : options_(std::move(options)), ledger_(options_.limits) {}
+    : options_(std::move(options)), ledger_(AllLimits(options_)) {}
+
+BlockingPool::Ledger::Limits BlockingPool::AllLimits(const BlockingPoolOptions& options) {
+  Ledger::Limits limits;
+  limits.fill(SIZE_MAX);
+  std::copy(options.limits.begin(), options.limits.end(), limits.begin());
+  return limits;
+}
 
 void BlockingPool::Run(TaskHeader* task, BlockingClass blocking_class) noexcept {
   const auto task_class = static_cast<std::size_t>(blocking_class);
-  const Ledger::Admitted admitted = ledger_.Admit(task, task_class);
+  Obey(ledger_.Admit(task, task_class), task, task_class);
+}
+
+void BlockingPool::RunAtOnce(TaskHeader* task) noexcept {
+  Obey(ledger_.AdmitAtOnce(task, kInPlace), task, kInPlace);
+}
+
+void BlockingPool::Obey(const Ledger::Admitted& admitted, TaskHeader* task,
+                        std::size_t task_class) noexcept {
   switch (admitted.what) {
     case Ledger::Admission::kRefused:
       return CancelClosure(task);
@@ -68,19 +90,35 @@ bool BlockingPool::StartThread(TaskHeader* first, std::size_t task_class) {
       Thread::Start(options_.thread_stack_bytes,
                     [this, first, task_class, owner = options_.keep_alive_for_thread()] {
                       SetThreadName(options_.thread_name);
-                      options_.around_thread([this, first, task_class] {
+                      std::function<void()> last;
+                      options_.around_thread([this, first, task_class, &last] {
                         Ledger::Thread self(task_class);
-                        TaskHeader* task = first;
-                        do {
-                          RunClosure(task);
-                          task = ledger_.Next(self, options_.keep_alive);
-                        } while (task != nullptr);
+                        last = RunClosures(self, first);
                       });
+                      if (last) last();
                     });
   if (!thread.ok()) return false;
   thread->Detach();
   return true;
 }
+
+std::function<void()> BlockingPool::RunClosures(Ledger::Thread& self, TaskHeader* first) {
+  std::function<void()> last;
+  thread_end = &last;
+  for (TaskHeader* task = first; task != nullptr; task = ledger_.Next(self, options_.keep_alive)) {
+    RunClosure(task);
+    if (last) break;
+  }
+  thread_end = nullptr;
+  return last;
+}
+
+std::function<void()> BlockingPool::Serve() {
+  Ledger::Thread self(kInPlace);
+  return RunClosures(self, ledger_.Next(self, options_.keep_alive));
+}
+
+void BlockingPool::EndThread(std::function<void()> last) { *thread_end = std::move(last); }
 
 void BlockingPool::Close() { CancelAll(ledger_.Close()); }
 

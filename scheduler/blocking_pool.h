@@ -6,6 +6,9 @@
 // runs it in one poll, so it is joined and aborted as any task: Abort() has effect until a
 // thread has taken it.
 //
+// A worker's thread that blocks in place (block_in_place.h) becomes one of the pool's, and one
+// of the pool's takes the worker: they change places.
+//
 // Shutdown: closures that were not started are cancelled; those that were are waited for,
 // as far as the caller has time.
 //
@@ -59,7 +62,9 @@ struct BlockingPoolOptions {
 };
 
 class BlockingPool final : public TaskScheduler {
-  using Ledger = BlockingLedger<kBlockingClasses>;
+  // One class more than those of closures: what blocks in place, in any number.
+  static constexpr std::size_t kInPlace = kBlockingClasses;
+  using Ledger = BlockingLedger<kBlockingClasses + 1>;
 
  public:
   explicit BlockingPool(BlockingPoolOptions options);
@@ -74,6 +79,19 @@ class BlockingPool final : public TaskScheduler {
   void Schedule(TaskHeader* task) noexcept override { Run(task, BlockingClass::kGeneral); }
   void OnUnjoinedException(const TaskHeader& task, std::exception_ptr exception) noexcept override;
 
+  // -- For threads that block in place ------------------------------------------------------
+
+  // Runs a closure at once, whatever the limits, and in a closed pool, too: the caller is one of
+  // those that the shutdown waits for.
+  void RunAtOnce(TaskHeader* task) noexcept;
+  // By a closure of RunAtOnce(): its thread leaves its place in the pool to another one, which
+  // calls Serve(), and ends; `last` is the last thing that it does.
+  static void EndThread(std::function<void()> last);
+  // By a thread of somebody else's to whom a place was left: runs closures as a thread of the
+  // pool's until it is needed no more. Returns what it is to do at its end, if anything.
+  [[nodiscard]] std::function<void()> Serve();
+  [[nodiscard]] std::size_t in_place() const { return ledger_.counts().running[kInPlace]; }
+
   // Refuses new closures and cancels those that were not started.
   void Close();
   // After Close(): waits until all threads have ended. False: some run still at
@@ -84,7 +102,10 @@ class BlockingPool final : public TaskScheduler {
   [[nodiscard]] const Ledger::Limits& limits() const { return ledger_.limits(); }
 
  private:
+  void Obey(const Ledger::Admitted& admitted, TaskHeader* task, std::size_t task_class) noexcept;
   [[nodiscard]] bool StartThread(TaskHeader* first, std::size_t task_class);
+  [[nodiscard]] std::function<void()> RunClosures(Ledger::Thread& self, TaskHeader* first);
+  [[nodiscard]] static Ledger::Limits AllLimits(const BlockingPoolOptions& options);
 
   const BlockingPoolOptions options_;
   Ledger ledger_;

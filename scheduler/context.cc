@@ -11,6 +11,7 @@ namespace {
 
 // Reached through functions of this file alone, see worker.cc.
 thread_local Scheduler* current_scheduler = nullptr;
+thread_local bool may_block = false;
 
 }  // namespace
 
@@ -22,12 +23,21 @@ Scheduler& CurrentSchedulerOrDie(const char* user) noexcept {
   return *scheduler;
 }
 
+ABSL_ATTRIBUTE_NOINLINE bool MayBlock() noexcept { return may_block; }
+
+MayBlockScope::MayBlockScope() noexcept : previous_(std::exchange(may_block, true)) {}
+MayBlockScope::~MayBlockScope() { may_block = previous_; }
+
 EnterScope::EnterScope(Scheduler* scheduler, std::size_t shard) noexcept
     : previous_(std::exchange(current_scheduler, scheduler)),
+      previous_may_block_(std::exchange(may_block, false)),
       tasks_(scheduler),
       timers_(&scheduler->timers(), shard),
       reactor_(&scheduler->reactor()) {}
 
-EnterScope::~EnterScope() { current_scheduler = previous_; }
+EnterScope::~EnterScope() {
+  current_scheduler = previous_;
+  may_block = previous_may_block_;
+}
 
 }  // namespace home::scheduler_internal

@@ -18,6 +18,20 @@ class Scheduler;
 // The same; dies with a message that names `user` if there is none.
 [[nodiscard]] Scheduler& CurrentSchedulerOrDie(const char* user) noexcept;
 
+// Whether this thread may block although it works for a runtime.
+[[nodiscard]] bool MayBlock() noexcept;
+// Lets it, until an inner EnterScope.
+class MayBlockScope {
+ public:
+  MayBlockScope() noexcept;
+  MayBlockScope(const MayBlockScope&) = delete;
+  MayBlockScope& operator=(const MayBlockScope&) = delete;
+  ~MayBlockScope();
+
+ private:
+  const bool previous_;
+};
+
 // Makes `scheduler`, its timers and its reactor those of this thread. `shard` is
 // where timers are armed that are polled first on it.
 class EnterScope {
@@ -29,6 +43,7 @@ class EnterScope {
 
  private:
   Scheduler* const previous_;
+  const bool previous_may_block_;
   TaskSchedulerScope tasks_;
   TimerScope timers_;
   ReactorScope reactor_;

@@ -18,6 +18,7 @@ WorkerMetrics& WorkerMetrics::operator+=(const WorkerMetrics& other) {
   reactor_polls += other.reactor_polls;
   reactor_events += other.reactor_events;
   timers_fired += other.timers_fired;
+  handovers += other.handovers;
   queue_depth += other.queue_depth;
   busy += other.busy;
   longest_poll = std::max(longest_poll, other.longest_poll);

@@ -39,6 +39,8 @@ struct WorkerMetrics {
   std::uint64_t reactor_polls = 0;   // looks at the reactor, blocking or not
   std::uint64_t reactor_events = 0;  // readiness events that these found
   std::uint64_t timers_fired = 0;    // timers whose time had come
+  std::uint64_t handovers = 0;       // times that another thread took the worker over, see
+                                     // BlockInPlace
   std::size_t queue_depth = 0;       // tasks in its queue and LIFO slot now
   absl::Duration busy;               // time that it was not asleep, up to now
   // The longest poll. Known only with RuntimeBuilder::TimeHistograms, else zero.
@@ -67,9 +69,13 @@ struct RuntimeMetrics {
   std::uint64_t tasks_alive = 0;      // spawned and not yet complete
   std::uint64_t injected = 0;         // tasks that came through the global queue
   std::size_t injector_depth = 0;     // tasks in the global queue now
-  std::size_t blocking_threads = 0;   // threads of the blocking pool now
-  std::size_t blocking_idle = 0;      // of these, without work
-  std::size_t blocking_queued = 0;    // closures that wait for a thread
+  // Threads of the blocking pool now, with those that block in place.
+  std::size_t blocking_threads = 0;
+  // Of these, threads that were workers until they blocked in place, and are not done with
+  // that task yet.
+  std::size_t blocking_in_place = 0;
+  std::size_t blocking_idle = 0;    // of these, without work
+  std::size_t blocking_queued = 0;  // closures that wait for a thread
   // By BlockingClass, as an index.
   std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
   // Only with RuntimeBuilder::TimeHistograms, over all workers: how long polls took,

@@ -4,6 +4,7 @@
 #define HOME_SCHEDULER_PLATFORM_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,9 +20,25 @@ namespace home::scheduler_internal {
 // Calls `in_child` in the child of every fork() from now on, on the thread that forked.
 void OnFork(void (*in_child)());
 
-// Lets the calling thread run on one processor only: number `index` of those in its
-// affinity mask, counted round and round. A wish: does nothing where the system refuses.
-void PinThread(std::size_t index);
+// The processors on which the thread that makes one may run: its affinity mask. Any thread
+// may then be confined to one of them, or to all. Both are wishes: nothing happens where the
+// system refuses.
+class Processors {
+ public:
+  Processors();
+  Processors(const Processors&) = delete;
+  Processors& operator=(const Processors&) = delete;
+  ~Processors();
+
+  // Lets the calling thread run on number `index` only, counted round and round.
+  void PinThread(std::size_t index) const;
+  // Lets it run on all.
+  void UnpinThread() const;
+
+ private:
+  struct Mask;
+  const std::unique_ptr<const Mask> mask_;
+};
 
 // Names the calling thread for debuggers and profilers; cut to what the system
 // can show.

@@ -40,19 +40,32 @@ void OnFork(void (*in_child)()) {
   static_cast<void>(::pthread_atfork(nullptr, nullptr, in_child));
 }
 
-void PinThread(std::size_t index) {
+struct Processors::Mask {
+  Mask() {
+    CPU_ZERO(&set);
+    // Then it stays empty.
+    static_cast<void>(sched_getaffinity(0, sizeof(set), &set));
+  }
   cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return;
-  index %= static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+};
+
+Processors::Processors() : mask_(std::make_unique<const Mask>()) {}
+Processors::~Processors() = default;
+
+void Processors::PinThread(std::size_t index) const {
+  index %= static_cast<std::size_t>(std::max(1, CPU_COUNT(&mask_->set)));
   for (std::size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
-    if (!CPU_ISSET(processor, &set) || index-- > 0) continue;
+    if (!CPU_ISSET(processor, &mask_->set) || index-- > 0) continue;
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(processor, &one);
     static_cast<void>(sched_setaffinity(0, sizeof(one), &one));
     return;
   }
+}
+
+void Processors::UnpinThread() const {
+  static_cast<void>(sched_setaffinity(0, sizeof(mask_->set), &mask_->set));
 }
 
 std::optional<double> CpuLimit() { return CgroupCpuLimit(); }

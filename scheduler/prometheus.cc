@@ -76,6 +76,8 @@ constexpr WorkerFamily kWorkerFamilies[] = {
      Number<&W::reactor_events>},
     {"home_worker_timers_fired_total", "counter", "Timers whose time had come.",
      Number<&W::timers_fired>},
+    {"home_worker_handovers_total", "counter", "Times that another thread took the worker over.",
+     Number<&W::handovers>},
     {"home_worker_busy_seconds_total", "counter", "Time that the worker was not asleep.",
      Time<&W::busy>},
     {"home_worker_queue_depth", "gauge", "Tasks in the worker's queue.", Number<&W::queue_depth>},
@@ -138,6 +140,8 @@ std::string PrometheusText(const RuntimeMetrics& metrics) {
          metrics.blocking_threads);
   Single(text, "home_runtime_blocking_idle_threads", "gauge",
          "Threads for closures that block, without work.", metrics.blocking_idle);
+  Single(text, "home_runtime_blocking_in_place_threads", "gauge", "Threads that block in place.",
+         metrics.blocking_in_place);
   for (const BlockingFamily& family : kBlockingFamilies) {
     Head(text, family.name, "gauge", family.help);
     for (std::size_t i = 0; i < kBlockingClasses; ++i) {

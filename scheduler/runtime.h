@@ -43,6 +43,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "home/future/future.h"
+#include "home/scheduler/block_in_place.h"
 #include "home/scheduler/block_on.h"
 #include "home/scheduler/blocking_class.h"
 #include "home/scheduler/context.h"
@@ -148,7 +149,8 @@ class Runtime {
   // Polls `spawnable`'s future on this thread until it is ready. Tasks run
   // meanwhile: on the workers, or, current-thread, on this thread. A second
   // BlockOn of a current-thread runtime waits until the first has ended. Dies
-  // with a message inside a runtime, whose thread it would block.
+  // with a message inside a runtime, whose thread it would block; in BlockInPlace
+  // it may.
   template <Spawnable F>
   SpawnOutput<F> BlockOn(F&& spawnable) {
     // First in, last out: the future's destructor may use the runtime, too.

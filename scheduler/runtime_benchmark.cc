@@ -49,7 +49,32 @@ void BM_SpawnRunJoin(benchmark::State& state) {
 }
 BENCHMARK(BM_SpawnRunJoin)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
 
-// The same with histograms of poll times and of waits for a poll.
+// A function that blocks, for nothing: its worker goes to another thread and seldom comes
+// back in time.
+void BM_BlockInPlace(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      BlockInPlace([] {});
+      co_await YieldNow();
+    }
+  });
+}
+BENCHMARK(BM_BlockInPlace)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// The same by another thread, which is joined.
+void BM_SpawnBlocking(benchmark::State& state) {
+  Runtime runtime = MakeRuntime(static_cast<int>(state.range(0)));
+  RunOnWorker(runtime, [&state]() -> Async<> {
+    for (auto _ : state) {
+      JoinHandle<void> handle = SpawnBlocking([] {});
+      static_cast<void>(co_await handle);
+    }
+  });
+}
+BENCHMARK(BM_SpawnBlocking)->ArgName("workers")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+// BM_SpawnRunJoin with histograms of poll times and of waits for a poll.
 void BM_SpawnRunJoinTimed(benchmark::State& state) {
   Runtime runtime = *RuntimeBuilder()
                          .WorkerThreads(static_cast<std::size_t>(state.range(0)))

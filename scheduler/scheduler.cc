@@ -1,6 +1,11 @@
 #include "home/scheduler/scheduler.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -9,12 +14,15 @@
 #include "home/future/async.h"
 #include "home/future/fatal.h"
 #include "home/future/random.h"
+#include "home/future/ready.h"
 #include "home/future/wake_list.h"
 #include "home/scheduler/context.h"
 #include "home/scheduler/local_tasks.h"
 #include "home/scheduler/platform.h"
 #include "home/scheduler/worker.h"
 #include "home/task/run_task.h"
+#include "home/task/spawnable.h"
+#include "home/task/task_label.h"
 
 namespace home::scheduler_internal {
 namespace {
@@ -64,6 +72,7 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
 
 Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
     : options_(std::move(options)),
+      processors_(options_.pin_workers ? std::make_unique<const Processors>() : nullptr),
       reactor_(std::move(reactor)),
       simulation_(options_.simulation ? std::make_unique<Simulation>(*options_.simulation, this)
                                       : nullptr),
@@ -76,6 +85,8 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
         BlockingPoolOptions blocking = options_.blocking;
         blocking.keep_alive_for_thread = [this] { return shared_from_this(); };
         blocking.around_thread = [this](const std::function<void()>& body) {
+          // A thread inherits the mask of the worker that starts it.
+          if (processors_ != nullptr) processors_->UnpinThread();
           const EnterScope scope(this, outside_shard());
           const ThreadHooksScope hooks(options_.hooks);
           body();
@@ -109,20 +120,83 @@ absl::Status Scheduler::StartThreads() {
 }
 
 void Scheduler::RunWorkerThread(std::size_t index) {
+  std::function<void()> last = [this] { LeaveWorkers(1); };
+  {
+    const EnterScope scope(this, outside_shard());
+    const ThreadHooksScope hooks(options_.hooks);
+    // It may become one of the pool's threads.
+    if (!WorkAs(index)) last = blocking_.Serve();
+  }
+  if (last) last();
+}
+
+bool Scheduler::WorkAs(std::size_t index) {
   SetThreadName(absl::StrCat(options_.thread_name, "-", index));
-  if (options_.pin_workers) PinThread(index);
+  if (processors_ != nullptr) processors_->PinThread(index);
   std::optional<RandomScope> random;
   if (options_.seed) random.emplace(*options_.seed + index);
+  Worker* const worker = workers_[index].get();
+  const EnterScope scope(this, index);
+  const CurrentWorkerScope current(worker);
+  // For a time when this thread is no worker any more.
+  SchedulerParker parker;
+  bool kept = false;
   {
-    Worker* const worker = workers_[index].get();
-    const EnterScope scope(this, index);
-    const ThreadHooksScope hooks(options_.hooks);
-    const CurrentWorkerScope current(worker);
     // Ends first: its tasks are cancelled on this thread.
-    LocalTasks local(*this, [worker] { worker->Unpark(); });
-    worker->RunUntilStopped();
+    LocalTasks local(*this, [worker, &parker] {
+      worker->Unpark();
+      parker.Unpark();
+    });
+    kept = worker->RunUntilStopped();
+    if (!kept) RunPinned(local, parker);
   }
-  LeaveWorkers(1);
+  if (kept) return true;
+  // From here on it is the pool's.
+  SetThreadName(options_.blocking.thread_name);
+  if (processors_ != nullptr) processors_->UnpinThread();
+  EndInPlace();
+  return false;
+}
+
+void Scheduler::RunPinned(LocalTasks& local, SchedulerParker& parker) {
+  {
+    const std::lock_guard lock(mutex_);
+    pinned_parkers_.push_back(&parker);
+  }
+  // Whoever stops the runtime before this look is seen; whoever does it later finds the parker.
+  while (local.any() && !stopping()) {
+    fork_check_.DieInChild();
+    if (!local.RunOne()) parker.Park();
+  }
+  const std::lock_guard lock(mutex_);
+  std::erase(pinned_parkers_, &parker);
+}
+
+void Scheduler::OfferWorker(Worker& worker, std::uint64_t offer) {
+  // Whoever takes it runs the worker, as far as need be to its end.
+  auto [task, handle] = NewTask(PollFn([this, &worker, offer](Context&) -> home::Poll<void> {
+                                  if (!worker.Accept(offer)) return kReady;
+                                  if (WorkAs(worker.index())) {
+                                    BlockingPool::EndThread([this] { LeaveWorkers(1); });
+                                  }
+                                  return kReady;
+                                }),
+                                &blocking_, TaskLabel("a worker"));
+  // relaxed: who drains comes after whoever takes the worker. pairs with: Drain().
+  in_place_.fetch_add(1, std::memory_order_relaxed);
+  blocking_.RunAtOnce(task);
+}
+
+void Scheduler::EndInPlace() {
+  // release: all that was done in place. pairs with: Drain().
+  in_place_.fetch_sub(1, std::memory_order_release);
+}
+
+void Scheduler::Stop() {
+  stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
+  for (const auto& worker : workers_) worker->Unpark();
+  const std::lock_guard lock(mutex_);
+  for (SchedulerParker* parker : pinned_parkers_) parker->Unpark();
 }
 
 void Scheduler::Schedule(TaskHeader* task) noexcept {
@@ -200,8 +274,7 @@ void Scheduler::ShutDownBecauseOf(std::exception_ptr exception) {
     // the Runtime.
     WakeMain();
   } else {
-    stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
-    for (const auto& worker : workers_) worker->Unpark();
+    Stop();
   }
   WakeList wakes;
   {
@@ -306,9 +379,8 @@ bool Scheduler::Shutdown(Deadline deadline) {
   if (block_ons_.load(std::memory_order_acquire) != 0) {
     Fatal("a Runtime was shut down or destroyed while a thread was inside its BlockOn");
   }
-  stopping_.store(true, std::memory_order_release);  // release: pairs with stopping()
   blocking_.Close();
-  for (const auto& worker : workers_) worker->Unpark();
+  Stop();
   bool drained = true;
   if (options_.current_thread) {
     const std::lock_guard lock(run_here_mutex_);
@@ -317,8 +389,10 @@ bool Scheduler::Shutdown(Deadline deadline) {
     std::unique_lock lock(mutex_);
     drained = WaitUntil(drained_changed_, lock, deadline, [this] { return drained_; });
   }
+  // One that was a worker at first may be the pool's by now.
+  const bool ended = blocking_.AwaitThreads(deadline) && drained;
   for (Thread& thread : threads_) {
-    if (drained) {
+    if (ended) {
       thread.Join();
     } else {
       // It keeps the scheduler alive and drains it when it comes back.
@@ -326,7 +400,7 @@ bool Scheduler::Shutdown(Deadline deadline) {
     }
   }
   threads_.clear();
-  return blocking_.AwaitThreads(deadline) && drained;
+  return ended;
 }
 
 void Scheduler::Abandon(std::shared_ptr<Scheduler> scheduler) {
@@ -392,9 +466,22 @@ void Scheduler::Drain() {
       lists_empty = lists_empty && worker->bound() == nullptr;
     }
     outside_completed_.fetch_add(cancelled, std::memory_order_relaxed);  // relaxed: a figure
-    return Injector::Pass{.progress = cancelled > 0, .all_done = lists_empty};
+    // acquire: pairs with EndInPlace().
+    const bool in_place = in_place_.load(std::memory_order_acquire) != 0;
+    if (in_place && cancelled == 0) DriveForInPlace();
+    return Injector::Pass{.progress = in_place || cancelled > 0,
+                          .all_done = lists_empty && !in_place};
   });
   timers_.Close();
+}
+
+void Scheduler::DriveForInPlace() {
+  // How long a task that is spawned in place waits for its cancellation.
+  constexpr std::int64_t kNapNanoseconds = 1'000'000;
+  WakeList wakes;
+  static_cast<void>(timers_.FireAllExpired(wakes));
+  static_cast<void>(reactor_->Poll(wakes.empty() ? kNapNanoseconds : 0, wakes));
+  wakes.WakeAll();
 }
 
 bool Scheduler::TasksAlive() const {
@@ -474,6 +561,7 @@ RuntimeMetrics Scheduler::Metrics() const {
   const auto blocking = blocking_.counts();
   metrics.blocking_threads = blocking.threads;
   metrics.blocking_idle = blocking.idle;
+  metrics.blocking_in_place = blocking_.in_place();
   for (std::size_t i = 0; i < kBlockingClasses; ++i) {
     metrics.blocking_classes[i] = {blocking.running[i], blocking.queued[i], blocking_.limits()[i]};
     metrics.blocking_queued += blocking.queued[i];

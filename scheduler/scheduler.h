@@ -46,6 +46,17 @@
 // submission follows idle.h. A searcher that found work and was the last one
 // wakes the next if it sees more.
 //
+// -- Threads and workers ------------------------------------------------------------
+//
+// A worker usually stays with the thread that was started for it. But one that blocks in
+// the middle of a poll (block_in_place.h) offers its worker to a thread of the blocking pool
+// and, if that has come, goes on without: what it spawns and wakes goes to the injector, and
+// at the end of its poll it takes the other one's place in the pool. Three things of the
+// poll belong to the worker, and so are settled before the offer or elsewhere: the list that
+// the task is to join (at the offer), its place in the list if it completes (as for any
+// task that ends on another worker), and the counts (those of outside). Tasks that are
+// pinned belong to the thread, which runs them on without a worker.
+//
 // -- The watch --------------------------------------------------------------------
 //
 // A driver that leaves the reactor with events runs what they woke, and that may
@@ -66,6 +77,11 @@
 //   4. Threads that are inside Schedule() are waited for, so that the scheduler
 //      may be freed. A waker that is kept for longer finds its task complete and
 //      touches nothing else.
+//
+// A poll that blocks in place (block_in_place.h) has given its worker away, and is no
+// worker's when they leave. Its task is in the worker's list all the same, so the drain waits
+// for its end; meanwhile it moves timers and reactor, for which the blocked function may
+// wait.
 //
 // Designs rejected: one lock over all queues (Go before 1.1) does not scale; a
 // wake-up for every spawn (Java's ForkJoinPool with async tasks) costs more than
@@ -95,6 +111,8 @@
 #include "home/future/context.h"
 #include "home/future/poll.h"
 #include "home/future/waker.h"
+#include "home/parker/parker.h"
+#include "home/parker/parker_policy.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/blocking_class.h"
 #include "home/scheduler/blocking_pool.h"
@@ -103,6 +121,7 @@
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/metrics.h"
+#include "home/scheduler/platform.h"
 #include "home/scheduler/simulation.h"
 #include "home/scheduler/simulation_options.h"
 #include "home/scheduler/thread.h"
@@ -127,6 +146,7 @@ enum class PanicPolicy {
 
 namespace scheduler_internal {
 
+class LocalTasks;
 class Worker;
 
 // A moment in the 32 bits that a task's header has for it: in units of 64 ns, so that
@@ -138,6 +158,8 @@ class Worker;
 [[nodiscard]] inline std::int64_t QueueingTime(const TaskHeader& task, Instant now) {
   return std::int64_t{QueueStamp(now) - task.queued_at} << 6;
 }
+
+using SchedulerParker = BasicParker<internal::WithChaos<ParkerPolicy>>;
 
 struct SchedulerOptions {
   // No threads of its own: tasks run inside BlockOn.
@@ -219,6 +241,10 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Where blocking closures go.
   [[nodiscard]] TaskScheduler& closures();
   [[nodiscard]] const ForkCheck& fork_check() const { return fork_check_; }
+  // Offers `worker` to a thread of the blocking pool, on behalf of the worker's thread, which
+  // blocks in place and counts as such from here to EndInPlace().
+  void OfferWorker(Worker& worker, std::uint64_t offer);
+  void EndInPlace();
   // Puts a closure that was just made for closures() there.
   void RunBlocking(TaskHeader* task, BlockingClass blocking_class) noexcept;
   [[nodiscard]] TimerService& timers() { return timers_; }
@@ -264,10 +290,20 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   [[nodiscard]] absl::Status StartThreads();
   void RunWorkerThread(std::size_t index);
+  // Makes the calling thread the worker until the runtime stops: true; or until it has given
+  // the worker away: false.
+  [[nodiscard]] bool WorkAs(std::size_t index);
+  // Runs what is pinned to this thread, which is no worker any more, until nothing is left or
+  // the runtime stops.
+  void RunPinned(LocalTasks& local, SchedulerParker& parker);
+  // Tells all who run tasks to stop.
+  void Stop();
   // Called by each worker's thread as it leaves, and for those that could not
   // be started; the last one drains.
   void LeaveWorkers(std::size_t count);
   void Drain();
+  // What the workers no longer do, for those who block in place; naps.
+  void DriveForInPlace();
   void ShutDownBecauseOf(std::exception_ptr exception);
   void Inject(TaskHeader* task) noexcept;
   [[nodiscard]] bool TasksAlive() const;
@@ -275,6 +311,8 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   const SchedulerOptions options_;
   const ForkCheck fork_check_;
+  // Of the thread that made this. Only if workers are pinned.
+  const std::unique_ptr<const Processors> processors_;
   const std::unique_ptr<Reactor> reactor_;
   // Null but in the simulated flavour.
   const std::unique_ptr<Simulation> simulation_;
@@ -306,16 +344,21 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   std::mutex quiet_mutex_;
   std::list<Waker> quiet_wakers_;
 
+  // Threads that have given their worker away and are not done with its task, and what is
+  // pinned to them.
+  internal::Atomic<std::size_t> in_place_{0};
   internal::Atomic<int> block_ons_{0};
   // One BlockOn of the current-thread flavour at a time.
   std::mutex run_here_mutex_;
   internal::Atomic<bool> main_woken_{false};
 
   std::mutex mutex_;
-  // Both under the mutex.
+  // All under the mutex.
   std::size_t running_ = 0;
   bool drained_ = false;
   std::condition_variable drained_changed_;
+  // Those of the threads in RunPinned().
+  std::vector<SchedulerParker*> pinned_parkers_;
 };
 
 // See Scheduler::Quiet(). Movable before the first poll.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -50,24 +51,28 @@ void Worker::MaintainNext() {
   tick_ = tick_ / event_interval * event_interval + event_interval - 1;
 }
 
-void Worker::RunUntilStopped() {
-  Run([this] { return scheduler_->stopping(); });
+bool Worker::RunUntilStopped() {
+  return Run([this] { return scheduler_->stopping(); });
 }
 
 void Worker::RunUntil(const std::function<bool()>& leave) {
-  Run([this, &leave] {
+  // The current-thread flavour, whose worker nobody gives away.
+  static_cast<void>(Run([this, &leave] {
     // It may take long.
     poll_end_.reset();
     return leave();
-  });
+  }));
 }
 
 template <typename Leave>
-void Worker::Run(const Leave& leave) {
+bool Worker::Run(const Leave& leave) {
   const std::uint32_t event_interval = scheduler_->options().event_interval;
   local_ = LocalTasks::Current();
   busy_.WakeUp(scheduler_->Now());
-  while (!leave()) {
+  while (true) {
+    // The last task may have given this worker away: then nothing of it is ours.
+    if (ABSL_PREDICT_FALSE(current_worker != this)) return false;
+    if (leave()) break;
     if (++tick_ % event_interval == 0) Maintain();
     // Pinned tasks and the others take turns.
     const bool local_first = tick_ % 2 == 0;
@@ -88,33 +93,76 @@ void Worker::Run(const Leave& leave) {
   // Out of the counts, lest somebody trusts this worker to search.
   if (searching_) FoundWork();
   busy_.Sleep(scheduler_->Now());
+  return true;
 }
+
+// The owner of run_task.h in a poll: lends the worker, or `Owner`'s list of pinned tasks, as
+// long as the thread has the worker.
+template <typename Owner>
+class Worker::Lent : public Stint {
+ public:
+  Lent(Worker& worker, Owner& owner, Stint* outer_stint = nullptr)
+      : worker_(worker), owner_(owner) {
+    outer = outer_stint;
+    pinned = !std::is_same_v<Owner, Worker>;
+  }
+
+  void BeginPoll(TaskHeader* polled) {
+    task = polled;
+    worker_.stint_ = this;
+  }
+  void EndPoll() {
+    if (ABSL_PREDICT_TRUE(!lost)) worker_.stint_ = nullptr;
+  }
+  // A lost poll's task was bound before.
+  void Bind(TaskHeader* bound) { owner_.Bind(bound); }
+  bool Unbind(TaskHeader* bound) { return (pinned || !lost) && owner_.Unbind(bound); }
+  void ReleaseLater(TaskHeader* bound) { owner_.ReleaseLater(bound); }
+
+ private:
+  Worker& worker_;
+  Owner& owner_;
+};
 
 // This and PollOne() go into RunOne(): that there is a simulation, too, must cost the other
 // flavours nothing.
 template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollCounted(TaskHeader* task,
                                                                   std::uint32_t budget,
-                                                                  Owner& owner) {
-  turn_ = Turn{.budget = budget};
+                                                                  Lent<Owner>& lent) {
+  lent.turn = Turn{.budget = budget};
   polls_.Add();
   const RunResult result = ABSL_PREDICT_FALSE(hooked_)
-                               ? RunHooked(scheduler_->options().hooks, task, &turn_, owner)
-                               : RunTask(task, &turn_, owner);
-  CountPoll(result);
-  return result;
-}
-
-void Worker::CountPoll(RunResult result) {
-  if (result == RunResult::kComplete) completed_.Publish();
-  if (turn_.budget_exhausted) budget_yields_.Add();
+                               ? RunHooked(scheduler_->options().hooks, task, &lent.turn, lent)
+                               : RunTask(task, &lent.turn, lent);
+  return CountPoll(task, result, lent);
 }
 
 template <typename Owner>
-RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget, Owner& owner) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::CountPoll(TaskHeader* task, RunResult result,
+                                                                Lent<Owner>& lent) {
+  if (ABSL_PREDICT_FALSE(lent.lost)) return EndLostPoll(task, result, lent);
+  if (result == RunResult::kComplete) completed_.Publish();
+  if (lent.turn.budget_exhausted) budget_yields_.Add();
+  return result;
+}
+
+// On a thread that has no worker any more: what is to be queued goes to the injector.
+template <typename Owner>
+ABSL_ATTRIBUTE_NOINLINE RunResult Worker::EndLostPoll(TaskHeader* task, RunResult result,
+                                                      Lent<Owner>& lent) {
+  if (result == RunResult::kComplete) scheduler_->CountEnd();
+  if (lent.pinned || result != RunResult::kRescheduled) return result;
+  scheduler_->Schedule(task);
+  return RunResult::kIdle;
+}
+
+template <typename Owner>
+RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget, Lent<Owner>& lent) {
   const Instant start = poll_end_ ? *poll_end_ : scheduler_->Now();
   times_->latency.Record(QueueingTime(*task, start));
-  const RunResult result = PollCounted(task, budget, owner);
+  const RunResult result = PollCounted(task, budget, lent);
+  if (ABSL_PREDICT_FALSE(lent.lost)) return result;
   const Instant end = scheduler_->Now();
   if (result == RunResult::kRescheduled) task->queued_at = QueueStamp(end);
   poll_end_ = end;
@@ -126,57 +174,112 @@ RunResult Worker::PollTimed(TaskHeader* task, std::uint32_t budget, Owner& owner
 
 template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult Worker::PollOne(TaskHeader* task,
-                                                              std::uint32_t budget, Owner& owner) {
-  if (ABSL_PREDICT_FALSE(times_ != nullptr)) return PollTimed(task, budget, owner);
-  return PollCounted(task, budget, owner);
+                                                              std::uint32_t budget,
+                                                              Lent<Owner>& lent) {
+  if (ABSL_PREDICT_FALSE(times_ != nullptr)) return PollTimed(task, budget, lent);
+  return PollCounted(task, budget, lent);
 }
 
 void Worker::RunOne(TaskHeader* task) {
   const std::uint32_t budget = scheduler_->options().budget;
+  Lent<Worker> lent(*this, *this);
   hands_over_ = plain_;
-  RunResult result = PollOne(task, budget, *this);
-  for (int polls = 1; turn_.awaits_next; ++polls) {
+  RunResult result = PollOne(task, budget, lent);
+  for (int polls = 1; lent.turn.awaits_next; ++polls) {
     // What it hands over to does not hand over in its turn.
     hands_over_ = false;
     // As if it had been woken into the slot and run from there, see PushWoken().
     last_from_lifo_ = task;
     // Null: a thief was quicker, and the task will register with the one that it waits for.
-    TaskHeader* next = TakeLifo();
-    if (next != nullptr && PollOne(next, budget, *this) == RunResult::kRescheduled) Push(next);
+    if (TaskHeader* next = TakeLifo()) {
+      Lent<Worker> inner(*this, *this, &lent);
+      if (PollOne(next, budget, inner) == RunResult::kRescheduled) Push(next);
+      // That one blocks, or has blocked, in place.
+      if (ABSL_PREDICT_FALSE(lent.let_go)) return;
+    }
     hands_over_ = polls < kMaxHandOvers;
-    turn_ = Turn{.budget = budget};
-    result = hands_over_ ? PollAgain(task) : YieldTask(task, *this);
+    lent.turn = Turn{.budget = budget};
+    result = hands_over_ ? PollAgain(task, lent) : YieldTask(task, lent);
   }
+  if (ABSL_PREDICT_FALSE(lent.lost)) return;
   hands_over_ = false;
   if (result == RunResult::kRescheduled) Push(task);
 }
 
-RunResult Worker::PollAgain(TaskHeader* task) {
+RunResult Worker::PollAgain(TaskHeader* task, Lent<Worker>& lent) {
   polls_.Add();
-  const RunResult result = ResumeTask(task, &turn_, *this);
-  CountPoll(result);
-  return result;
+  return CountPoll(task, ResumeTask(task, &lent.turn, lent), lent);
 }
 
 RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
-  return PollOne(task, budget, *this);
+  Lent<Worker> lent(*this, *this);
+  return PollOne(task, budget, lent);
 }
 
 bool Worker::RunLocal() {
-  if (ABSL_PREDICT_TRUE(!local_->any())) return false;
-  TaskHeader* const task = local_->Take();
+  // The thread's, whatever becomes of the worker.
+  LocalTasks& local = *local_;
+  if (ABSL_PREDICT_TRUE(!local.any())) return false;
+  TaskHeader* const task = local.Take();
   if (task == nullptr) return false;
   if (searching_ || woken_) FoundWork();
-  if (PollLocal(task, scheduler_->options().budget, *local_) == RunResult::kRescheduled) {
-    local_->Schedule(task);
+  if (PollLocal(task, scheduler_->options().budget, local) == RunResult::kRescheduled) {
+    local.Schedule(task);
   }
   return true;
 }
 
 RunResult Worker::PollLocal(TaskHeader* task, std::uint32_t budget, LocalTasks& local) {
-  const RunResult result = PollOne(task, budget, local);
+  Lent<LocalTasks> lent(*this, local);
+  const RunResult result = PollOne(task, budget, lent);
   if (result == RunResult::kComplete) local.Forget();
   return result;
+}
+
+std::optional<WorkerOffer> Worker::MakeOffer() {
+  Stint* const stint = stint_;
+  if (stint == nullptr) return std::nullopt;
+  stint_ = nullptr;
+  // When the poll is over that will be too late: it is the list of whoever has the worker.
+  if (!stint->pinned && stint->task->owner == kNoOwner) Bind(stint->task);
+  // The task in the slot goes with the worker, and so is none to hand over to.
+  stint->turn.next = nullptr;
+  hands_over_ = false;
+  // Who has handed over to this task need not wait for it here.
+  if (Stint* const outer = std::exchange(stint->outer, nullptr)) {
+    outer->let_go = true;
+    if (YieldTask(outer->task, *this) == RunResult::kRescheduled) Push(outer->task);
+  }
+  poll_end_.reset();
+  current_worker = nullptr;
+  // relaxed (load): no offer stands, so nobody else writes it.
+  const std::uint64_t number = offer_.load(std::memory_order_relaxed) + kOffered;
+  // release: all of the worker. pairs with: TakeOffer().
+  offer_.store(number, std::memory_order_release);
+  return WorkerOffer{stint, number};
+}
+
+bool Worker::TakeOffer(std::uint64_t number) {
+  // acquire: the worker, as it was when it was offered. pairs with: MakeOffer(). relaxed on
+  // failure: somebody else has it.
+  return offer_.compare_exchange_strong(number, number + kOffered, std::memory_order_acquire,
+                                        std::memory_order_relaxed);
+}
+
+bool Worker::Withdraw(const WorkerOffer& offer) {
+  if (!TakeOffer(offer.number)) {
+    offer.stint->lost = true;
+    return false;
+  }
+  current_worker = this;
+  stint_ = offer.stint;
+  return true;
+}
+
+bool Worker::Accept(std::uint64_t number) {
+  if (!TakeOffer(number)) return false;
+  handovers_.Add();
+  return true;
 }
 
 void Worker::Push(TaskHeader* task) {
@@ -184,7 +287,8 @@ void Worker::Push(TaskHeader* task) {
     // The only ready task is run here as soon as this poll returns. It is the
     // next in any order, and the slot costs less than the deque.
     lifo_.Fill(task);
-    if (hands_over_) turn_.next = task;
+    // After the poll of a task that may hand over, there is none to be told.
+    if (hands_over_ && stint_ != nullptr) stint_->turn.next = task;
     return;
   }
   deque_.Push(task);
@@ -448,6 +552,7 @@ WorkerMetrics Worker::Metrics() const {
   metrics.unparks = unparks_.load(std::memory_order_relaxed);
   metrics.noop_wakes = noop_wakes_.value();
   metrics.budget_yields = budget_yields_.value();
+  metrics.handovers = handovers_.value();
   metrics.reactor_polls = reactor_polls_.value();
   metrics.reactor_events = reactor_events_.value();
   metrics.timers_fired = timers_fired_.value();

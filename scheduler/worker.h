@@ -43,6 +43,26 @@ struct WorkerTimes {
   Counter longest_poll;  // ns
 };
 
+// A poll of a task on a worker, on the stack.
+struct Stint {
+  Turn turn;
+  TaskHeader* task = nullptr;
+  // That of a task that has handed over to this one, or null.
+  Stint* outer = nullptr;
+  // Of an outer one: its task has been put into a queue, and is nobody's of this stack.
+  bool let_go = false;
+  // Its list is not the worker's.
+  bool pinned = false;
+  // The worker was given away meanwhile.
+  bool lost = false;
+};
+
+// What the thread of a worker keeps that offers it to others.
+struct WorkerOffer {
+  Stint* stint = nullptr;
+  std::uint64_t number = 0;
+};
+
 class Worker {
  public:
   Worker(Scheduler* scheduler, std::size_t index);
@@ -52,11 +72,13 @@ class Worker {
   // The worker that runs on this thread, or null.
   [[nodiscard]] static Worker* Current() noexcept;
   [[nodiscard]] Scheduler* scheduler() const { return scheduler_; }
+  [[nodiscard]] std::size_t index() const { return index_; }
   // Whether tasks may take short cuts: no hook is to see them, and no clock to measure them.
   [[nodiscard]] bool plain() const { return plain_; }
 
-  // Runs tasks until the scheduler stops.
-  void RunUntilStopped();
+  // Runs tasks until the scheduler stops. False: this thread has given the worker away,
+  // and may not touch it any more.
+  [[nodiscard]] bool RunUntilStopped();
   // Runs tasks until `leave` returns true. It is asked before each task and
   // after each sleep.
   void RunUntil(const std::function<bool()>& leave);
@@ -76,6 +98,19 @@ class Worker {
   void PushForked(TaskHeader* task);
   [[nodiscard]] bool TakeBack(TaskHeader* task);
   void PushWoken(TaskHeader* task);
+
+  // -- Giving the worker to another thread ---------------------------------------------
+  //
+  // The offers of a worker have numbers. Who accepts one, or withdraws it, by the one CAS that
+  // its number allows, has the worker.
+
+  // By the worker's thread. Until Withdraw() it works for no worker, and may not touch this one.
+  // Nothing: only a task's own code, while it is polled, can offer its worker.
+  [[nodiscard]] std::optional<WorkerOffer> MakeOffer();
+  // By the thread that made it: takes the worker back, if it is still there.
+  [[nodiscard]] bool Withdraw(const WorkerOffer& offer);
+  // Any thread. True: this worker belongs to it now.
+  [[nodiscard]] bool Accept(std::uint64_t number);
 
   // Before the next task, timers and reactor are looked at, and what else is due then.
   void MaintainNext();
@@ -112,20 +147,28 @@ class Worker {
   void DrainReleases();
 
  private:
+  template <typename Owner>
+  class Lent;
+
   template <typename Leave>
-  void Run(const Leave& leave);
+  bool Run(const Leave& leave);
   void RunOne(TaskHeader* task);
   // Runs a task that is pinned to this thread. False: none is ready.
   [[nodiscard]] bool RunLocal();
   template <typename Owner>
-  RunResult PollTimed(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  RunResult PollTimed(TaskHeader* task, std::uint32_t budget, Lent<Owner>& lent);
   template <typename Owner>
-  RunResult PollCounted(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  RunResult PollCounted(TaskHeader* task, std::uint32_t budget, Lent<Owner>& lent);
   template <typename Owner>
-  RunResult PollOne(TaskHeader* task, std::uint32_t budget, Owner& owner);
+  RunResult PollOne(TaskHeader* task, std::uint32_t budget, Lent<Owner>& lent);
   // Polls a task that awaited the next one (run_task.h) again.
-  RunResult PollAgain(TaskHeader* task);
-  void CountPoll(RunResult result);
+  RunResult PollAgain(TaskHeader* task, Lent<Worker>& lent);
+  // What follows a poll.
+  template <typename Owner>
+  RunResult CountPoll(TaskHeader* task, RunResult result, Lent<Owner>& lent);
+  template <typename Owner>
+  RunResult EndLostPoll(TaskHeader* task, RunResult result, Lent<Owner>& lent);
+  [[nodiscard]] bool TakeOffer(std::uint64_t number);
   [[nodiscard]] TaskHeader* NextTask();
   [[nodiscard]] TaskHeader* TakeLifo();
   [[nodiscard]] TaskHeader* TakeInjected();
@@ -140,6 +183,7 @@ class Worker {
   void Push(TaskHeader* task);
   [[nodiscard]] std::uint32_t NextRandom();
 
+  static constexpr std::uint64_t kOffered = 1;
   static constexpr std::uint32_t kMaxLifoStreak = 3;
   // So often a task hands over to the next one before others have their turn.
   static constexpr int kMaxHandOvers = 16;
@@ -163,7 +207,8 @@ class Worker {
   // Has slept, and run nothing since: it has to keep the watch first.
   bool woken_ = false;
   Instant next_reactor_poll_;
-  Turn turn_;
+  // The poll in which a task's own code runs now, or null.
+  Stint* stint_ = nullptr;
   // That of the thread that runs this worker.
   LocalTasks* local_ = nullptr;
   TaskHeader* bound_ = nullptr;
@@ -181,6 +226,7 @@ class Worker {
   Counter reactor_events_;
   Counter timers_fired_;
   Counter budget_yields_;
+  Counter handovers_;
   BusyTime busy_;
   std::uint64_t polls_at_wake_ = UINT64_MAX;
   const std::unique_ptr<WorkerTimes> times_;
@@ -193,6 +239,8 @@ class Worker {
   LockFreeMpscQueue<TaskHeader> releases_;
   alignas(ABSL_CACHELINE_SIZE) WorkerSleep sleep_;
   internal::Atomic<std::uint64_t> unparks_{0};
+  // Odd while an offer stands, of which it is the number.
+  internal::Atomic<std::uint64_t> offer_{0};
 };
 
 // Makes `worker` the current one of this thread.
