@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <mutex>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -86,6 +87,10 @@ void BlockingPool::OnUnjoinedException(const TaskHeader& task,
 }
 
 bool BlockingPool::StartThread(TaskHeader* first, std::size_t task_class) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++threads_;
+  }
   absl::StatusOr<Thread> thread =
       Thread::Start(options_.thread_stack_bytes,
                     [this, first, task_class, owner = options_.keep_alive_for_thread()] {
@@ -95,11 +100,21 @@ bool BlockingPool::StartThread(TaskHeader* first, std::size_t task_class) {
                         Ledger::Thread self(task_class);
                         last = RunClosures(self, first);
                       });
+                      CountThreadOut();
                       if (last) last();
                     });
-  if (!thread.ok()) return false;
+  if (!thread.ok()) {
+    CountThreadOut();
+    return false;
+  }
   thread->Detach();
   return true;
+}
+
+void BlockingPool::CountThreadOut() {
+  const std::lock_guard lock(mutex_);
+  --threads_;
+  threads_changed_.notify_all();
 }
 
 std::function<void()> BlockingPool::RunClosures(Ledger::Thread& self, TaskHeader* first) {
@@ -123,8 +138,12 @@ void BlockingPool::EndThread(std::function<void()> last) { *thread_end = std::mo
 void BlockingPool::Close() { CancelAll(ledger_.Close()); }
 
 bool BlockingPool::AwaitThreads(Deadline deadline) {
-  if (!deadline) return ledger_.AwaitThreads(absl::InfiniteDuration());
-  return ledger_.AwaitThreads(absl::FromChrono(*deadline - std::chrono::steady_clock::now()));
+  const absl::Duration timeout =
+      deadline ? absl::FromChrono(*deadline - std::chrono::steady_clock::now())
+               : absl::InfiniteDuration();
+  if (!ledger_.AwaitThreads(timeout)) return false;
+  std::unique_lock lock(mutex_);
+  return WaitUntil(threads_changed_, lock, deadline, [this] { return threads_ == 0; });
 }
 
 }  // namespace home::scheduler_internal

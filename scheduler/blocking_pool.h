@@ -94,8 +94,8 @@ class BlockingPool final : public TaskScheduler {
 
   // Refuses new closures and cancels those that were not started.
   void Close();
-  // After Close(): waits until all threads have ended. False: some run still at
-  // the deadline. Not from a thread of the pool.
+  // After Close(): waits until all threads have ended, with what is around them. False: some
+  // run still at the deadline. Not from a thread of the pool.
   [[nodiscard]] bool AwaitThreads(Deadline deadline);
 
   [[nodiscard]] Ledger::Counts counts() const { return ledger_.counts(); }
@@ -107,8 +107,15 @@ class BlockingPool final : public TaskScheduler {
   [[nodiscard]] std::function<void()> RunClosures(Ledger::Thread& self, TaskHeader* first);
   [[nodiscard]] static Ledger::Limits AllLimits(const BlockingPoolOptions& options);
 
+  void CountThreadOut();
+
   const BlockingPoolOptions options_;
   Ledger ledger_;
+  // Threads that were started and are not done with what is around them. The ledger counts
+  // them out before that.
+  std::mutex mutex_;
+  std::size_t threads_ = 0;
+  std::condition_variable threads_changed_;
 };
 
 }  // namespace home::scheduler_internal
