@@ -11,24 +11,13 @@
 #define HOME_SCHEDULER_HOOKS_H_
 
 #include <functional>
-#include <source_location>
 
 #include "home/future/context.h"
 #include "home/task/run_task.h"
 #include "home/task/task_header.h"
-#include "home/task/task_id.h"
+#include "home/task/task_info.h"
 
 namespace home {
-
-// What a hook is told of a task. Valid after the task's end, too.
-struct TaskInfo {
-  explicit TaskInfo(const TaskHeader& task)
-      : id(task.id), name(task.name), location(task.location) {}
-
-  TaskId id;
-  const char* name;  // what the spawner calls it, or null
-  std::source_location location;
-};
 
 using ThreadHook = std::function<void()>;
 using TaskHook = std::function<void(const TaskInfo& task)>;

@@ -20,7 +20,8 @@ class TaskLabel {
   // No name.
   TaskLabel(std::source_location location) noexcept  // NOLINT: implicit, see above
       : location_(location) {}
-  // `name` must outlive the task, as a literal does: it is not copied.
+  // `name` must live for ever, as a literal does: it is not copied, and tools show it when the
+  // task is gone.
   TaskLabel(const char* name,  // NOLINT: implicit, see above
             std::source_location location = std::source_location::current()) noexcept
       : name_(name), location_(location) {}
