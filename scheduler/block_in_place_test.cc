@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -31,18 +30,8 @@ namespace {
 
 using testing::Flavour;
 using testing::FlavourName;
+using testing::Gate;
 using testing::MakeRuntime;
-
-// Blocks until somebody opens it.
-class Gate {
- public:
-  void Open() { opened_.set_value(); }
-  void Wait() const { open_.wait(); }
-
- private:
-  std::promise<void> opened_;
-  const std::shared_future<void> open_ = opened_.get_future().share();
-};
 
 Runtime OneWorker() { return *RuntimeBuilder().WorkerThreads(1).Build(); }
 

@@ -96,8 +96,8 @@ class BasicIdle {
     if (!ShouldWake(state_.load(std::memory_order_relaxed)) || sleepers_.empty()) {
       return std::nullopt;
     }
-    // I2. relaxed: the publication was released above.
-    state_.fetch_add(kAwake + kSearching, std::memory_order_relaxed);
+    // I2. acquire: for AllAsleep(). No release: the publication was released above.
+    state_.fetch_add(kAwake + kSearching, std::memory_order_acquire);
     if (sleepers_.back() == spared && sleepers_.size() > 1) {
       std::swap(sleepers_.back(), sleepers_[sleepers_.size() - 2]);
     }
@@ -111,6 +111,13 @@ class BasicIdle {
   void Meet() {
     // release: as WorkerToNotify(). acquire: as Sleep(). pairs with: these, and itself.
     state_.fetch_add(0, std::memory_order_acq_rel);
+  }
+
+  // Whether no worker is awake. If so, each that wakes up later sees what the caller did.
+  [[nodiscard]] bool AllAsleep() {
+    // release: pairs with the acquires of WakeUp() and WorkerToNotify(), which hands it on to
+    // the worker under the lock.
+    return state_.fetch_add(0, std::memory_order_release) / kAwake == 0;
   }
 
   // A worker that sleeps at this moment, if any. It is not counted as awake.
@@ -155,8 +162,9 @@ class BasicIdle {
     const auto position = std::find(sleepers_.begin(), sleepers_.end(), worker);
     if (position == sleepers_.end()) return true;
     sleepers_.erase(position);
-    // relaxed: nobody is promised anything by it; the lock orders it after Sleep().
-    state_.fetch_add(kAwake, std::memory_order_relaxed);
+    // acquire: for AllAsleep(). No release: nobody is promised anything by it; the lock
+    // orders it after Sleep().
+    state_.fetch_add(kAwake, std::memory_order_acquire);
     return false;
   }
 

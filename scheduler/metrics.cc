@@ -19,6 +19,7 @@ WorkerMetrics& WorkerMetrics::operator+=(const WorkerMetrics& other) {
   reactor_events += other.reactor_events;
   timers_fired += other.timers_fired;
   handovers += other.handovers;
+  long_polls += other.long_polls;
   queue_depth += other.queue_depth;
   busy += other.busy;
   longest_poll = std::max(longest_poll, other.longest_poll);

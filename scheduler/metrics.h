@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "home/scheduler/blocking_class.h"
 #include "home/scheduler/histogram.h"
+#include "home/task/task_info.h"
 
 namespace home {
 
@@ -41,6 +42,7 @@ struct WorkerMetrics {
   std::uint64_t timers_fired = 0;    // timers whose time had come
   std::uint64_t handovers = 0;       // times that another thread took the worker over, see
                                      // BlockInPlace
+  std::uint64_t long_polls = 0;      // polls longer than RuntimeBuilder::LongPollThreshold
   std::size_t queue_depth = 0;       // tasks in its queue and LIFO slot now
   absl::Duration busy;               // time that it was not asleep, up to now
   // The longest poll. Known only with RuntimeBuilder::TimeHistograms, else zero.
@@ -48,6 +50,14 @@ struct WorkerMetrics {
   absl::Duration longest_poll;
 
   WorkerMetrics& operator+=(const WorkerMetrics& other);
+};
+
+// A poll that takes longer than RuntimeBuilder::LongPollThreshold, or took.
+struct LongPoll {
+  std::size_t worker = 0;
+  TaskInfo task;
+  absl::Duration duration;  // at least
+  bool running = false;     // it goes on
 };
 
 // The blocking closures of one BlockingClass.
@@ -78,6 +88,8 @@ struct RuntimeMetrics {
   std::size_t blocking_queued = 0;  // closures that wait for a thread
   // By BlockingClass, as an index.
   std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
+  // The latest of each worker that had any.
+  std::vector<LongPoll> long_polls;
   // Only with RuntimeBuilder::TimeHistograms, over all workers: how long polls took,
   // and how long tasks waited from their wake-up (or spawn) to their poll, in steps of
   // 64 ns; a wait of more than 274 s counts as the rest after division by that.

@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "home/scheduler/blocking_class.h"
@@ -78,6 +81,8 @@ constexpr WorkerFamily kWorkerFamilies[] = {
      Number<&W::timers_fired>},
     {"home_worker_handovers_total", "counter", "Times that another thread took the worker over.",
      Number<&W::handovers>},
+    {"home_worker_long_polls_total", "counter", "Polls longer than the threshold.",
+     Number<&W::long_polls>},
     {"home_worker_busy_seconds_total", "counter", "Time that the worker was not asleep.",
      Time<&W::busy>},
     {"home_worker_queue_depth", "gauge", "Tasks in the worker's queue.", Number<&W::queue_depth>},
@@ -99,6 +104,25 @@ constexpr BlockingFamily kBlockingFamilies[] = {
     {"home_runtime_blocking_limit", "Closures that block and may run at once.",
      &BlockingClassMetrics::limit},
 };
+
+// A label's value, between its quotes.
+std::string Escaped(absl::string_view value) {
+  return absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
+}
+
+void AppendLongPolls(std::string& text, const std::vector<LongPoll>& polls) {
+  if (polls.empty()) return;
+  Head(text, "home_worker_long_poll_seconds", "gauge",
+       "How long the worker's latest poll above the threshold took at least, or takes.");
+  for (const LongPoll& poll : polls) {
+    absl::StrAppend(&text, "home_worker_long_poll_seconds{worker=\"", poll.worker, "\",task=\"",
+                    poll.task.id.value(), "\",name=\"",
+                    Escaped(poll.task.name != nullptr ? poll.task.name : ""), "\",location=\"",
+                    Escaped(poll.task.location.file_name()), ":", poll.task.location.line(),
+                    "\",running=\"", poll.running ? "true" : "false", "\"} ",
+                    Seconds(poll.duration), "\n");
+  }
+}
 
 void AppendHistogram(std::string& text, absl::string_view name, absl::string_view help,
                      const Histogram& histogram) {
@@ -157,6 +181,7 @@ std::string PrometheusText(const RuntimeMetrics& metrics) {
                       "\n");
     }
   }
+  AppendLongPolls(text, metrics.long_polls);
   if (metrics.poll_time) {
     AppendHistogram(text, "home_runtime_poll_seconds", "How long polls of tasks took.",
                     *metrics.poll_time);

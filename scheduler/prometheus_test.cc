@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@
 #include "gtest/gtest.h"
 #include "home/scheduler/histogram.h"
 #include "home/scheduler/metrics.h"
+#include "home/task/task_id.h"
+#include "home/task/task_info.h"
 
 namespace home {
 namespace {
@@ -141,6 +144,22 @@ TEST(PrometheusTest, EveryFigureIsThere) {
   EXPECT_EQ(Value(families["home_worker_longest_poll_seconds"], "worker=\"1\""), 1e-9);
   EXPECT_EQ(Value(families["home_worker_queue_depth"], "worker=\"0\""), 4);
   EXPECT_EQ(families["home_worker_queue_depth"].type, "gauge");
+}
+
+TEST(PrometheusTest, ALongPollIsThereWithItsTask) {
+  RuntimeMetrics metrics = SomeMetrics();
+  EXPECT_EQ(ParseText(PrometheusText(metrics)).count("home_worker_long_poll_seconds"), 0u);
+  const std::source_location here = std::source_location::current();
+  metrics.workers[1].long_polls = 2;
+  metrics.long_polls.push_back(
+      {1, TaskInfo(TaskId(17), "a \"\\\nb", here), absl::Milliseconds(250), /*running=*/true});
+  std::map<std::string, Family> families = ParseText(PrometheusText(metrics));
+  EXPECT_EQ(Value(families["home_worker_long_polls_total"], "worker=\"1\""), 2);
+  EXPECT_EQ(families["home_worker_long_poll_seconds"].type, "gauge");
+  EXPECT_EQ(Value(families["home_worker_long_poll_seconds"],
+                  absl::StrCat("worker=\"1\",task=\"17\",name=\"a \\\"\\\\\\nb\",location=\"",
+                               here.file_name(), ":", here.line(), "\",running=\"true\"")),
+            0.25);
 }
 
 TEST(PrometheusTest, HistogramsAreThereOnlyIfTheyAreKept) {

@@ -163,6 +163,14 @@ RuntimeBuilder& RuntimeBuilder::TimeHistograms(bool on) {
   options_.time_histograms = on;
   return *this;
 }
+RuntimeBuilder& RuntimeBuilder::LongPollThreshold(absl::Duration threshold) {
+  options_.long_poll_threshold = threshold;
+  return *this;
+}
+RuntimeBuilder& RuntimeBuilder::OnLongPoll(LongPollHandler handler) {
+  options_.long_poll_handler = std::move(handler);
+  return *this;
+}
 RuntimeBuilder& RuntimeBuilder::OnPanic(PanicHandler handler) {
   options_.panic_handler = std::move(handler);
   options_.shut_down_on_panic = false;
@@ -207,6 +215,9 @@ absl::StatusOr<Runtime> RuntimeBuilder::Build() const {
   }
   if (options.budget < 1) {
     return absl::InvalidArgumentError("RuntimeBuilder: TaskBudget must be at least 1");
+  }
+  if (options.long_poll_threshold < absl::Milliseconds(1)) {
+    return absl::InvalidArgumentError("RuntimeBuilder: LongPollThreshold must be at least 1 ms");
   }
   if (options.simulation && options.clock != nullptr) {
     return absl::InvalidArgumentError(

@@ -52,6 +52,7 @@
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/simulation_options.h"
 #include "home/scheduler/spawn_local.h"
+#include "home/scheduler/watchdog.h"
 #include "home/scheduler/yield.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"
@@ -255,6 +256,13 @@ class RuntimeBuilder {
   // them (home/scheduler/metrics.h): the clock is read twice or three times a poll,
   // some 25 ns each. Default: no.
   RuntimeBuilder& TimeHistograms(bool on);
+  // From which length on a poll of a worker's is counted and reported, and others run its
+  // queue (home/scheduler/watchdog.h): at least 1 ms, or infinite for never. A thread looks
+  // four times in this time, while anything runs. Multi-thread only. Default: 100 ms.
+  RuntimeBuilder& LongPollThreshold(absl::Duration threshold);
+  // Called on that thread for each such poll, and again whenever it has taken twice as long as
+  // it had then. Must not throw, and should not block. Default: logs to standard error.
+  RuntimeBuilder& OnLongPoll(LongPollHandler handler);
   // Called on the worker with exceptions of tasks that were detached before they
   // failed (join_handle.h tells of the others). Default: logs to standard error.
   RuntimeBuilder& OnPanic(PanicHandler handler);

@@ -58,16 +58,14 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
       options.simulation ? Simulation::MakeReactor() : Reactor::Create();
   if (!reactor.ok()) return reactor.status();
   if (options.panic_handler == nullptr) options.panic_handler = LogUnjoinedException;
+  if (options.long_poll_handler == nullptr) options.long_poll_handler = LogLongPoll;
   auto scheduler =
       std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
   if (scheduler->options_.current_thread) return scheduler;
   const absl::Status status = scheduler->StartThreads();
   if (status.ok()) return scheduler;
-  const std::size_t started = scheduler->threads_.size();
-  scheduler->LeaveWorkers(scheduler->workers() - started);
   static_cast<void>(scheduler->Shutdown(std::nullopt));
-  return absl::Status(status.code(), absl::StrCat("runtime: worker ", started + 1, " of ",
-                                                  scheduler->workers(), ": ", status.message()));
+  return status;
 }
 
 Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
@@ -97,7 +95,8 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
         return blocking;
       }()),
       idle_(options_.workers),
-      watch_(idle_, options_.workers) {
+      watch_(idle_, options_.workers),
+      watchdog_(options_.long_poll_threshold, options_.long_poll_handler, options_.workers) {
   for (std::size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(this, i));
   }
@@ -113,9 +112,25 @@ absl::Status Scheduler::StartThreads() {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     absl::StatusOr<Thread> thread = Thread::Start(
         options_.thread_stack_bytes, [self = shared_from_this(), i] { self->RunWorkerThread(i); });
-    if (!thread.ok()) return thread.status();
+    if (!thread.ok()) {
+      LeaveWorkers(workers_.size() - i);
+      return absl::Status(thread.status().code(),
+                          absl::StrCat("runtime: worker ", i + 1, " of ", workers_.size(), ": ",
+                                       thread.status().message()));
+    }
     threads_.push_back(*thread);
   }
+  if (options_.long_poll_threshold == absl::InfiniteDuration()) return absl::OkStatus();
+  absl::StatusOr<Thread> watchdog =
+      Thread::Start(options_.thread_stack_bytes, [self = shared_from_this()] {
+        SetThreadName("home-watchdog");
+        self->watchdog_.Run(*self);
+      });
+  if (!watchdog.ok()) {
+    return absl::Status(watchdog.status().code(),
+                        absl::StrCat("runtime: watchdog: ", watchdog.status().message()));
+  }
+  threads_.push_back(*watchdog);
   return absl::OkStatus();
 }
 
@@ -417,6 +432,7 @@ void Scheduler::LeaveWorkers(std::size_t count) {
     running_ -= count;
     if (running_ > 0) return;
   }
+  watchdog_.Stop();
   // After a panic nobody has closed it yet.
   blocking_.Close();
   Drain();
@@ -549,6 +565,7 @@ RuntimeMetrics Scheduler::Metrics() const {
       times->latency.AddTo(*metrics.schedule_latency);
     }
   }
+  watchdog_.AddTo(metrics);
   metrics.tasks_completed += metrics.total.completed;
   // Spawns are read anew, after all completions, lest more tasks seem to have
   // ended than were spawned. As nothing orders the counters, that may still be.

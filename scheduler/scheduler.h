@@ -64,6 +64,11 @@
 // *standby*, who naps and looks for a reactor without a driver. watch.h has the two
 // roles, worker_sleep.h how a worker sleeps in either, or without one.
 //
+// -- The watchdog ------------------------------------------------------------------
+//
+// A poll that takes long holds up what only its worker would run. A thread of its own looks
+// for such polls, has others take over what they hold up, and names them: watchdog.h.
+//
 // -- Shutdown ---------------------------------------------------------------------
 //
 //   1. Workers are told to stop; each leaves after the poll it is in.
@@ -126,6 +131,7 @@
 #include "home/scheduler/simulation_options.h"
 #include "home/scheduler/thread.h"
 #include "home/scheduler/watch.h"
+#include "home/scheduler/watchdog.h"
 #include "home/task/chaos.h"
 #include "home/task/task_header.h"
 #include "home/timer/clock.h"
@@ -178,6 +184,8 @@ struct SchedulerOptions {
   std::optional<std::uint64_t> seed;
   RuntimeHooks hooks;
   BlockingPoolOptions blocking;
+  absl::Duration long_poll_threshold = absl::Milliseconds(100);
+  LongPollHandler long_poll_handler;
   PanicHandler panic_handler;
   bool shut_down_on_panic = false;
 };
@@ -265,6 +273,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
     return stopping_.load(std::memory_order_acquire);
   }
   [[nodiscard]] Watch& watch() { return watch_; }
+  [[nodiscard]] Watchdog& watchdog() { return watchdog_; }
   // Gives up the right to poll the reactor.
   void ReleaseDriver();
   // See watch.h.
@@ -321,8 +330,10 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   BlockingPool blocking_;
   Idle idle_;
   Watch watch_;
+  Watchdog watchdog_;
   Injector injector_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  // The workers' and the watchdog's.
   std::vector<Thread> threads_;
 
   internal::Atomic<bool> stopping_{false};

@@ -1,9 +1,10 @@
-// What the scheduler's tests share: the flavours of a runtime, and a value that
-// one task waits for and another sets.
+// What the scheduler's tests share: the flavours of a runtime, a value that one task
+// waits for and another sets, and a gate for threads.
 
 #ifndef HOME_SCHEDULER_TESTING_H_
 #define HOME_SCHEDULER_TESTING_H_
 
+#include <future>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,6 +49,17 @@ class Oneshot {
   std::mutex mutex_;
   std::optional<int> value_;
   Waker waker_;
+};
+
+// Blocks threads until somebody opens it.
+class Gate {
+ public:
+  void Open() { opened_.set_value(); }
+  void Wait() const { open_.wait(); }
+
+ private:
+  std::promise<void> opened_;
+  const std::shared_future<void> open_ = opened_.get_future().share();
 };
 
 // kSimulated: with the seed of simulation_testing.h.

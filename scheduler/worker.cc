@@ -14,7 +14,10 @@
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/local_tasks.h"
+#include "home/scheduler/poll_mark.h"
 #include "home/scheduler/scheduler.h"
+#include "home/scheduler/watchdog.h"
+#include "home/task/task_info.h"
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
 #include "home/timer/timer_service.h"
@@ -110,9 +113,10 @@ class Worker::Lent : public Stint {
   void BeginPoll(TaskHeader* polled) {
     task = polled;
     worker_.stint_ = this;
+    worker_.mark_.Begin(TaskInfo(*polled));
   }
   void EndPoll() {
-    if (ABSL_PREDICT_TRUE(!lost)) worker_.stint_ = nullptr;
+    if (ABSL_PREDICT_TRUE(!lost)) worker_.mark_.End();
   }
   // A lost poll's task was bound before.
   void Bind(TaskHeader* bound) { owner_.Bind(bound); }
@@ -237,9 +241,9 @@ RunResult Worker::PollLocal(TaskHeader* task, std::uint32_t budget, LocalTasks& 
 }
 
 std::optional<WorkerOffer> Worker::MakeOffer() {
+  if (!mark_.polling()) return std::nullopt;
   Stint* const stint = stint_;
-  if (stint == nullptr) return std::nullopt;
-  stint_ = nullptr;
+  mark_.End();
   // When the poll is over that will be too late: it is the list of whoever has the worker.
   if (!stint->pinned && stint->task->owner == kNoOwner) Bind(stint->task);
   // The task in the slot goes with the worker, and so is none to hand over to.
@@ -272,7 +276,7 @@ bool Worker::Withdraw(const WorkerOffer& offer) {
     return false;
   }
   current_worker = this;
-  stint_ = offer.stint;
+  mark_.Begin(TaskInfo(*offer.stint->task));
   return true;
 }
 
@@ -288,7 +292,7 @@ void Worker::Push(TaskHeader* task) {
     // next in any order, and the slot costs less than the deque.
     lifo_.Fill(task);
     // After the poll of a task that may hand over, there is none to be told.
-    if (hands_over_ && stint_ != nullptr) stint_->turn.next = task;
+    if (hands_over_ && mark_.polling()) stint_->turn.next = task;
     return;
   }
   deque_.Push(task);
@@ -462,6 +466,7 @@ void Worker::Park() {
 
   const bool driver = sleep_.Sleep(index_, scheduler_->watch(), [this] { BlockAsDriver(); });
   searching_ = scheduler_->idle().WakeUp(index_);
+  scheduler_->watchdog().OnWakeUp();
   busy_.WakeUp(scheduler_->Now());
   polls_at_wake_ = polls_.value();
   // Awake for all to see, so that it is another worker that is woken to keep the

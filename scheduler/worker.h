@@ -25,6 +25,7 @@
 #include "home/scheduler/histogram.h"
 #include "home/scheduler/lifo_slot.h"
 #include "home/scheduler/metrics.h"
+#include "home/scheduler/poll_mark.h"
 #include "home/scheduler/worker_sleep.h"
 #include "home/task/chaos.h"
 #include "home/task/run_task.h"
@@ -124,6 +125,9 @@ class Worker {
   [[nodiscard]] bool WorkVisible() const;
   // Any thread.
   [[nodiscard]] WorkerMetrics Metrics() const;
+  // Any thread: what is polled now, and how often anything was.
+  [[nodiscard]] const PollMark& mark() const { return mark_; }
+  [[nodiscard]] std::uint64_t polls() const { return polls_.value(); }
   // Any thread. Null if nothing is measured.
   [[nodiscard]] const WorkerTimes* times() const { return times_.get(); }
   // Any thread: how many tasks were spawned here, and how many have ended. Who reads
@@ -207,8 +211,9 @@ class Worker {
   // Has slept, and run nothing since: it has to keep the watch first.
   bool woken_ = false;
   Instant next_reactor_poll_;
-  // The poll in which a task's own code runs now, or null.
+  // While mark_ says that a task's own code runs: that poll.
   Stint* stint_ = nullptr;
+  PollMark mark_;
   // That of the thread that runs this worker.
   LocalTasks* local_ = nullptr;
   TaskHeader* bound_ = nullptr;
