@@ -25,7 +25,21 @@
 
 namespace home::internal {
 
-class PollClaim {
+struct PollClaimPolicy {
+  template <typename T>
+  using Atomic = internal::Atomic<T>;
+
+  // Names the calling thread, by a multiple of 4 that is not 0.
+  [[nodiscard]] static std::uintptr_t ThisThread() noexcept;
+  // acquire: as whoever waits needs it.
+  static void WaitWhile(const Atomic<std::uintptr_t>& word, std::uintptr_t value) {
+    word.wait(value, std::memory_order_acquire);
+  }
+  static void WakeAll(Atomic<std::uintptr_t>& word) { word.notify_all(); }
+};
+
+template <typename Policy = PollClaimPolicy>
+class BasicPollClaim {
  public:
   // What TryTake() found.
   class Holder {
@@ -35,28 +49,54 @@ class PollClaim {
     // The future is destroyed.
     [[nodiscard]] bool gone() const { return word_ == kGone; }
     // The calling thread polls it at this moment: to wait for that would be for ever.
-    [[nodiscard]] bool is_this_thread() const;
+    [[nodiscard]] bool is_this_thread() const {
+      return (word_ & ~kAwaited) == Policy::ThisThread();
+    }
 
    private:
-    friend class PollClaim;
+    friend class BasicPollClaim;
     explicit Holder(std::uintptr_t word) : word_(word) {}
     std::uintptr_t word_;
   };
 
-  PollClaim() = default;
-  PollClaim(const PollClaim&) = delete;
-  PollClaim& operator=(const PollClaim&) = delete;
+  BasicPollClaim() = default;
+  BasicPollClaim(const BasicPollClaim&) = delete;
+  BasicPollClaim& operator=(const BasicPollClaim&) = delete;
 
   // False: the future belongs to somebody else now, or is gone.
-  [[nodiscard]] bool BeginPoll();
+  [[nodiscard]] bool BeginPoll() {
+    std::uintptr_t expected = kFree;
+    // relaxed: the future's memory is handed from poll to poll by the task's state
+    // word, and nothing is read that a TryTake()r wrote: it does not give the claim back.
+    return word_.compare_exchange_strong(expected, Policy::ThisThread(), std::memory_order_relaxed,
+                                         std::memory_order_relaxed);
+  }
+
   // After a poll that was pending. Whoever waited may destroy the future from now on.
-  void EndPoll();
+  void EndPoll() { Store(kFree); }
+
   // After the destruction of the future, by whoever has the claim.
-  void Finish();
+  void Finish() { Store(kGone); }
+
   // Takes the claim, unless somebody has it.
-  [[nodiscard]] Holder TryTake();
+  [[nodiscard]] Holder TryTake() {
+    std::uintptr_t seen = kFree;
+    // acquire: see Store(), also on failure, where `seen` may be kGone.
+    while (!word_.compare_exchange_strong(seen, kTaken, std::memory_order_acquire,
+                                          std::memory_order_acquire)) {
+      if (seen < kFirstToken || (seen & kAwaited) != 0) return Holder(seen);
+      // relaxed: it passes nothing on; what the poll does comes with its Store().
+      if (word_.compare_exchange_strong(seen, seen | kAwaited, std::memory_order_relaxed,
+                                        std::memory_order_relaxed)) {
+        return Holder(seen | kAwaited);
+      }
+      seen = kFree;
+    }
+    return Holder(kFree);
+  }
+
   // Blocks until `holder` has let go; then TryTake() is due again.
-  void Await(Holder holder);
+  void Await(Holder holder) { Policy::WaitWhile(word_, holder.word_); }
 
  private:
   static constexpr std::uintptr_t kFree = 0;
@@ -65,10 +105,18 @@ class PollClaim {
   static constexpr std::uintptr_t kAwaited = 1;
   static constexpr std::uintptr_t kFirstToken = 4;
 
-  void Store(std::uintptr_t word);
+  void Store(std::uintptr_t word) {
+    // release: who takes the claim next, or finds the future gone, sees what this holder did
+    // to the future. pairs with: TryTake(), Await().
+    const std::uintptr_t before = word_.exchange(word, std::memory_order_release);
+    // Only those who say so wait for a poll; a taken claim may be waited for at any time.
+    if (before == kTaken || (before & kAwaited) != 0) Policy::WakeAll(word_);
+  }
 
-  Atomic<std::uintptr_t> word_{kFree};
+  typename Policy::template Atomic<std::uintptr_t> word_{kFree};
 };
+
+using PollClaim = BasicPollClaim<>;
 
 }  // namespace home::internal
 

@@ -256,6 +256,9 @@ inline void Yield(Location where = Location::current()) {
   rl::ctx().yield(1, model_internal::Info(where));
 }
 
+// The thread of the scenario that calls.
+inline int ThreadIndex() { return static_cast<int>(rl::thread_index()); }
+
 // Any number below `count`: each is tried.
 inline unsigned Choose(unsigned count) { return rl::rand(count); }
 
