@@ -12,7 +12,7 @@
 //   int main(int argc, char** argv) { return home::Main(argc, argv, AsyncMain); }
 //
 // Futures and coroutines, tasks, the runtime itself, Main, timers, readiness of
-// descriptors, synchronisation. What talks to the world has headers of its own:
+// descriptors, channels, synchronisation. What talks to the world has headers of its own:
 // home/net, home/process, home/http. Programs that need one part only depend on
 // its target instead of //:runtime.
 
@@ -20,6 +20,11 @@
 #define HOME_RUNTIME_H_
 
 // IWYU pragma: begin_exports
+#include "home/channel/broadcast.h"
+#include "home/channel/mpmc.h"
+#include "home/channel/mpsc.h"
+#include "home/channel/oneshot.h"
+#include "home/channel/watch.h"
 #include "home/future/async.h"
 #include "home/future/future.h"
 #include "home/future/join.h"
@@ -30,8 +35,18 @@
 #include "home/process/main.h"
 #include "home/reactor/registration.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/barrier.h"
+#include "home/sync/blocking.h"
 #include "home/sync/cancellation_token.h"
+#include "home/sync/condvar.h"
 #include "home/sync/event.h"
+#include "home/sync/latch.h"
+#include "home/sync/mutex.h"
+#include "home/sync/notify.h"
+#include "home/sync/once_cell.h"
+#include "home/sync/rw_lock.h"
+#include "home/sync/semaphore.h"
+#include "home/sync/wait_group.h"
 #include "home/task/fork.h"
 #include "home/task/join_handle.h"
 #include "home/task/join_set.h"

@@ -36,12 +36,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "home/channel/blocking.h"
-#include "home/channel/waiter_list.h"
+#include "home/channel/fan_out.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/wake_list.h"
+#include "home/sync/blocking.h"
 
 namespace home {
 
@@ -73,7 +73,7 @@ using BroadcastCell =
 
 // What all handles of one channel share. The n-th value ever sent lies in cell n mod capacity.
 template <typename T>
-class BroadcastState {
+class BroadcastState : public FanOut {
  public:
   using Cell = BroadcastCell<T>;
 
@@ -91,7 +91,7 @@ class BroadcastState {
       // The overwritten value is destroyed after the mutex is released.
       std::swap(cells_[next_ % cells_.size()], cell);
       ++next_;
-      waiters_.TakeAll(wakes);
+      waiters_.ReleaseAll(wakes);
     }
     wakes.WakeAll();
     return receivers;
@@ -108,7 +108,6 @@ class BroadcastState {
     ++position;
     return true;
   }
-  [[nodiscard]] bool ClosedLocked() const { return senders_ == 0; }
 
   std::uint64_t AddReceiver() {
     const std::lock_guard lock(mutex_);
@@ -123,26 +122,6 @@ class BroadcastState {
     unused.resize(cells_.size());
     std::swap(unused, cells_);
   }
-  void AddSender() {
-    const std::lock_guard lock(mutex_);
-    ++senders_;
-  }
-  void DropSender() {
-    WakeList wakes;
-    {
-      const std::lock_guard lock(mutex_);
-      if (--senders_ != 0) return;
-      waiters_.TakeAll(wakes);
-    }
-    wakes.WakeAll();
-  }
-  [[nodiscard]] std::size_t receivers() {
-    const std::lock_guard lock(mutex_);
-    return receivers_;
-  }
-
-  std::mutex& mutex() { return mutex_; }
-  WaiterList& waiters() { return waiters_; }
 
  private:
   static Cell MakeCell(T value) {
@@ -153,12 +132,8 @@ class BroadcastState {
     }
   }
 
-  std::mutex mutex_;  // guards all
   std::vector<Cell> cells_;
   std::uint64_t next_ = 0;  // how many values were sent to somebody
-  std::size_t senders_ = 1;
-  std::size_t receivers_ = 1;
-  WaiterList waiters_;
 };
 
 }  // namespace channel_internal
@@ -177,33 +152,21 @@ class BroadcastReceiver {
     using Output = std::optional<Item>;
 
     explicit RecvFuture(BroadcastReceiver& receiver) noexcept : receiver_(&receiver) {}
-    RecvFuture(RecvFuture&& other) noexcept : receiver_(other.receiver_) {
-      if (other.polled_) Fatal("a broadcast's future was moved after its first poll");
-    }
-    RecvFuture& operator=(RecvFuture&&) = delete;
-    ~RecvFuture() {
-      if (polled_) receiver_->state_->waiters().Forget(receiver_->state_->mutex(), waiter_);
-    }
-
     home::Poll<Output> Poll(Context& cx) {
-      if (!cx.ConsumeBudget()) return kPending;
       State& state = *receiver_->state_;
-      polled_ = true;
       std::uint64_t missed = 0;
       typename State::Cell cell{};
-      const bool done = state.waiters().Poll(state.mutex(), waiter_, cx.waker(), [&] {
+      const auto polled = wait_.Poll(state, cx, "a broadcast value", [&] {
         return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
       });
-      if (!done) return cx.PendingFor("a broadcast value");
-      polled_ = false;
+      if (polled.pending()) return kPending;
       if (!cell) return Output();
       return Output(std::in_place, T(*cell), missed);
     }
 
    private:
     BroadcastReceiver* receiver_;
-    channel_internal::WaiterList::Waiter waiter_;
-    bool polled_ = false;
+    channel_internal::FanOut::Wait wait_;
   };
 
   // For the channel.
@@ -239,15 +202,10 @@ class BroadcastReceiver {
   }
 
   // Recv() for a plain thread, which sleeps meanwhile (blocking.h).
-  [[nodiscard]] std::optional<Item> RecvBlocking() {
-    RecvFuture receive = Recv();
-    return *channel_internal::BlockUntilReady(receive, channel_internal::kForever);
-  }
+  [[nodiscard]] std::optional<Item> RecvBlocking() { return BlockingWait(Recv()); }
   // The same up to `timeout`: kDeadlineExceeded; kOutOfRange at the end.
   [[nodiscard]] absl::StatusOr<Item> RecvBlockingFor(absl::Duration timeout) {
-    RecvFuture receive = Recv();
-    auto received =
-        channel_internal::BlockUntilReady(receive, channel_internal::DeadlineAfter(timeout));
+    auto received = BlockingWaitFor(Recv(), timeout);
     if (!received) return absl::DeadlineExceededError("broadcast receive: nothing came in time");
     if (!*received) return absl::OutOfRangeError("broadcast receive: all senders are gone");
     return **std::move(received);

@@ -10,16 +10,16 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "home/channel/testing.h"
 #include "home/future/async.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
-using channel_testing::HostileWaker;
+using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 

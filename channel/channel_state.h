@@ -27,7 +27,7 @@
 #include "absl/functional/any_invocable.h"
 #include "home/channel/block.h"
 #include "home/channel/tail_end.h"
-#include "home/channel/wait_queue.h"
+#include "home/sync/wait_queue.h"
 
 namespace home::channel_internal {
 
@@ -37,7 +37,7 @@ class ChannelState {
  public:
   using Value = T;
   using PolicyType = Policy;
-  using Queue = WaitQueue<Policy>;
+  using Queue = sync_internal::WaitQueue<Policy>;
   using Undelivered = absl::AnyInvocable<void(T)>;
 
   static constexpr bool kManyReceivers = Head<T, Policy>::kShared;

@@ -7,15 +7,15 @@
 #include "gtest/gtest.h"
 #include "home/channel/kinds_testing.h"
 #include "home/channel/mpmc.h"
-#include "home/channel/testing.h"
 #include "home/future/context.h"
 #include "home/future/testing.h"
 #include "home/future/waker.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
-using channel_testing::HostileWaker;
+using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 

@@ -54,12 +54,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "home/channel/blocking.h"
 #include "home/channel/channel_policy.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/waker.h"
+#include "home/sync/blocking.h"
 
 namespace home {
 namespace channel_internal {
@@ -420,14 +420,10 @@ class [[nodiscard]] OneshotReceiver {
   }
 
   // Waits on a plain thread (blocking.h).
-  [[nodiscard]] absl::StatusOr<T> RecvBlocking() {
-    return *channel_internal::BlockUntilReady(*this, channel_internal::kForever);
-  }
+  [[nodiscard]] absl::StatusOr<T> RecvBlocking() { return BlockingWait(Recv()); }
   // The same up to `timeout`: kDeadlineExceeded, and the receiver remains.
   [[nodiscard]] absl::StatusOr<T> RecvBlockingFor(absl::Duration timeout) {
-    RecvFuture receive(*this);
-    auto received =
-        channel_internal::BlockUntilReady(receive, channel_internal::DeadlineAfter(timeout));
+    auto received = BlockingWaitFor(Recv(), timeout);
     if (!received) return absl::DeadlineExceededError("oneshot receive: nothing was sent in time");
     return *std::move(received);
   }

@@ -14,12 +14,13 @@
 #include "home/future/future.h"
 #include "home/future/select.h"
 #include "home/future/testing.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
 using channel_testing::Counted;
-using channel_testing::HostileWaker;
+using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -226,7 +227,7 @@ TEST(OneshotTest, BlockingInsideOfABlockingWait) {
     co_return *first + *second;
   };
   auto future = nested();
-  EXPECT_EQ(channel_internal::BlockUntilReady(future, channel_internal::kForever), 3);
+  EXPECT_EQ(sync_internal::BlockUntilReady(future, sync_internal::kForever), 3);
   peer.join();
 }
 

@@ -32,14 +32,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "home/channel/blocking.h"
-#include "home/channel/wait.h"
+#include "home/channel/end_wait.h"
 #include "home/future/context.h"
-#include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/sync/blocking.h"
 
 namespace home {
 namespace channel_internal {
@@ -60,34 +60,30 @@ class RecvSide {
   Step step_;
 };
 
-// The base of a receiver's futures.
+// The wait of a receiver's future.
 template <typename State>
-class RecvWait {
+class RecvWait : public EndWait<State, RecvSide> {
  public:
-  explicit RecvWait(State* state) noexcept : state_(state) {}
-  RecvWait(RecvWait&& other) noexcept : state_(other.state_) {
-    if (other.wait_.waiting()) Fatal("a channel's future was moved after its first poll");
-  }
-  RecvWait& operator=(RecvWait&&) = delete;
-  ~RecvWait() {
-    if (!wait_.waiting()) return;
-    RecvSide side(*state_, [] { return false; });
-    wait_.Cancel(side);
-  }
+  using Item = std::optional<typename State::Value>;
 
-  // True once up to `wanted` values were given to `sink(T&&)`, or will never be.
+  using EndWait<State, RecvSide>::EndWait;
+
+  // Ready once up to `wanted` values were given to `sink(T&&)`, or will never be.
   template <typename Sink>
-  bool PollTake(Context& cx, std::size_t wanted, Sink sink) {
-    if (!cx.ConsumeBudget()) return false;
-    RecvSide side(*state_, [this, wanted, &sink] {
-      return state_->TryTake(wanted, sink) != 0 || state_->IsDrained();
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> PollTake(Context& cx, std::size_t wanted,
+                                                         Sink sink) {
+    return this->PollStep(cx, "a value to receive", [this, wanted, &sink] {
+      return this->state().TryTake(wanted, sink) != 0 || this->state().IsDrained();
     });
-    return wait_.Poll(side, cx.waker());
   }
-
- private:
-  State* state_;
-  Wait<typename State::PolicyType> wait_;
+  // Ready with a value, or with nothing if there will be none.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<Item> PollOne(Context& cx) {
+    Item value;
+    const auto polled = PollTake(
+        cx, 1, [&value](typename State::Value&& taken) { value.emplace(std::move(taken)); });
+    if (polled.pending()) return kPending;
+    return value;
+  }
 };
 
 }  // namespace channel_internal
@@ -107,16 +103,7 @@ class BasicReceiver {
     RecvFuture& operator=(RecvFuture&&) = delete;
     ~RecvFuture() = default;
 
-    home::Poll<std::optional<T>> Poll(Context& cx) {
-      std::optional<T> value;
-      const bool done =
-          wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
-      if (!done) {
-        cx.NoteWait("a value to receive");
-        return kPending;
-      }
-      return value;
-    }
+    home::Poll<std::optional<T>> Poll(Context& cx) { return wait_.PollOne(cx); }
 
    private:
     channel_internal::RecvWait<State> wait_;
@@ -138,12 +125,9 @@ class BasicReceiver {
       const std::size_t before = values_->size();
       // Room first: nothing may throw where values are on their way.
       if (values_->capacity() - before < most_) values_->reserve(before + most_);
-      const bool done =
+      const auto polled =
           wait_.PollTake(cx, most_, [this](T&& taken) { values_->push_back(std::move(taken)); });
-      if (!done) {
-        cx.NoteWait("a value to receive");
-        return kPending;
-      }
+      if (polled.pending()) return kPending;
       return values_->size() - before;
     }
 
@@ -165,16 +149,7 @@ class BasicReceiver {
     Stream& operator=(Stream&&) = delete;
     ~Stream() = default;
 
-    Poll<std::optional<T>> PollNext(Context& cx) {
-      std::optional<T> value;
-      const bool done =
-          wait_.PollTake(cx, 1, [&value](T&& taken) { value.emplace(std::move(taken)); });
-      if (!done) {
-        cx.NoteWait("a value to receive");
-        return kPending;
-      }
-      return value;
-    }
+    Poll<std::optional<T>> PollNext(Context& cx) { return wait_.PollOne(cx); }
 
    private:
     BasicReceiver receiver_;
@@ -218,15 +193,10 @@ class BasicReceiver {
   }
 
   // Recv() for a plain thread, which sleeps meanwhile (blocking.h).
-  [[nodiscard]] std::optional<T> RecvBlocking() {
-    RecvFuture receive = Recv();
-    return *channel_internal::BlockUntilReady(receive, channel_internal::kForever);
-  }
+  [[nodiscard]] std::optional<T> RecvBlocking() { return BlockingWait(Recv()); }
   // The same up to `timeout`: kDeadlineExceeded; kOutOfRange at the end.
   [[nodiscard]] absl::StatusOr<T> RecvBlockingFor(absl::Duration timeout) {
-    RecvFuture receive = Recv();
-    auto received =
-        channel_internal::BlockUntilReady(receive, channel_internal::DeadlineAfter(timeout));
+    auto received = BlockingWaitFor(Recv(), timeout);
     if (!received) return absl::DeadlineExceededError("channel receive: nothing came in time");
     if (!*received) return absl::OutOfRangeError("channel receive: the channel is closed");
     return **std::move(received);

@@ -29,16 +29,17 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "home/channel/blocking.h"
+#include "home/channel/end_wait.h"
 #include "home/channel/tail_end.h"
-#include "home/channel/wait.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/sync/blocking.h"
 
 namespace home {
 
@@ -72,34 +73,17 @@ class SendSide {
   Step step_;
 };
 
-// The base of a sender's futures.
+// The wait of a sender's future.
 template <typename State>
-class SendWait {
+class SendWait : public EndWait<State, SendSide> {
  public:
-  explicit SendWait(State* state) noexcept : state_(state) {}
-  SendWait(SendWait&& other) noexcept : state_(other.state_) {
-    if (other.wait_.waiting()) Fatal("a channel's future was moved after its first poll");
-  }
-  SendWait& operator=(SendWait&&) = delete;
-  ~SendWait() {
-    if (!wait_.waiting()) return;
-    SendSide side(*state_, [] { return false; });
-    wait_.Cancel(side);
-  }
+  using EndWait<State, SendSide>::EndWait;
 
-  State& state() { return *state_; }
-
-  // True once `step()` was.
+  // Ready once `step()` was true.
   template <typename Step>
-  bool PollStep(Context& cx, Step step) {
-    if (!cx.ConsumeBudget()) return false;
-    SendSide side(*state_, std::move(step));
-    return wait_.Poll(side, cx.waker());
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> Poll(Context& cx, Step step) {
+    return this->PollStep(cx, "room to send", std::move(step));
   }
-
- private:
-  State* state_;
-  Wait<typename State::PolicyType> wait_;
 };
 
 }  // namespace channel_internal
@@ -163,14 +147,11 @@ class BasicSender {
 
     home::Poll<absl::Status> Poll(Context& cx) {
       PushResult result = PushResult::kFull;
-      const bool done = wait_.PollStep(cx, [this, &result] {
+      const auto polled = wait_.Poll(cx, [this, &result] {
         result = wait_.state().TryPush(value_);
         return result != PushResult::kFull;
       });
-      if (!done) {
-        cx.NoteWait("room to send");
-        return kPending;
-      }
+      if (polled.pending()) return kPending;
       if (result == PushResult::kPushed) return absl::OkStatus();
       return channel_internal::ClosedError(channel_internal::kSendClosed);
     }
@@ -192,7 +173,7 @@ class BasicSender {
     ~SendManyFuture() = default;
 
     home::Poll<std::size_t> Poll(Context& cx) {
-      const bool done = wait_.PollStep(cx, [this] {
+      const auto polled = wait_.Poll(cx, [this] {
         while (sent_ < values_.size()) {
           std::size_t pushed = 0;
           const PushResult result =
@@ -202,10 +183,7 @@ class BasicSender {
         }
         return true;
       });
-      if (!done) {
-        cx.NoteWait("room to send");
-        return kPending;
-      }
+      if (polled.pending()) return kPending;
       return sent_;
     }
 
@@ -230,14 +208,11 @@ class BasicSender {
 
     home::Poll<Output> Poll(Context& cx) {
       PushResult result = PushResult::kFull;
-      const bool done = wait_.PollStep(cx, [this, &result] {
+      const auto polled = wait_.Poll(cx, [this, &result] {
         result = wait_.state().TryReserve();
         return result != PushResult::kFull;
       });
-      if (!done) {
-        cx.NoteWait("room to send");
-        return kPending;
-      }
+      if (polled.pending()) return kPending;
       if (result == PushResult::kPushed) return Output(Permit(&wait_.state()));
       return Output(channel_internal::ClosedError(channel_internal::kReserveClosed));
     }
@@ -282,15 +257,12 @@ class BasicSender {
   }
 
   // Send() for a plain thread, which sleeps meanwhile (blocking.h).
-  absl::Status SendBlocking(T value) {
-    SendFuture send = Send(std::move(value));
-    return *channel_internal::BlockUntilReady(send, channel_internal::kForever);
-  }
+  absl::Status SendBlocking(T value) { return BlockingWait(Send(std::move(value))); }
   // The same up to `timeout`: kDeadlineExceeded. `value` is untouched unless it was sent.
   absl::Status SendBlockingFor(T&& value, absl::Duration timeout) {
     SendFuture send = Send(std::move(value));
     std::optional<absl::Status> status =
-        channel_internal::BlockUntilReady(send, channel_internal::DeadlineAfter(timeout));
+        sync_internal::BlockUntilReady(send, sync_internal::DeadlineAfter(timeout));
     if (status && status->ok()) return *std::move(status);
     std::destroy_at(&value);
     std::construct_at(&value, std::move(send.value_));

@@ -26,7 +26,7 @@
 #include <utility>
 
 #include "home/channel/channel_policy.h"
-#include "home/channel/waiter_list.h"
+#include "home/channel/fan_out.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
@@ -36,7 +36,7 @@ namespace home {
 namespace channel_internal {
 
 template <typename T>
-class WatchState {
+class WatchState : public FanOut {
  public:
   using Snapshot = std::shared_ptr<const T>;
 
@@ -48,7 +48,7 @@ class WatchState {
       const std::lock_guard lock(mutex_);
       std::swap(value_, value);  // the old one goes after the mutex is released
       ++version_;
-      waiters_.TakeAll(wakes);
+      waiters_.ReleaseAll(wakes);
     }
     wakes.WakeAll();
   }
@@ -70,21 +70,7 @@ class WatchState {
   // Under the mutex.
   [[nodiscard]] std::uint64_t VersionLocked() const { return version_; }
   [[nodiscard]] const Snapshot& ValueLocked() const { return value_; }
-  [[nodiscard]] bool ClosedLocked() const { return senders_ == 0; }
 
-  void AddSender() {
-    const std::lock_guard lock(mutex_);
-    ++senders_;
-  }
-  void DropSender() {
-    WakeList wakes;
-    {
-      const std::lock_guard lock(mutex_);
-      if (--senders_ != 0) return;
-      waiters_.TakeAll(wakes);
-    }
-    wakes.WakeAll();
-  }
   void AddReceiver() {
     const std::lock_guard lock(mutex_);
     ++receivers_;
@@ -93,21 +79,10 @@ class WatchState {
     const std::lock_guard lock(mutex_);
     --receivers_;
   }
-  [[nodiscard]] std::size_t receivers() {
-    const std::lock_guard lock(mutex_);
-    return receivers_;
-  }
-
-  std::mutex& mutex() { return mutex_; }
-  WaiterList& waiters() { return waiters_; }
 
  private:
-  std::mutex mutex_;  // guards all
   Snapshot value_;
   std::uint64_t version_ = 1;
-  std::size_t senders_ = 1;
-  std::size_t receivers_ = 1;
-  WaiterList waiters_;
 };
 
 }  // namespace channel_internal
@@ -126,34 +101,22 @@ class WatchReceiver {
   class Wait {
    public:
     explicit Wait(WatchReceiver& receiver) noexcept : receiver_(&receiver) {}
-    Wait(Wait&& other) noexcept : receiver_(other.receiver_) {
-      if (other.polled_) Fatal("a watch's future was moved after its first poll");
-    }
-    Wait& operator=(Wait&&) = delete;
-    ~Wait() {
-      if (polled_) receiver_->state_->waiters().Forget(receiver_->state_->mutex(), waiter_);
-    }
 
-    // True with a value, which counts as seen, or with null at the end.
-    bool Poll(Context& cx, Snapshot& value) {
-      if (!cx.ConsumeBudget()) return false;
-      polled_ = true;
+    // Ready with a value, which counts as seen, or with null at the end.
+    home::Poll<void> Poll(Context& cx, Snapshot& value) {
       State& state = *receiver_->state_;
       std::uint64_t& seen = receiver_->seen_;
-      const bool done = state.waiters().Poll(state.mutex(), waiter_, cx.waker(), [&] {
+      return wait_.Poll(state, cx, "a new value", [&] {
         if (state.VersionLocked() == seen) return state.ClosedLocked();
         seen = state.VersionLocked();
         value = state.ValueLocked();
         return true;
       });
-      if (done) polled_ = false;
-      return done;
     }
 
    private:
     WatchReceiver* receiver_;
-    channel_internal::WaiterList::Waiter waiter_;
-    bool polled_ = false;
+    channel_internal::FanOut::Wait wait_;
   };
 
  public:
@@ -166,10 +129,7 @@ class WatchReceiver {
 
     home::Poll<bool> Poll(Context& cx) {
       Snapshot value;
-      if (!wait_.Poll(cx, value)) {
-        cx.NoteWait("a new value");
-        return kPending;
-      }
+      if (wait_.Poll(cx, value).pending()) return kPending;
       return value != nullptr;
     }
 
@@ -195,10 +155,7 @@ class WatchReceiver {
       }
       while (true) {
         Snapshot value;
-        if (!wait_.Poll(cx, value)) {
-          cx.NoteWait("a new value");
-          return kPending;
-        }
+        if (wait_.Poll(cx, value).pending()) return kPending;
         if (value == nullptr || predicate_(*value)) return value;
       }
     }

@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "home/channel/testing.h"
 #include "home/future/async.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
-using channel_testing::HostileWaker;
+using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 

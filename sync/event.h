@@ -7,14 +7,8 @@
 // Set() releases everyone who waits at that moment, also if Reset() follows at
 // once, and everyone who comes while the event stays set.
 //
-// A waiter is a node inside its future, in a list that the event's mutex
-// guards: waiting allocates nothing. No waker is ever cloned, woken or dropped
-// under that mutex (tokio#5471 shows what happens otherwise).
-//
-// Invariants, all under mutex_:
-//   I1  A node is in the list if and only if its state is kWaiting.
-//   I2  A node in the list holds the waker of its future's last poll.
-//   I3  While set_ is true the list is empty.
+// A waiter is a node inside its future (waiter_list.h): waiting allocates nothing. While the
+// event is set the list is empty.
 //
 // Thread-safety: all methods from any thread. A WaitFuture belongs to one
 // thread at a time and must not outlive its event.
@@ -31,14 +25,14 @@
 
 #include <atomic>
 #include <cassert>
-#include <cstdint>
 #include <mutex>
-#include <utility>
 
 #include "home/future/context.h"
+#include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/wake_list.h"
-#include "home/future/waker.h"
+#include "home/sync/sync_policy.h"
+#include "home/sync/waiter_list.h"
 
 namespace home {
 
@@ -49,7 +43,7 @@ class Event {
   Event() = default;
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
-  ~Event() { assert(head_ == nullptr && "an event was destroyed while somebody waits for it"); }
+  ~Event() { assert(waiters_.empty() && "an event was destroyed while somebody waits for it"); }
 
   // Sets the flag and releases all waiters.
   void Set();
@@ -72,37 +66,11 @@ class Event {
   [[nodiscard]] WaitFuture Wait();
 
  private:
-  enum class State : std::uint8_t {
-    kIdle,      // not polled yet
-    kWaiting,   // in the list
-    kReleased,  // taken out of the list by Set()
-    kDone,      // Ready was returned
-  };
+  using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
 
-  struct Node {
-    Node* previous = nullptr;  // Links and waker belong to the mutex.
-    Node* next = nullptr;
-    Waker waker;
-    // Written under the mutex; the owner of the future also reads it without.
-    std::atomic<State> state{State::kIdle};
-  };
-
-  void Link(Node& node) {
-    node.previous = tail_;
-    node.next = nullptr;
-    (tail_ != nullptr ? tail_->next : head_) = &node;
-    tail_ = &node;
-  }
-  void Unlink(Node& node) {
-    (node.previous != nullptr ? node.previous->next : head_) = node.next;
-    (node.next != nullptr ? node.next->previous : tail_) = node.previous;
-    node.previous = node.next = nullptr;
-  }
-
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::atomic<bool> set_{false};  // written under mutex_
-  Node* head_ = nullptr;
-  Node* tail_ = nullptr;
+  sync_internal::WaiterList<Waiter> waiters_;
 };
 
 // The future of Event::Wait(). Movable until its first poll.
@@ -112,21 +80,19 @@ class [[nodiscard]] Event::WaitFuture {
 
   explicit WaitFuture(Event& event) noexcept : event_(&event) {}
   WaitFuture(WaitFuture&& other) noexcept : event_(other.event_) {
-    // Relaxed: the future belongs to this thread, and was never in the list.
-    assert(other.node_.state.load(std::memory_order_relaxed) == State::kIdle);
+    if (other.waits_) Fatal("an event's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
-  ~WaitFuture();
+  ~WaitFuture() {
+    if (waits_) event_->waiters_.Forget(event_->mutex_, waiter_);
+  }
 
   home::Poll<void> Poll(Context& cx);
 
  private:
   Event* event_;
-  Node node_;
-  // The words of node_.waker, for a comparison without the mutex. The node's
-  // own reference keeps them from being reused while the state is kWaiting.
-  void* waker_data_ = nullptr;
-  const WakerVTable* waker_vtable_ = nullptr;
+  Waiter waiter_;
+  bool waits_ = false;
 };
 
 inline Event::WaitFuture Event::Wait() { return WaitFuture(*this); }
@@ -137,71 +103,22 @@ inline void Event::Set() {
     const std::lock_guard lock(mutex_);
     // Release, pairs with: IsSet().
     set_.store(true, std::memory_order_release);
-    while (head_ != nullptr) {
-      Node& node = *head_;
-      Unlink(node);
-      wakes.Push(std::move(node.waker));
-      // Release, pairs with: the load in WaitFuture::Poll(), which then takes
-      // the mutex in any case.
-      node.state.store(State::kReleased, std::memory_order_release);
-    }
+    waiters_.ReleaseAll(wakes);
   }
   // From here on *this may be gone: a waiter may have destroyed it.
   wakes.WakeAll();
 }
 
-inline Event::WaitFuture::~WaitFuture() {
-  // Relaxed: a state other than kWaiting was reached by our own poll or is seen
-  // again under the mutex.
-  const State state = node_.state.load(std::memory_order_relaxed);
-  if (state == State::kIdle || state == State::kDone) return;
-  Waker stale;  // dropped after the mutex is released
-  {
-    const std::lock_guard lock(event_->mutex_);
-    if (node_.state.load(std::memory_order_relaxed) == State::kWaiting) event_->Unlink(node_);
-    stale = std::move(node_.waker);
-  }
-}
-
 inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
-  // Acquire, pairs with: Set(). All that follows a kReleased takes the mutex too.
-  const State seen = node_.state.load(std::memory_order_acquire);
-  assert(seen != State::kDone && "a wait was polled after it was ready");
-  const Waker& current = cx.waker();
-  if (seen == State::kWaiting && current.data() == waker_data_ &&
-      current.vtable() == waker_vtable_) {
-    // A Set() that comes now wakes exactly this waker.
-    return cx.PendingFor("event");
-  }
-  bool cloned = false;
-  Waker fresh;
-  Waker stale;  // like fresh, dropped after the mutex is released
-  while (true) {
-    if (!cloned && node_.state.load(std::memory_order_acquire) != State::kReleased &&
-        !event_->IsSet()) {
-      fresh = current.Clone();
-      cloned = true;
-    }
-    // Taken even if the answer is already known: the caller may destroy the
-    // event after Ready, so Set() must have left the mutex by then.
-    const std::lock_guard lock(event_->mutex_);
-    // Relaxed: state and set_ change only under the mutex, and what we store is
-    // read by this thread or under the mutex.
-    const State state = node_.state.load(std::memory_order_relaxed);
-    if (state == State::kReleased || event_->set_.load(std::memory_order_relaxed)) {
-      if (state == State::kWaiting) event_->Unlink(node_);
-      stale = std::move(node_.waker);
-      node_.state.store(State::kDone, std::memory_order_relaxed);
-      return kReady;
-    }
-    if (!cloned) continue;  // it was set a moment ago, and reset since
-    if (state == State::kIdle) event_->Link(node_);
-    stale = std::exchange(node_.waker, std::move(fresh));
-    waker_data_ = node_.waker.data();
-    waker_vtable_ = node_.waker.vtable();
-    node_.state.store(State::kWaiting, std::memory_order_relaxed);
-    return cx.PendingFor("event");
-  }
+  // The mutex is taken even if the answer is already known: the caller may destroy the event
+  // after Ready, so Set() must have left the mutex by then.
+  const bool done = event_->waiters_.Poll(
+      event_->mutex_, waiter_, cx.waker(), /*will_likely_wait=*/!event_->IsSet(),
+      // relaxed: it changes under the mutex only.
+      [this](bool released) { return released || event_->set_.load(std::memory_order_relaxed); });
+  waits_ = !done;
+  if (!done) return cx.PendingFor("event");
+  return kReady;
 }
 
 }  // namespace home

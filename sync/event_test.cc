@@ -1,20 +1,22 @@
 #include "home/sync/event.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/sync/blocking.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
+using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -107,35 +109,15 @@ TEST(EventTest, AWaitMayMoveBeforeItsFirstPoll) {
   EXPECT_TRUE(PollOnce(moved, counter).pending());
 }
 
-// Pitfall: user code under a lock (tokio#5471). This waker calls back into the
-// event from clone, wake and drop.
-class HostileWaker {
- public:
-  explicit HostileWaker(Event& event) : event_(event) {}
-  Waker Make() { return Waker(this, &kVTable); }
-
- private:
-  void Intrude() {
-    Event::WaitFuture wait = event_.Wait();
-    (void)PollOnce(wait);
-    event_.Set();
-    event_.Reset();
-  }
-  static HostileWaker* Self(void* data) { return static_cast<HostileWaker*>(data); }
-  static const WakerVTable kVTable;
-  Event& event_;
-};
-
-const WakerVTable HostileWaker::kVTable = {
-    .clone = [](void* data) { return Self(data)->Intrude(), data; },
-    .wake = [](void* data) { Self(data)->Intrude(); },
-    .wake_by_ref = [](void* data) { Self(data)->Intrude(); },
-    .drop = [](void* data) { Self(data)->Intrude(); },
-};
-
+// Pitfall 12: user code under a lock.
 TEST(EventTest, HostileWakerReentersFromCloneWakeAndDrop) {
   Event event;
-  HostileWaker hostile(event);
+  HostileWaker hostile([&event] {
+    auto wait = event.Wait();
+    static_cast<void>(PollOnce(wait).ready());
+    event.Set();
+    event.Reset();
+  });
   const Waker waker = hostile.Make();
   Context cx(waker);
   CountingWaker counter;
@@ -183,36 +165,6 @@ TEST(EventTest, AWaiterMayDestroyTheEventWhenItIsReleased) {
   EXPECT_EQ(owner.event, nullptr);
 }
 
-// Blocks a plain thread until its waker is woken.
-class ThreadWaker {
- public:
-  Waker Make() { return Waker(this, &kVTable); }
-  void Park() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return woken_; });
-    woken_ = false;
-  }
-
- private:
-  static ThreadWaker* Self(void* data) { return static_cast<ThreadWaker*>(data); }
-  void Unpark() {
-    std::lock_guard lock(mutex_);
-    woken_ = true;
-    condition_.notify_one();
-  }
-  static const WakerVTable kVTable;
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool woken_ = false;
-};
-
-const WakerVTable ThreadWaker::kVTable = {
-    .clone = [](void* data) { return data; },
-    .wake = [](void* data) { Self(data)->Unpark(); },
-    .wake_by_ref = [](void* data) { Self(data)->Unpark(); },
-    .drop = [](void*) {},
-};
-
 TEST(EventStressTest, NoWakeUpIsLostAmongSetsResetsAndDrops) {
   constexpr int kRounds = 3000;
   Event event;
@@ -220,16 +172,13 @@ TEST(EventStressTest, NoWakeUpIsLostAmongSetsResetsAndDrops) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&event, &waiting, t] {
-      ThreadWaker parker;
-      const Waker waker = parker.Make();
-      Context cx(waker);
       for (int round = 0; round < kRounds; ++round) {
         auto wait = event.Wait();
         if (round % 5 == t) {
-          (void)wait.Poll(cx);  // and dropped, perhaps while it is released
+          static_cast<void>(PollOnce(wait).ready());  // and dropped, perhaps while it is released
           continue;
         }
-        while (wait.Poll(cx).pending()) parker.Park();
+        BlockingWait(std::move(wait));
       }
       waiting.fetch_sub(1);
     });
@@ -247,13 +196,7 @@ TEST(EventStressTest, WritesBeforeSetAreSeenAfterTheWait) {
     auto event = std::make_unique<Event>();
     int value = 0;
     std::thread waiter([&] {
-      ThreadWaker parker;
-      const Waker waker = parker.Make();
-      Context cx(waker);
-      {
-        auto wait = event->Wait();
-        while (wait.Poll(cx).pending()) parker.Park();
-      }
+      BlockingWait(event->Wait());
       EXPECT_EQ(value, round);
     });
     value = round;

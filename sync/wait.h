@@ -1,24 +1,27 @@
 // Wait: the place of one future in a WaitQueue, and the loop around it.
 //
-// What is waited for is a side of a channel:
+// What is waited for is described by a side, such as that of a channel's receivers:
 //
 //   struct Side {
 //     WaitQueue<Policy>& queue();
-//     bool Take();    // tries; true once the future is done, with a value or an end
-//     bool Look();    // whether somebody's Take() would get something now, or the end
-//     void Enter();   // the future begins to wait
-//     void Leave();   // it does so no more, and is about to take, or is dropped
+//     bool Take();     // tries; true once the future is done, with a value or an end
+//     bool Look();     // whether somebody's Take() would get something now, or the end
+//     void Enter();    // the future begins to wait
+//     void Leave();    // it does so no more, and is about to take, or is dropped
+//     void Receive();  // if HandOver() is called: the future has the lock now
+//     void Return();   // the same: gives back what the future was handed, since it is dropped
 //   };
 
-#ifndef HOME_CHANNEL_WAIT_H_
-#define HOME_CHANNEL_WAIT_H_
+#ifndef HOME_SYNC_WAIT_H_
+#define HOME_SYNC_WAIT_H_
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
-#include "home/channel/wait_queue.h"
+#include "home/future/fatal.h"
 #include "home/future/waker.h"
+#include "home/sync/wait_queue.h"
 
-namespace home::channel_internal {
+namespace home::sync_internal {
 
 template <typename Policy>
 class Wait {
@@ -26,12 +29,16 @@ class Wait {
   using Queue = WaitQueue<Policy>;
 
   Wait() = default;
-  Wait(const Wait&) = delete;
-  Wait& operator=(const Wait&) = delete;
+  // Of one that has not begun.
+  Wait(Wait&& other) noexcept {
+    if (other.waiting_) Fatal("a future that waits was moved after its first poll");
+  }
+  Wait& operator=(Wait&&) = delete;
+  ~Wait() = default;
 
   // True once side.Take() was. Otherwise `waker` is woken when it is worth another poll.
   template <typename Side>
-  bool Poll(Side& side, const Waker& waker) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool Poll(Side& side, const Waker& waker) {
     if (ABSL_PREDICT_TRUE(!waiting_ && !side.queue().MustQueue()) && side.Take()) return true;
     return PollSlowly(side, waker);
   }
@@ -43,20 +50,30 @@ class Wait {
     waiting_ = false;
     const bool notified = side.queue().Remove(waiter_);
     side.Leave();
+    if constexpr (kHandsOver<Side>) {
+      if (side.queue().HasLock(waiter_)) return side.Return();
+    }
     if (notified) Finish(side);
   }
 
   [[nodiscard]] bool waiting() const { return waiting_; }
 
  private:
+  template <typename Side>
+  static constexpr bool kHandsOver = requires(Side side) { side.Receive(); };
+
   // Where a fresh future found nothing, or one waits already.
   template <typename Side>
   ABSL_ATTRIBUTE_NOINLINE bool PollSlowly(Side& side, const Waker& waker) {
     Queue& queue = side.queue();
     if (waiting_) {
-      if (queue.Begin(waiter_, waker) == Queue::Turn::kSleep) return false;
+      const typename Queue::Turn turn = queue.Begin(waiter_, waker);
+      if (turn == Queue::Turn::kSleep) return false;
       waiting_ = false;
       side.Leave();
+      if constexpr (kHandsOver<Side>) {
+        if (turn == Queue::Turn::kHasLock) return HasLock(side);
+      }
       if (side.Take()) return Finish(side);
     }
     while (true) {
@@ -71,8 +88,18 @@ class Wait {
       waiting_ = false;
       const bool notified = queue.Remove(waiter_);
       side.Leave();
+      if constexpr (kHandsOver<Side>) {
+        if (queue.HasLock(waiter_)) return HasLock(side);
+      }
       if (side.Take()) return notified ? Finish(side) : true;
     }
+  }
+
+  template <typename Side>
+  bool HasLock(Side& side) {
+    side.queue().Done(waiter_);
+    side.Receive();
+    return true;
   }
 
   // Others rely on one who was notified: what it left goes on to the next.
@@ -87,6 +114,6 @@ class Wait {
   bool waiting_ = false;
 };
 
-}  // namespace home::channel_internal
+}  // namespace home::sync_internal
 
-#endif  // HOME_CHANNEL_WAIT_H_
+#endif  // HOME_SYNC_WAIT_H_

@@ -1,4 +1,4 @@
-#include "home/channel/blocking.h"
+#include "home/sync/blocking.h"
 
 #include <atomic>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include "home/parker/parker.h"
 #include "home/parker/parker_policy.h"
 
-namespace home::channel_internal {
+namespace home::sync_internal {
 
 static_assert(kForever == parker_internal::kNoDeadline);
 
@@ -94,4 +94,4 @@ std::int64_t DeadlineAfter(absl::Duration timeout) {
   return parker_internal::DeadlineAfter<ParkerPolicy>(timeout);
 }
 
-}  // namespace home::channel_internal
+}  // namespace home::sync_internal

@@ -1,17 +1,18 @@
-// WaitQueue: those who wait for a channel to have a value, or room.
+// WaitQueue: those who compete for what there is: a channel's values, its room, a lock.
 //
-// A waiter is a node inside its future: waiting allocates nothing. What is waited for
-// (the queue) knows nothing of this list. So there is a protocol between three:
+// A waiter is a node inside its future (waiter_list.h): waiting allocates nothing. What is
+// waited for, the store, knows nothing of this list. So there is a protocol between three:
 //
-//   waiter       Add() itself; look at the queue once more; if there is something, take it
+//   waiter       Add() itself; look at the store once more; if there is something, take it
 //                and Remove() itself, or, if it may not, Notify(); else sleep.
-//   publisher    change the queue, by a seq_cst RMW; Notify() for as much as it published.
-//   notified     look at the queue; take what is there, and Notify() if more is; or Add()
+//   publisher    change the store, by a seq_cst RMW; Notify() for as much as it published.
+//   notified     look at the store; take what is there, and Notify() if more is; or Add()
 //                itself again, at its old place, and look once more.
 //
 // A notified waiter is thus told that there may be something, and nothing is handed to it.
-// What is in the queue stays there until somebody takes it, so a waiter that is dropped
-// loses nothing. The price is that another may be quicker.
+// What is in the store stays there until somebody takes it, so a waiter that is dropped
+// loses nothing. The price is that another may be quicker. (A lock may hand itself over to one
+// to whom that has happened too often: HandOver().)
 //
 // Each thing that is published wakes one who waits. Who is woken may be slow, or its future
 // one that nobody polls; that holds up one thing at most, which the next to come by may take.
@@ -27,10 +28,10 @@
 //   listed     waiters in the list
 //   overtaken  the first in the list was notified kPatience times, and found nothing
 //
-//  I1  The list, a node's links, its number and its waker belong to mutex_. Word and list
-//      change together under it.
-//  I2  A node's state is kListed if and only if it is in the list, and kNotified from
-//      Notify() until its owner sees it, in Begin() or Remove().
+//  I1  The list and its waiters' numbers belong to mutex_. Word and list change together
+//      under it.
+//  I2  A waiter is kReleased from Notify(), or HandOver(), until its owner sees it, in Begin()
+//      or Remove().
 //  I3  While somebody sleeps in the list there are as many waiters that were notified and
 //      have not looked yet as there are things to take, or publishers on their way to
 //      Notify(), or waiters on their way to their look after Add().
@@ -43,8 +44,6 @@
 // it. A notified waiter that looks takes one thing at least, or sees that there is none. One
 // that is dropped looks too, and wakes another if there is something.
 //
-// No waker is cloned, woken or dropped under the mutex: they run anybody's code.
-//
 // Fairness: first in, first notified. Who is overtaken by somebody that did not wait goes
 // back to its place; when that has happened to the first in the list a few times nobody who
 // comes fresh tries before it (MustQueue()). To give it precedence at once costs throughput:
@@ -56,8 +55,8 @@
 // added, removed or woken pays for an uncontended mutex, a small part of what its sleep and
 // its poll cost; a list needs no memory beside the nodes, and cancelling is exact.
 
-#ifndef HOME_CHANNEL_WAIT_QUEUE_H_
-#define HOME_CHANNEL_WAIT_QUEUE_H_
+#ifndef HOME_SYNC_WAIT_QUEUE_H_
+#define HOME_SYNC_WAIT_QUEUE_H_
 
 #include <atomic>
 #include <cstddef>
@@ -66,36 +65,23 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "home/future/wake_list.h"
 #include "home/future/waker.h"
+#include "home/sync/waiter_list.h"
 
-namespace home::channel_internal {
+namespace home::sync_internal {
 
 template <typename Policy>
 class WaitQueue {
  public:
-  class Waiter {
-   public:
-    Waiter() {}  // NOLINT: not all members are initialised.
-    Waiter(const Waiter&) = delete;
-    Waiter& operator=(const Waiter&) = delete;
-
+  class Waiter : public sync_internal::Waiter<Policy> {
    private:
     friend class WaitQueue;
-    enum class State : std::uint8_t { kIdle, kListed, kNotified };
-
-    // Not initialised: a future that need not wait should cost nothing for it.
-    Waiter* previous_;
-    Waiter* next_;
-    Waker waker_;
-    // The words of waker_, for a comparison without the mutex; the owner's.
-    void* waker_data_;
-    const WakerVTable* waker_vtable_;
     std::uint32_t number_;  // Of its first Add(): who is older has a smaller one.
-    // Written under the mutex; the waiter's owner also reads it without.
-    typename Policy::template Atomic<State> state_{State::kIdle};
     // How often it was notified since it was new. Its owner's; does not change in the list.
     std::uint8_t notified_ = 0;
+    bool has_lock_ = false;  // It was released by HandOver().
   };
 
   WaitQueue() = default;
@@ -106,34 +92,18 @@ class WaitQueue {
 
   // How a poll of a waiting future begins.
   enum class Turn : std::uint8_t {
-    kSleep,  // listed and not notified: there is nothing to do
-    kTry,    // the caller looks; then Done() or Add()
+    kSleep,   // listed and not notified: there is nothing to do
+    kTry,     // the caller looks; then Done() or Add()
+    kHasLock  // HandOver() was to it; then Done()
   };
   // Replaces the waker of a waiter that sleeps on, if it is another one.
   [[nodiscard]] Turn Begin(Waiter& waiter, const Waker& waker) {
-    // acquire: what the notifier did, for the free access to the node. pairs with: Notify().
-    State state = waiter.state_.load(std::memory_order_acquire);
-    if (state == State::kListed) {
-      // A notifier that comes now wakes exactly this waker.
-      if (waker.data() == waiter.waker_data_ && waker.vtable() == waiter.waker_vtable_) {
-        return Turn::kSleep;
-      }
-      Waker fresh = waker.Clone();
-      const Words words(fresh);
-      {
-        const std::lock_guard lock(mutex_);
-        // relaxed: it changes under the mutex only.
-        state = waiter.state_.load(std::memory_order_relaxed);
-        if (state == State::kListed) std::swap(waiter.waker_, fresh);
-      }
-      // The replaced one, or one too many, is dropped at the end.
-      if (state == State::kListed) {
-        words.Note(waiter);
-        return Turn::kSleep;
-      }
+    if (List::SleepsWith(waiter, waker)) return Turn::kSleep;
+    if (waiter.state() == WaiterState::kListed && List::Replace(mutex_, waiter, waker)) {
+      return Turn::kSleep;
     }
-    if (state == State::kNotified) NoteNotified(waiter);
-    return Turn::kTry;
+    if (waiter.state() == WaiterState::kReleased) NoteNotified(waiter);
+    return waiter.has_lock_ ? Turn::kHasLock : Turn::kTry;
   }
 
   // Puts an idle waiter into the list: behind all others, or to its old place if it was
@@ -141,43 +111,34 @@ class WaitQueue {
   // takes it, on true; on false one in front of it was overtaken and has precedence: the
   // caller calls Notify(), and sleeps.
   [[nodiscard]] bool Add(Waiter& waiter, const Waker& waker) {
-    Waker fresh = waker.Clone();
-    Words(fresh).Note(waiter);
-    const std::lock_guard lock(mutex_);
-    std::swap(waiter.waker_, fresh);  // it was empty
-    const bool may_take = waiter.notified_ != 0 || !MustQueue();
-    if (waiter.notified_ == 0) waiter.number_ = next_number_++;
-    LinkBefore(waiter, waiter.notified_ == 0 ? nullptr : FirstYoungerThan(waiter));
-    // relaxed: read under the mutex or by this thread.
-    waiter.state_.store(State::kListed, std::memory_order_relaxed);
-    // seq_cst: comes before the caller's look (I3). pairs with: the load in Notify().
-    word_.fetch_add(kListed + OvertakenChange(), std::memory_order_seq_cst);
-    return may_take;
+    return list_.Add(mutex_, waiter, waker.Clone(), [&] {
+      const bool may_take = waiter.notified_ != 0 || !MustQueue();
+      if (waiter.notified_ == 0) waiter.number_ = next_number_++;
+      list_.LinkBefore(waiter, waiter.notified_ == 0 ? nullptr : FirstYoungerThan(waiter));
+      // seq_cst: comes before the caller's look (I3). pairs with: the load in Notify().
+      word_.fetch_add(kListed + OvertakenChange(list_.first()), std::memory_order_seq_cst);
+      return may_take;
+    });
   }
 
   // Takes a waiter out, whatever its state, and forgets its waker. True if it has been
   // notified since Done(): then others rely on it, and the caller looks once more, after it
   // has taken something or not, and calls Notify() if it finds something.
   [[nodiscard]] bool Remove(Waiter& waiter) {
-    // acquire: as in Begin().
-    State state = waiter.state_.load(std::memory_order_acquire);
-    Waker dropped;  // after the mutex is released
-    if (state == State::kListed) {
-      const std::lock_guard lock(mutex_);
-      // relaxed, both: under the mutex.
-      state = waiter.state_.load(std::memory_order_relaxed);
-      if (state == State::kListed) {
-        dropped = std::move(waiter.waker_);
-        Unlist(waiter);
-        waiter.state_.store(State::kIdle, std::memory_order_relaxed);
-      }
-    }
-    if (state == State::kNotified) NoteNotified(waiter);
+    list_.Forget(mutex_, waiter, [&](WaiterState state) {
+      if (state == WaiterState::kListed) CountOneLess(list_.first());
+      if (state == WaiterState::kReleased) NoteNotified(waiter);
+    });
     return waiter.notified_ != 0;
   }
+  // Whether the waiter has a lock, after Remove().
+  [[nodiscard]] bool HasLock(const Waiter& waiter) const { return waiter.has_lock_; }
 
   // The waiter has what it waited for, and is as new.
-  void Done(Waiter& waiter) { waiter.notified_ = 0; }
+  void Done(Waiter& waiter) {
+    waiter.notified_ = 0;
+    waiter.has_lock_ = false;
+  }
 
   // Whether one who comes fresh has to wait without trying.
   [[nodiscard]] bool MustQueue() const {
@@ -197,34 +158,37 @@ class WaitQueue {
     WakeList wakes;
     {
       const std::lock_guard lock(mutex_);
-      while (first_ != nullptr) wakes.Push(TakeFirst());
+      while (!list_.empty()) wakes.Push(TakeFirst());
     }
     wakes.WakeAll();
   }
 
+  // For a lock that its holder would release: true if the first in the list has been overtaken
+  // too often. Then it has the lock from here on.
+  [[nodiscard]] bool HandOver() {
+    if (ABSL_PREDICT_TRUE(!MustQueue())) return false;
+    Waker waker;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!MustQueue()) return false;
+      list_.first()->has_lock_ = true;
+      waker = TakeFirst();
+    }
+    std::move(waker).Wake();
+    return true;
+  }
+
  private:
-  using State = typename Waiter::State;
+  using List = WaiterList<Waiter>;
 
   static constexpr std::uint32_t kListed = 1;
   static constexpr std::uint32_t kOvertaken = std::uint32_t{1} << 31;
   static constexpr std::uint32_t kListedMask = kOvertaken - 1;
   static constexpr std::uint8_t kPatience = 3;
 
-  // A waker's words, to be noted once the waker has its place.
-  struct Words {
-    explicit Words(const Waker& waker) : data(waker.data()), vtable(waker.vtable()) {}
-    void Note(Waiter& waiter) const {
-      waiter.waker_data_ = data;
-      waiter.waker_vtable_ = vtable;
-    }
-    void* data;
-    const WakerVTable* vtable;
-  };
-
   // The owner of a notified waiter is about to look.
   void NoteNotified(Waiter& waiter) {
-    // relaxed: the node is its owner's alone since Notify() let go of it.
-    waiter.state_.store(State::kIdle, std::memory_order_relaxed);
+    waiter.Reset();
     if (waiter.notified_ < kPatience) ++waiter.notified_;
   }
 
@@ -233,7 +197,7 @@ class WaitQueue {
       Waker waker;
       {
         const std::lock_guard lock(mutex_);
-        if (first_ == nullptr) return;
+        if (list_.empty()) return;
         waker = TakeFirst();
       }
       std::move(waker).Wake();
@@ -242,56 +206,40 @@ class WaitQueue {
 
   // Under the mutex: takes the first out of the list as a notified one.
   Waker TakeFirst() {
-    Waiter& waiter = *first_;
-    Waker waker = std::move(waiter.waker_);
-    Unlist(waiter);
-    // release: the node is its owner's from here on. pairs with: Begin() and Remove().
-    waiter.state_.store(State::kNotified, std::memory_order_release);
-    return waker;
+    Waiter& first = *list_.first();
+    CountOneLess(List::Next(first));
+    return list_.Release(first);
   }
 
-  // Under the mutex.
-  void Unlist(Waiter& waiter) {
-    Unlink(waiter);
+  // Under the mutex: one has been taken out of the list, or is just being taken, whose first
+  // is or will be `first`.
+  void CountOneLess(const Waiter* first) {
     // relaxed: that somebody leaves may be seen late.
-    word_.fetch_add(OvertakenChange() - kListed, std::memory_order_relaxed);
+    word_.fetch_add(OvertakenChange(first) - kListed, std::memory_order_relaxed);
   }
 
-  // Under the mutex: what to add to the word so that its flag tells of the first in the list.
-  [[nodiscard]] std::uint32_t OvertakenChange() const {
-    const bool overtaken = first_ != nullptr && first_->notified_ == kPatience;
+  // Under the mutex: what to add to the word so that its flag tells of `first`.
+  [[nodiscard]] std::uint32_t OvertakenChange(const Waiter* first) const {
+    const bool overtaken = first != nullptr && first->notified_ == kPatience;
     return (overtaken ? kOvertaken : 0) - (MustQueue() ? kOvertaken : 0);
   }
 
   // Under the mutex. Who goes back to its place passes those only who did so too.
   Waiter* FirstYoungerThan(const Waiter& waiter) const {
-    Waiter* other = first_;
+    Waiter* other = list_.first();
     // Numbers wrap.
     while (other != nullptr && static_cast<std::int32_t>(other->number_ - waiter.number_) < 0) {
-      other = other->next_;
+      other = List::Next(*other);
     }
     return other;
-  }
-
-  // Behind all if `next` is null.
-  void LinkBefore(Waiter& waiter, Waiter* next) {
-    waiter.next_ = next;
-    waiter.previous_ = next != nullptr ? next->previous_ : last_;
-    (waiter.previous_ != nullptr ? waiter.previous_->next_ : first_) = &waiter;
-    (next != nullptr ? next->previous_ : last_) = &waiter;
-  }
-  void Unlink(Waiter& waiter) {
-    (waiter.previous_ != nullptr ? waiter.previous_->next_ : first_) = waiter.next_;
-    (waiter.next_ != nullptr ? waiter.next_->previous_ : last_) = waiter.previous_;
   }
 
   typename Policy::template Atomic<std::uint32_t> word_{0};
   std::uint32_t next_number_ = 0;
   typename Policy::Mutex mutex_;
-  Waiter* first_ = nullptr;
-  Waiter* last_ = nullptr;
+  List list_;
 };
 
-}  // namespace home::channel_internal
+}  // namespace home::sync_internal
 
-#endif  // HOME_CHANNEL_WAIT_QUEUE_H_
+#endif  // HOME_SYNC_WAIT_QUEUE_H_

@@ -1,6 +1,7 @@
-// Waiting for a future on a plain thread: the blocking forms of the channels.
+// BlockingWait: a plain thread waits for a future, of any primitive or channel.
 //
-//   std::optional<int> value = *BlockUntilReady(receive, kForever);
+//   MutexGuard<Ledger> guard = BlockingWait(ledger.Lock());
+//   if (!BlockingWaitFor(stopped.Wait(), absl::Seconds(5))) ...      // not in time
 //
 // The thread polls and sleeps in a Parker in between; it needs no runtime, and must not
 // be a worker of one, whose other tasks would wait too.
@@ -9,8 +10,8 @@
 // So the parker is counted. A thread keeps one from wait to wait; a wait inside of a
 // wait (in a waker's code) brings its own, because a parker holds one token only.
 
-#ifndef HOME_CHANNEL_BLOCKING_H_
-#define HOME_CHANNEL_BLOCKING_H_
+#ifndef HOME_SYNC_BLOCKING_H_
+#define HOME_SYNC_BLOCKING_H_
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +24,8 @@
 #include "home/future/poll.h"
 #include "home/future/waker.h"
 
-namespace home::channel_internal {
+namespace home {
+namespace sync_internal {
 
 class ThreadParker;
 
@@ -68,6 +70,26 @@ auto BlockUntilReady(F& future, std::int64_t deadline) {
   }
 }
 
-}  // namespace home::channel_internal
+}  // namespace sync_internal
 
-#endif  // HOME_CHANNEL_BLOCKING_H_
+// Waits for `future`; its output.
+template <typename F>
+  requires Future<std::remove_cvref_t<F>>
+FutureOutput<std::remove_cvref_t<F>> BlockingWait(F&& future) {
+  std::remove_cvref_t<F> here(std::forward<F>(future));
+  auto output = sync_internal::BlockUntilReady(here, sync_internal::kForever);
+  if constexpr (!std::is_void_v<FutureOutput<std::remove_cvref_t<F>>>) return *std::move(output);
+}
+
+// The same up to `timeout`, then the future is dropped: its output if there is one, for void
+// whether it was ready.
+template <typename F>
+  requires Future<std::remove_cvref_t<F>>
+auto BlockingWaitFor(F&& future, absl::Duration timeout) {
+  std::remove_cvref_t<F> here(std::forward<F>(future));
+  return sync_internal::BlockUntilReady(here, sync_internal::DeadlineAfter(timeout));
+}
+
+}  // namespace home
+
+#endif  // HOME_SYNC_BLOCKING_H_

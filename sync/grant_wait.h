@@ -1,0 +1,70 @@
+// GrantWait: the place of one future in a GrantQueue.
+
+#ifndef HOME_SYNC_GRANT_WAIT_H_
+#define HOME_SYNC_GRANT_WAIT_H_
+
+#include <cstdint>
+
+#include "home/future/context.h"
+#include "home/future/fatal.h"
+#include "home/future/poll.h"
+#include "home/sync/grant_queue.h"
+#include "home/sync/sync_policy.h"
+
+namespace home::sync_internal {
+
+// The wait of one future for its request. What Kind says besides:
+//
+//   static void GiveBack(GrantQueue&, std::uint64_t request);   // a grant that nobody wants
+template <typename Kind, typename Policy = SyncPolicy>
+class GrantWait {
+ public:
+  using Queue = GrantQueue<Kind, Policy>;
+
+  GrantWait(Queue& queue, std::uint64_t request) noexcept : queue_(&queue), request_(request) {}
+  GrantWait(GrantWait&& other) noexcept : queue_(other.queue_), request_(other.request_) {
+    if (other.waits_) Fatal("a future of home/sync was moved after its first poll");
+  }
+  GrantWait& operator=(GrantWait&&) = delete;
+  ~GrantWait() {
+    if (waits_ && queue_->Cancel(waiter_)) Kind::GiveBack(*queue_, request_);
+  }
+
+  // While it is kWaits the task waits for `reason`.
+  Grant Poll(Context& cx, const char* reason) {
+    if (!cx.ConsumeBudget()) return Grant::kWaits;
+    const Grant grant = queue_->Poll(waiter_, request_, cx.waker());
+    waits_ = grant == Grant::kWaits;
+    if (waits_) static_cast<void>(cx.PendingFor(reason));
+    return grant;
+  }
+
+ private:
+  Queue* queue_;
+  std::uint64_t request_;
+  typename Queue::Waiter waiter_;
+  bool waits_ = false;
+};
+
+// A future of void that waits for a grant, with a reason to give.
+template <typename Kind>
+class [[nodiscard]] GrantFuture {
+ public:
+  using Output = void;
+
+  GrantFuture(GrantQueue<Kind>& queue, std::uint64_t request, const char* reason) noexcept
+      : wait_(queue, request), reason_(reason) {}
+
+  home::Poll<void> Poll(Context& cx) {
+    if (wait_.Poll(cx, reason_) == Grant::kWaits) return kPending;
+    return kReady;
+  }
+
+ private:
+  GrantWait<Kind> wait_;
+  const char* reason_;
+};
+
+}  // namespace home::sync_internal
+
+#endif  // HOME_SYNC_GRANT_WAIT_H_

@@ -1,0 +1,215 @@
+// Mutex: a value that one task, or thread, has at a time.
+//
+//   Mutex<Ledger> ledger;
+//   auto guard = co_await ledger.Lock();       // waits without blocking the thread
+//   guard->Book(order);                        // ends with the guard
+//
+//   MutexGuard<Ledger> guard = BlockingWait(ledger.Lock());       // on a plain thread
+//   auto owned = co_await LockOwned(shared_ledger);               // keeps a shared_ptr
+//
+// A guard may be held across an await and be moved to another thread. For what is never held
+// across an await std::mutex is cheaper.
+//
+// Fairness: those who wait are woken in order, and compete with whoever comes by at that moment,
+// who is running already: so a lock that is taken for short and often needs no change of tasks
+// between any two owners. Whoever was overtaken three times is handed the lock when it is
+// released, whoever comes; so nobody starves. This is the idea of Go's sync.Mutex, which hands
+// over after a millisecond.
+//
+// There is no poisoning: an exception that leaves a guard's scope unlocks, and whoever comes next
+// sees the value as it was left. A type that could be left broken has to say so itself.
+//
+// Thread-safety: all functions from any thread. A guard or future belongs to one thread at a time.
+// A future, and a MutexGuard, must not outlive the mutex.
+// Memory ordering: what precedes an unlock happens before what follows the next lock.
+// Cost: locking and unlocking are one RMW each if nobody waits. Waiting allocates nothing.
+// 72 bytes besides the value.
+
+#ifndef HOME_SYNC_MUTEX_H_
+#define HOME_SYNC_MUTEX_H_
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "home/future/context.h"
+#include "home/future/poll.h"
+#include "home/sync/sync_policy.h"
+#include "home/sync/wait.h"
+#include "home/sync/wait_queue.h"
+
+namespace home {
+namespace sync_internal {
+
+// The lock without its value.
+template <typename Policy = SyncPolicy>
+class Lock {
+ public:
+  Lock() = default;
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  [[nodiscard]] bool TryLock() {
+    bool locked = false;
+    // acquire: what preceded the unlock. pairs with: Unlock(). relaxed on failure: no lock.
+    return locked_.compare_exchange_strong(locked, true, std::memory_order_acquire,
+                                           std::memory_order_relaxed);
+  }
+  void Unlock() {
+    if (ABSL_PREDICT_FALSE(queue_.HandOver())) return;
+    // seq_cst: a publication (wait_queue.h), an exchange for that reason. release: what
+    // precedes it. pairs with: TryLock().
+    locked_.exchange(false, std::memory_order_seq_cst);
+    queue_.Notify();
+  }
+
+  // What a future waits for (wait.h).
+  class Side {
+   public:
+    explicit Side(Lock& lock) : lock_(lock) {}
+    auto& queue() { return lock_.queue_; }
+    bool Take() { return lock_.TryLock(); }
+    bool Look() {
+      // seq_cst: the look of one who waits. pairs with: Unlock().
+      return !lock_.locked_.load(std::memory_order_seq_cst);
+    }
+    void Enter() {}
+    void Leave() {}
+    void Receive() {}
+    void Return() { lock_.Unlock(); }
+
+   private:
+    Lock& lock_;
+  };
+
+ private:
+  typename Policy::template Atomic<bool> locked_{false};
+  WaitQueue<Policy> queue_;
+};
+
+// The wait of one future for a lock.
+template <typename Policy = SyncPolicy>
+class LockWait {
+ public:
+  explicit LockWait(Lock<Policy>& lock) noexcept : lock_(&lock) {}
+  LockWait(LockWait&& other) noexcept = default;
+  LockWait& operator=(LockWait&&) = delete;
+  ~LockWait() {
+    if (!wait_.waiting()) return;
+    typename Lock<Policy>::Side side(*lock_);
+    wait_.Cancel(side);
+  }
+
+  // Ready once the caller has the lock.
+  home::Poll<void> Poll(Context& cx) {
+    if (!cx.ConsumeBudget()) return kPending;
+    typename Lock<Policy>::Side side(*lock_);
+    if (!wait_.Poll(side, cx.waker())) return cx.PendingFor("mutex");
+    return kReady;
+  }
+
+ private:
+  Lock<Policy>* lock_;
+  Wait<Policy> wait_;
+};
+
+}  // namespace sync_internal
+
+template <typename T>
+class Mutex;
+
+// The right to use a mutex's value; gives it up in the end. `Handle` is a pointer to the mutex,
+// which keeps it or not. A guard that was moved from may only be assigned to or destroyed.
+template <typename T, typename Handle>
+class [[nodiscard]] BasicMutexGuard {
+ public:
+  // For the mutex: takes over a lock that is held.
+  explicit BasicMutexGuard(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
+  BasicMutexGuard(BasicMutexGuard&& other) noexcept
+      : mutex_(std::exchange(other.mutex_, nullptr)) {}
+  BasicMutexGuard& operator=(BasicMutexGuard&& other) noexcept {
+    BasicMutexGuard old(std::move(*this));
+    mutex_ = std::exchange(other.mutex_, nullptr);
+    return *this;
+  }
+  ~BasicMutexGuard() {
+    if (mutex_ != nullptr) mutex_->lock_.Unlock();
+  }
+
+  [[nodiscard]] T& operator*() const { return mutex_->value_; }
+  [[nodiscard]] T* operator->() const { return &mutex_->value_; }
+  // The mutex that is locked.
+  [[nodiscard]] const Handle& mutex() const { return mutex_; }
+
+ private:
+  Handle mutex_;
+};
+
+template <typename T>
+using MutexGuard = BasicMutexGuard<T, Mutex<T>*>;
+// For a task that must keep the mutex alive.
+template <typename T>
+using OwnedMutexGuard = BasicMutexGuard<T, std::shared_ptr<Mutex<T>>>;
+
+// What Lock() and LockOwned() return. Movable before its first poll.
+template <typename T, typename Handle>
+class [[nodiscard]] LockFuture {
+ public:
+  using Output = BasicMutexGuard<T, Handle>;
+
+  explicit LockFuture(Handle mutex) : mutex_(std::move(mutex)), wait_(mutex_->lock_) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    if (wait_.Poll(cx).pending()) return kPending;
+    return Output(std::move(mutex_));
+  }
+
+ private:
+  Handle mutex_;
+  sync_internal::LockWait<> wait_;
+};
+
+template <typename T>
+class Mutex {
+ public:
+  template <typename... Args>
+    requires std::constructible_from<T, Args...>
+  explicit Mutex(Args&&... args) : value_(std::forward<Args>(args)...) {}
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  // A guard, once the mutex is free.
+  // Cancellation: dropping the future loses the place in the queue; a lock that it was handed,
+  // or woken for, goes on to the next.
+  [[nodiscard]] LockFuture<T, Mutex*> Lock() { return LockFuture<T, Mutex*>(this); }
+  // A guard if the mutex is free now.
+  [[nodiscard]] std::optional<MutexGuard<T>> TryLock() {
+    if (!lock_.TryLock()) return std::nullopt;
+    return MutexGuard<T>(this);
+  }
+  // The value, for one who knows that nobody else uses the mutex.
+  [[nodiscard]] T& Unguarded() { return value_; }
+
+ private:
+  template <typename U, typename Handle>
+  friend class BasicMutexGuard;
+  template <typename U, typename Handle>
+  friend class LockFuture;
+
+  sync_internal::Lock<> lock_;
+  T value_;
+};
+
+// As mutex->Lock(), for a guard that keeps the mutex.
+template <typename T>
+[[nodiscard]] LockFuture<T, std::shared_ptr<Mutex<T>>> LockOwned(std::shared_ptr<Mutex<T>> mutex) {
+  return LockFuture<T, std::shared_ptr<Mutex<T>>>(std::move(mutex));
+}
+
+}  // namespace home
+
+#endif  // HOME_SYNC_MUTEX_H_

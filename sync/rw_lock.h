@@ -1,0 +1,323 @@
+// RwLock: a value that many read, or one writes, at a time.
+//
+//   RwLock<Routes> routes;
+//   auto reading = co_await routes.Read();            // const Routes&
+//   auto writing = co_await routes.Write();           // Routes&
+//   auto reader = std::move(writing).Downgrade();     // nobody writes in between
+//
+//   auto looking = co_await routes.UpgradableRead();  // beside readers, but one at a time
+//   if (looking->Lacks(route)) {
+//     auto adding = co_await std::move(looking).Upgrade();   // nobody wrote in between
+//     adding->Add(route);
+//   }
+//
+// Guards may be held across an await and be moved to another thread. For what is never held
+// across an await absl::Mutex is cheaper.
+//
+// Fairness: RwLockMode::kFair serves in order of coming, readers together up to the next writer.
+// kPreferWriters puts a writer before all readers that wait: then readers starve for as long as
+// writers keep coming. In both nobody passes one who waits, so readers that keep coming starve
+// no writer. An upgrade comes before all: it holds a place already.
+// So a task that holds one guard and waits for a second one of the same lock may wait for ever:
+// a writer may have come in between.
+//
+// There is no poisoning, see mutex.h.
+//
+// Thread-safety: all functions from any thread. A guard or future belongs to one thread at a time.
+// A future, and a guard that is not an owned one, must not outlive the lock.
+// Memory ordering: what precedes the end of a write happens before what follows a later read or
+// write; what precedes the end of a read, before what follows a later write.
+// Cost: locking and unlocking are one RMW each if nobody waits. Waiting allocates nothing.
+// 72 bytes besides the value.
+// Algorithm: grant_queue.h.
+
+#ifndef HOME_SYNC_RW_LOCK_H_
+#define HOME_SYNC_RW_LOCK_H_
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "home/future/context.h"
+#include "home/future/poll.h"
+#include "home/sync/grant_queue.h"
+#include "home/sync/grant_wait.h"
+
+namespace home {
+
+enum class RwLockMode : std::uint8_t { kFair, kPreferWriters };
+
+namespace sync_internal {
+
+// The word: a writer, one who may become a writer, the number of readers. A request is what it
+// adds to the word, but for the two that are named.
+struct RwKind {
+  static constexpr std::uint64_t kWriter = 4;
+  static constexpr std::uint64_t kUpgradable = 8;
+  static constexpr std::uint64_t kReader = 16;
+  static constexpr std::uint64_t kPreferredWriter = 1;  // A writer that passes readers.
+  static constexpr std::uint64_t kUpgrade = 2;          // By one who holds kUpgradable.
+
+  static std::optional<std::uint64_t> Take(std::uint64_t word, std::uint64_t request) {
+    switch (request) {
+      case kReader:
+        if ((word & kWriter) != 0) return std::nullopt;
+        return word + kReader;
+      case kUpgradable:
+        if ((word & (kWriter | kUpgradable)) != 0) return std::nullopt;
+        return word + kUpgradable;
+      case kUpgrade:
+        if (word != kUpgradable) return std::nullopt;
+        return kWriter;
+      default:
+        if (word != 0) return std::nullopt;
+        return kWriter;
+    }
+  }
+  static bool IsUrgent(std::uint64_t request, std::uint64_t other) {
+    if (request == kUpgrade) return true;
+    return request == kPreferredWriter && (other == kReader || other == kUpgradable);
+  }
+  // What a granted request holds.
+  static std::uint64_t Held(std::uint64_t request) {
+    return request == kReader || request == kUpgradable ? request : kWriter;
+  }
+  template <typename Policy>
+  static void GiveBack(GrantQueue<RwKind, Policy>& queue, std::uint64_t request) {
+    // Of an upgrade its holder keeps what it had.
+    queue.Give((request == kUpgrade ? kUpgradable : 0) - Held(request));
+  }
+};
+static_assert(RwKind::kWriter == GrantQueue<RwKind>::kOne);
+
+}  // namespace sync_internal
+
+template <typename T>
+class RwLock;
+template <typename T, typename Handle>
+class RwLockUpgradableGuard;
+
+namespace sync_internal {
+
+// What a guard holds of a lock; gives it back in the end. `Handle` is a pointer to the lock,
+// which keeps it or not.
+template <typename Handle>
+class RwHold {
+ public:
+  // Takes over `held` of the lock's word.
+  RwHold(Handle lock, std::uint64_t held) noexcept : lock_(std::move(lock)), held_(held) {}
+  RwHold(RwHold&& other) noexcept
+      : lock_(std::exchange(other.lock_, nullptr)), held_(other.held_) {}
+  RwHold& operator=(RwHold&& other) noexcept {
+    RwHold old(std::move(*this));
+    lock_ = std::exchange(other.lock_, nullptr);
+    held_ = other.held_;
+    return *this;
+  }
+  ~RwHold() {
+    if (lock_ != nullptr) lock_->queue_.Give(-held_);
+  }
+
+  // Less, from now on.
+  RwHold Exchange(std::uint64_t held) && {
+    lock_->queue_.Give(held - held_);
+    return RwHold(std::exchange(lock_, nullptr), held);
+  }
+  // Gives nothing back: somebody else does.
+  Handle Disown() && { return std::exchange(lock_, nullptr); }
+
+  [[nodiscard]] auto& value() const { return lock_->value_; }
+  [[nodiscard]] auto& queue() const { return lock_->queue_; }
+
+ private:
+  Handle lock_;
+  std::uint64_t held_;
+};
+
+}  // namespace sync_internal
+
+// The right to read.
+template <typename T, typename Handle>
+class [[nodiscard]] RwLockReadGuard {
+ public:
+  // For the lock.
+  explicit RwLockReadGuard(sync_internal::RwHold<Handle> hold) noexcept : hold_(std::move(hold)) {}
+
+  [[nodiscard]] const T& operator*() const { return hold_.value(); }
+  [[nodiscard]] const T* operator->() const { return &hold_.value(); }
+
+ private:
+  sync_internal::RwHold<Handle> hold_;
+};
+
+// The right to write.
+template <typename T, typename Handle>
+class [[nodiscard]] RwLockWriteGuard {
+ public:
+  // For the lock.
+  explicit RwLockWriteGuard(sync_internal::RwHold<Handle> hold) noexcept : hold_(std::move(hold)) {}
+
+  [[nodiscard]] T& operator*() const { return hold_.value(); }
+  [[nodiscard]] T* operator->() const { return &hold_.value(); }
+
+  // The right to read instead, with no writer in between.
+  RwLockReadGuard<T, Handle> Downgrade() && {
+    return RwLockReadGuard<T, Handle>(std::move(hold_).Exchange(sync_internal::RwKind::kReader));
+  }
+  RwLockUpgradableGuard<T, Handle> DowngradeToUpgradable() && {
+    return RwLockUpgradableGuard<T, Handle>(
+        std::move(hold_).Exchange(sync_internal::RwKind::kUpgradable));
+  }
+
+ private:
+  sync_internal::RwHold<Handle> hold_;
+};
+
+// What Read(), Write() and the like return, and the forms that own the lock. Movable before its
+// first poll.
+template <typename Guard, typename Handle>
+class [[nodiscard]] RwLockFuture {
+ public:
+  using Output = Guard;
+
+  RwLockFuture(Handle lock, std::uint64_t request)
+      : lock_(std::move(lock)), request_(request), wait_(lock_->queue_, request) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    if (wait_.Poll(cx, "rw lock") == sync_internal::Grant::kWaits) return kPending;
+    return Output(
+        sync_internal::RwHold<Handle>(std::move(lock_), sync_internal::RwKind::Held(request_)));
+  }
+
+ private:
+  Handle lock_;
+  std::uint64_t request_;
+  sync_internal::GrantWait<sync_internal::RwKind> wait_;
+};
+
+// What Upgrade() returns. Movable before its first poll.
+template <typename T, typename Handle>
+class [[nodiscard]] RwLockUpgradeFuture {
+ public:
+  using Output = RwLockWriteGuard<T, Handle>;
+
+  explicit RwLockUpgradeFuture(sync_internal::RwHold<Handle> hold)
+      : hold_(std::move(hold)), wait_(hold_.queue(), sync_internal::RwKind::kUpgrade) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    if (wait_.Poll(cx, "rw lock upgrade") == sync_internal::Grant::kWaits) return kPending;
+    return Output(
+        sync_internal::RwHold<Handle>(std::move(hold_).Disown(), sync_internal::RwKind::kWriter));
+  }
+
+ private:
+  sync_internal::RwHold<Handle> hold_;
+  sync_internal::GrantWait<sync_internal::RwKind> wait_;
+};
+
+// The right to read, and, alone of those who have it, to become a writer.
+template <typename T, typename Handle>
+class [[nodiscard]] RwLockUpgradableGuard {
+ public:
+  // For the lock.
+  explicit RwLockUpgradableGuard(sync_internal::RwHold<Handle> hold) noexcept
+      : hold_(std::move(hold)) {}
+
+  [[nodiscard]] const T& operator*() const { return hold_.value(); }
+  [[nodiscard]] const T* operator->() const { return &hold_.value(); }
+
+  // The right to write instead, once all other readers are gone; none comes any more.
+  // Cancellation: dropping the future gives up the right to read, too.
+  RwLockUpgradeFuture<T, Handle> Upgrade() && {
+    return RwLockUpgradeFuture<T, Handle>(std::move(hold_));
+  }
+  // The right to read only, instead.
+  RwLockReadGuard<T, Handle> Downgrade() && {
+    return RwLockReadGuard<T, Handle>(std::move(hold_).Exchange(sync_internal::RwKind::kReader));
+  }
+
+ private:
+  sync_internal::RwHold<Handle> hold_;
+};
+
+template <typename T>
+class RwLock {
+  template <typename Guard>
+  using Future = RwLockFuture<Guard, RwLock*>;
+  using Kind = sync_internal::RwKind;
+
+ public:
+  using ReadGuard = RwLockReadGuard<T, RwLock*>;
+  using WriteGuard = RwLockWriteGuard<T, RwLock*>;
+  using UpgradableGuard = RwLockUpgradableGuard<T, RwLock*>;
+  // For tasks that must keep the lock alive.
+  using Shared = std::shared_ptr<RwLock>;
+  using OwnedReadGuard = RwLockReadGuard<T, Shared>;
+  using OwnedWriteGuard = RwLockWriteGuard<T, Shared>;
+  using OwnedUpgradableGuard = RwLockUpgradableGuard<T, Shared>;
+
+  template <typename... Args>
+    requires std::constructible_from<T, Args...>
+  explicit RwLock(RwLockMode mode, Args&&... args)
+      : write_request_(mode == RwLockMode::kFair ? Kind::kWriter : Kind::kPreferredWriter),
+        value_(std::forward<Args>(args)...) {}
+  // A fair one.
+  RwLock()
+    requires std::default_initializable<T>
+      : RwLock(RwLockMode::kFair) {}
+  RwLock(const RwLock&) = delete;
+  RwLock& operator=(const RwLock&) = delete;
+
+  // A guard, once the lock allows it.
+  // Cancellation, of all: dropping the future loses the place in the queue; what it was granted
+  // goes on to the next.
+  [[nodiscard]] Future<ReadGuard> Read() { return Future<ReadGuard>(this, Kind::kReader); }
+  [[nodiscard]] Future<WriteGuard> Write() { return Future<WriteGuard>(this, write_request_); }
+  [[nodiscard]] Future<UpgradableGuard> UpgradableRead() {
+    return Future<UpgradableGuard>(this, Kind::kUpgradable);
+  }
+
+  // A guard if that is possible now and nobody waits.
+  [[nodiscard]] std::optional<ReadGuard> TryRead() { return Try<ReadGuard>(Kind::kReader); }
+  [[nodiscard]] std::optional<WriteGuard> TryWrite() { return Try<WriteGuard>(Kind::kWriter); }
+  [[nodiscard]] std::optional<UpgradableGuard> TryUpgradableRead() {
+    return Try<UpgradableGuard>(Kind::kUpgradable);
+  }
+
+  // The same for a guard that keeps the lock.
+  [[nodiscard]] static RwLockFuture<OwnedReadGuard, Shared> ReadOwned(Shared lock) {
+    return RwLockFuture<OwnedReadGuard, Shared>(std::move(lock), Kind::kReader);
+  }
+  [[nodiscard]] static RwLockFuture<OwnedWriteGuard, Shared> WriteOwned(Shared lock) {
+    const std::uint64_t request = lock->write_request_;
+    return RwLockFuture<OwnedWriteGuard, Shared>(std::move(lock), request);
+  }
+  [[nodiscard]] static RwLockFuture<OwnedUpgradableGuard, Shared> UpgradableReadOwned(Shared lock) {
+    return RwLockFuture<OwnedUpgradableGuard, Shared>(std::move(lock), Kind::kUpgradable);
+  }
+
+  // The value, for one who knows that nobody else uses the lock.
+  [[nodiscard]] T& Unguarded() { return value_; }
+
+ private:
+  template <typename Handle>
+  friend class sync_internal::RwHold;
+  template <typename Guard, typename Handle>
+  friend class RwLockFuture;
+
+  template <typename Guard>
+  std::optional<Guard> Try(std::uint64_t request) {
+    if (!queue_.TryTake(request)) return std::nullopt;
+    return Guard(sync_internal::RwHold<RwLock*>(this, Kind::Held(request)));
+  }
+
+  sync_internal::GrantQueue<Kind> queue_{0};
+  const std::uint64_t write_request_;
+  T value_;
+};
+
+}  // namespace home
+
+#endif  // HOME_SYNC_RW_LOCK_H_

@@ -1,0 +1,22 @@
+// SyncPolicy: what the primitives take from their surroundings.
+//
+// Their cores are templates over such a policy so that the model checker can put its own
+// atomics and its own mutex under the production headers. A program never names it.
+
+#ifndef HOME_SYNC_SYNC_POLICY_H_
+#define HOME_SYNC_SYNC_POLICY_H_
+
+#include <atomic>
+#include <mutex>
+
+namespace home::sync_internal {
+
+struct SyncPolicy {
+  template <typename U>
+  using Atomic = std::atomic<U>;
+  using Mutex = std::mutex;
+};
+
+}  // namespace home::sync_internal
+
+#endif  // HOME_SYNC_SYNC_POLICY_H_

@@ -1,0 +1,71 @@
+// WaitGroup: wait until all who have joined are gone.
+//
+//   WaitGroup requests;
+//   auto member = requests.Join();          // counts while it lives
+//   Spawn([member = std::move(member)]() -> Async<> { ... });
+//   co_await requests.Wait();
+//
+// Members may come and go again and again. What Go's WaitGroup counts by hand is counted by
+// objects here, so that a task that is cancelled is counted off as well.
+//
+// Thread-safety: all functions from any thread. A future or member belongs to one thread at a time
+// and must not outlive the group. Memory ordering: what precedes the end of a member happens before
+// what follows a wait that it ends. Cost: counting is one RMW, and so is a wait that is over.
+// Waiting allocates nothing. 64 bytes.
+
+#ifndef HOME_SYNC_WAIT_GROUP_H_
+#define HOME_SYNC_WAIT_GROUP_H_
+
+#include <cstddef>
+#include <utility>
+
+#include "home/sync/countdown.h"
+#include "home/sync/grant_wait.h"
+
+namespace home {
+
+class WaitGroup {
+ public:
+  class Member;
+  // What Wait() returns. Movable before its first poll.
+  using WaitFuture = sync_internal::GrantFuture<sync_internal::ZeroKind>;
+
+  WaitGroup() = default;
+  WaitGroup(const WaitGroup&) = delete;
+  WaitGroup& operator=(const WaitGroup&) = delete;
+
+  // One that is waited for until it is destroyed.
+  [[nodiscard]] Member Join();
+  // How many there are.
+  [[nodiscard]] std::size_t size() const { return count_.count(); }
+  // Ready at a moment in which there is none.
+  // Cancellation: dropping the future loses nothing.
+  [[nodiscard]] WaitFuture Wait() { return count_.Wait("wait group"); }
+
+ private:
+  sync_internal::Countdown count_{0};
+};
+
+class [[nodiscard]] WaitGroup::Member {
+ public:
+  explicit Member(WaitGroup& group) : group_(&group) { group_->count_.Add(1); }
+  // A further one.
+  Member(const Member& other) : Member(*other.group_) {}
+  Member(Member&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+  Member& operator=(Member other) noexcept {
+    std::swap(group_, other.group_);
+    return *this;
+  }
+  ~Member() {
+    if (group_ != nullptr) group_->count_.Subtract(1);
+  }
+
+ private:
+  WaitGroup* group_;
+};
+
+inline WaitGroup::Member WaitGroup::Join() { return Member(*this); }
+
+}  // namespace home
+
+#endif  // HOME_SYNC_WAIT_GROUP_H_
