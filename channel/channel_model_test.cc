@@ -9,13 +9,13 @@
 #include "gtest/gtest.h"
 #include "home/channel/kinds_testing.h"
 #include "home/channel/model_policy_testing.h"
+#include "home/sync/model_testing.h"
 #include "home/tools/model/checker.h"
 
 namespace home {
 namespace {
 
 using channel_testing::ModelChannelPolicy;
-using channel_testing::ModelTask;
 using channel_testing::Mpmc;
 using channel_testing::Mpsc;
 using model::Access;
@@ -27,19 +27,8 @@ using std::memory_order_acq_rel;
 using std::memory_order_acquire;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
-
-// What is sent: watched, so that a value that is handed over without order is found.
-class Value {
- public:
-  explicit Value(int value) : value_(value) {}
-  Value(Value&& other) noexcept : value_(static_cast<int>(other.value_)) {}
-  Value& operator=(Value&&) = delete;
-  ~Value() = default;
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  model::Data<int> value_;
-};
+using sync_testing::ModelTask;
+using Value = channel_testing::ModelValue;
 
 // Two or more cells a block, for batches and for the agreement of several consumers.
 struct WideBlocks : ModelChannelPolicy {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <type_traits>
 #include <utility>
@@ -23,6 +24,9 @@ namespace home {
 // Atomic, Plain, Relax and BackOff are those of the queues.
 struct ChannelPolicy : QueuePolicy {
   using Mutex = std::mutex;
+
+  // How often one who waits lets itself be overtaken (home/sync/wait_queue.h).
+  static constexpr std::uint8_t kPatience = 3;
 
   // Positions in a block of a channel's queue, a power of two of at least 2: one less
   // than that many cells, and a gap. As many as fit what the recycling cache holds.

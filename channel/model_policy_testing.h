@@ -1,15 +1,13 @@
-// The model checker's atomics under the channels, and what its scenarios wait with.
+// The model checker's atomics under the channels, and the values that its scenarios send.
 
 #ifndef HOME_CHANNEL_MODEL_POLICY_TESTING_H_
 #define HOME_CHANNEL_MODEL_POLICY_TESTING_H_
 
-#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "home/channel/channel_policy.h"
-#include "home/future/context.h"
-#include "home/future/waker.h"
 #include "home/tools/model/atomic.h"
 
 namespace home::channel_testing {
@@ -20,6 +18,9 @@ struct ModelChannelPolicy : ChannelPolicy {
   template <typename U>
   using Plain = model::Data<U>;
   using Mutex = model::Mutex;
+
+  // Precedence is seen in short scenarios, too.
+  static constexpr std::uint8_t kPatience = 1;
 
   static constexpr std::size_t BlockPositions(std::size_t) { return 2; }
 
@@ -36,66 +37,17 @@ struct ModelChannelPolicy : ChannelPolicy {
   }
 };
 
-// A task that polls one future after the other, and sleeps in between until it is woken;
-// with nobody left to wake it, the checker reports a deadlock. A wake touches a count of
-// references, as a task's does: a waker that was dropped or woken twice is found.
-class ModelTask {
+// What is sent: watched, so that a value that is handed over without order is found.
+class ModelValue {
  public:
-  ModelTask() = default;
-  ModelTask(const ModelTask&) = delete;
-  ModelTask& operator=(const ModelTask&) = delete;
-
-  [[nodiscard]] BorrowedWaker Lend() { return BorrowedWaker(this, &kVTable); }
-
-  // Polls `future` until it is ready.
-  template <typename F>
-  auto Run(F& future) {
-    while (true) {
-      // acquire: what was done before the wake.
-      const int seen = wakes_.load(std::memory_order_acquire);
-      const BorrowedWaker waker = Lend();
-      Context cx(waker.get());
-      auto polled = future.Poll(cx);
-      if (polled.ready()) {
-        if constexpr (!std::is_void_v<typename decltype(polled)::value_type>) {
-          return std::move(polled).value();
-        } else {
-          return;
-        }
-      }
-      wakes_.Wait(seen, /*timed=*/false);
-    }
-  }
-  // One poll.
-  template <typename F>
-  auto PollOnce(F& future) {
-    const BorrowedWaker waker = Lend();
-    Context cx(waker.get());
-    return future.Poll(cx);
-  }
-  // After the threads: wakers that are still somewhere.
-  [[nodiscard]] int wakers() const { return wakers_.load(std::memory_order_seq_cst); }
+  explicit ModelValue(int value) : value_(value) {}
+  ModelValue(ModelValue&& other) noexcept : value_(static_cast<int>(other.value_)) {}
+  ModelValue& operator=(ModelValue&&) = delete;
+  ~ModelValue() = default;
+  [[nodiscard]] int get() const { return value_; }
 
  private:
-  static ModelTask* Self(void* data) { return static_cast<ModelTask*>(data); }
-  void Wake() {
-    wakes_.fetch_add(1, std::memory_order_release);
-    wakes_.Wake(1);
-  }
-  static void* OnClone(void* data) {
-    Self(data)->wakers_.fetch_add(1, std::memory_order_relaxed);
-    return data;
-  }
-  static void OnWake(void* data) {
-    Self(data)->Wake();
-    OnDrop(data);
-  }
-  static void OnWakeByRef(void* data) { Self(data)->Wake(); }
-  static void OnDrop(void* data) { Self(data)->wakers_.fetch_sub(1, std::memory_order_relaxed); }
-  static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
-
-  model::Atomic<int> wakes_{0};
-  model::Atomic<int> wakers_{0};
+  model::Data<int> value_;
 };
 
 }  // namespace home::channel_testing

@@ -7,32 +7,21 @@
 #include "gtest/gtest.h"
 #include "home/channel/model_policy_testing.h"
 #include "home/channel/oneshot.h"
+#include "home/sync/model_testing.h"
 #include "home/tools/model/checker.h"
 
 namespace home {
 namespace {
 
 using channel_testing::ModelChannelPolicy;
-using channel_testing::ModelTask;
 using model::Access;
 using model::CheckWithPreemptions;
 using model::ExpectFound;
 using model::WithPreemptions;
 using std::memory_order_acq_rel;
 using std::memory_order_acquire;
-
-// What is sent: watched, and every one must end somewhere.
-class Value {
- public:
-  explicit Value(int value) : value_(value) {}
-  Value(Value&& other) noexcept : value_(static_cast<int>(other.value_)) {}
-  Value& operator=(Value&&) = delete;
-  ~Value() = default;
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  model::Data<int> value_;
-};
+using sync_testing::ModelTask;
+using Value = channel_testing::ModelValue;
 
 struct Scenario {
   static constexpr int kThreads = 2;

@@ -47,12 +47,12 @@ class GrantWait {
 };
 
 // A future of void that waits for a grant, with a reason to give.
-template <typename Kind>
+template <typename Kind, typename Policy = SyncPolicy>
 class [[nodiscard]] GrantFuture {
  public:
   using Output = void;
 
-  GrantFuture(GrantQueue<Kind>& queue, std::uint64_t request, const char* reason) noexcept
+  GrantFuture(GrantQueue<Kind, Policy>& queue, std::uint64_t request, const char* reason) noexcept
       : wait_(queue, request), reason_(reason) {}
 
   home::Poll<void> Poll(Context& cx) {
@@ -61,7 +61,7 @@ class [[nodiscard]] GrantFuture {
   }
 
  private:
-  GrantWait<Kind> wait_;
+  GrantWait<Kind, Policy> wait_;
   const char* reason_;
 };
 

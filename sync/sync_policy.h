@@ -7,6 +7,7 @@
 #define HOME_SYNC_SYNC_POLICY_H_
 
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 
 namespace home::sync_internal {
@@ -15,6 +16,9 @@ struct SyncPolicy {
   template <typename U>
   using Atomic = std::atomic<U>;
   using Mutex = std::mutex;
+
+  // How often one who waits lets itself be overtaken (wait_queue.h).
+  static constexpr std::uint8_t kPatience = 3;
 };
 
 }  // namespace home::sync_internal

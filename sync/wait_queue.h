@@ -184,12 +184,11 @@ class WaitQueue {
   static constexpr std::uint32_t kListed = 1;
   static constexpr std::uint32_t kOvertaken = std::uint32_t{1} << 31;
   static constexpr std::uint32_t kListedMask = kOvertaken - 1;
-  static constexpr std::uint8_t kPatience = 3;
 
   // The owner of a notified waiter is about to look.
   void NoteNotified(Waiter& waiter) {
     waiter.Reset();
-    if (waiter.notified_ < kPatience) ++waiter.notified_;
+    if (waiter.notified_ < Policy::kPatience) ++waiter.notified_;
   }
 
   ABSL_ATTRIBUTE_NOINLINE void WakeFirst(std::size_t count) {
@@ -220,7 +219,7 @@ class WaitQueue {
 
   // Under the mutex: what to add to the word so that its flag tells of `first`.
   [[nodiscard]] std::uint32_t OvertakenChange(const Waiter* first) const {
-    const bool overtaken = first != nullptr && first->notified_ == kPatience;
+    const bool overtaken = first != nullptr && first->notified_ == Policy::kPatience;
     return (overtaken ? kOvertaken : 0) - (MustQueue() ? kOvertaken : 0);
   }
 

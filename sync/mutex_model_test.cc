@@ -1,0 +1,106 @@
+// The lock of Mutex, and WaitQueue below it, under the model checker. (channel_model_test checks
+// WaitQueue where there is more than one thing to compete for.)
+
+#include <atomic>
+
+#include "gtest/gtest.h"
+#include "home/sync/model_testing.h"
+#include "home/sync/mutex.h"
+#include "home/tools/model/checker.h"
+
+namespace home::sync_internal {
+namespace {
+
+using model::Access;
+using model::CheckRandomly;
+using model::CheckWithPreemptions;
+using model::ExpectFound;
+using model::Randomly;
+using model::WithPreemptions;
+using std::memory_order_acquire;
+using std::memory_order_seq_cst;
+using sync_testing::ModelSyncPolicy;
+using sync_testing::ModelTask;
+
+template <int kThreadCount>
+struct Scenario {
+  static constexpr int kThreads = kThreadCount;
+
+  void LockAndCount(int thread) {
+    LockWait<ModelSyncPolicy> wait(lock);
+    tasks[thread].Run(wait);
+    Count();
+  }
+  void Count() {
+    guarded = guarded + 1;
+    lock.Unlock();
+  }
+  void After() {
+    model::Expect(lock.TryLock(), "nobody has the lock");
+    for (ModelTask& task : tasks) model::Expect(task.wakers() == 0, "no waker is left");
+  }
+
+  Lock<ModelSyncPolicy> lock;
+  ModelTask tasks[kThreads];
+  model::Data<int> guarded{0};
+};
+
+template <int kThreads>
+struct Exclusion : Scenario<kThreads> {
+  void Thread(int index) { this->LockAndCount(index); }
+  void After() {
+    model::Expect(this->guarded == kThreads, "one at a time");
+    Scenario<kThreads>::After();
+  }
+};
+// One comes again and again, so that another is overtaken and handed the lock.
+struct Overtaken : Scenario<3> {
+  void Thread(int index) {
+    for (int i = 0; i < (index == 0 ? 3 : 1); ++i) LockAndCount(index);
+  }
+  void After() {
+    model::Expect(guarded == 5, "one at a time");
+    Scenario::After();
+  }
+};
+// One gives up, who may have been woken or handed the lock.
+struct Cancelled : Scenario<3> {
+  void Thread(int index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) LockAndCount(0);
+    } else if (index == 1) {
+      LockWait<ModelSyncPolicy> wait(lock);
+      for (int i = 0; i < 2; ++i) {
+        if (tasks[1].PollOnce(wait).ready()) return Count();
+      }
+    } else {
+      LockAndCount(2);
+    }
+  }
+};
+
+TEST(MutexModelTest, Exclusion) { CheckWithPreemptions<Exclusion<2>>(2); }
+TEST(MutexModelTest, ExclusionOfThree) { CheckRandomly<Exclusion<3>>(20'000); }
+TEST(MutexModelTest, Overtaken) { CheckRandomly<Overtaken>(40'000); }
+TEST(MutexModelTest, Cancelled) { CheckRandomly<Cancelled>(40'000); }
+
+// -- Mutations ------------------------------------------------------------------------------
+
+TEST(MutexMutationTest, LockingNeedsAcquire) {
+  ExpectFound<Exclusion<2>>(
+      WithPreemptions(2),
+      {.function = "TryLock", .access = Access::kRmw, .from = memory_order_acquire});
+}
+TEST(MutexMutationTest, UnlockingNeedsItsOrder) {
+  ExpectFound<Exclusion<2>>(
+      WithPreemptions(2),
+      {.function = "Unlock", .access = Access::kRmw, .from = memory_order_seq_cst});
+}
+TEST(MutexMutationTest, LookingNeedsItsOrder) {
+  ExpectFound<Exclusion<2>>(
+      Randomly(50'000),
+      {.function = "Look", .access = Access::kLoad, .from = memory_order_seq_cst});
+}
+
+}  // namespace
+}  // namespace home::sync_internal
