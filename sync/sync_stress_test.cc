@@ -1,0 +1,282 @@
+// The primitives between tasks on the runtime, of which many are aborted in the middle: nothing
+// that was granted is lost, and nobody sleeps for ever.
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/scheduler/runtime.h"
+#include "home/sync/barrier.h"
+#include "home/sync/condvar.h"
+#include "home/sync/mutex.h"
+#include "home/sync/notify.h"
+#include "home/sync/once_cell.h"
+#include "home/sync/rw_lock.h"
+#include "home/sync/semaphore.h"
+#include "home/sync/wait_group.h"
+
+namespace home {
+namespace {
+
+constexpr int kRounds = 60;
+constexpr int kTasks = 8;
+
+class SyncStressTest : public ::testing::Test {
+ protected:
+  Runtime runtime_ = *RuntimeBuilder().WorkerThreads(4).Build();
+};
+
+// Spawns tasks of `work(index)`, which never end by themselves, and aborts them after a while in
+// an order that changes with the round.
+template <typename Work>
+Async<void> RunAndAbort(int round, Work work) {
+  std::vector<JoinHandle<void>> tasks;
+  for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(work(i)));
+  for (int i = 0; i < round % 7 * 10; ++i) co_await YieldNow();
+  for (int i = 0; i < kTasks; ++i) {
+    tasks[static_cast<std::size_t>((i + round) % kTasks)].Abort();
+    if (round % 2 == 0) co_await YieldNow();
+  }
+  for (JoinHandle<void>& task : tasks) {
+    const auto ended = co_await task;
+    EXPECT_FALSE(ended.ok());
+  }
+}
+
+// Whoever has the lock, until it ends or is aborted.
+class Inside {
+ public:
+  explicit Inside(int* count) : count_(count) { EXPECT_EQ((*count_)++, 0); }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  ~Inside() { --*count_; }
+
+ private:
+  int* count_;
+};
+
+Async<void> LockForEver(Mutex<int>* mutex, int index) {
+  for (int i = index;; ++i) {
+    auto guard = co_await mutex->Lock();
+    const Inside inside(&*guard);
+    if (i % 2 == 0) co_await YieldNow();
+  }
+}
+
+TEST_F(SyncStressTest, Mutex) {
+  runtime_.BlockOn([]() -> Async<void> {
+    Mutex<int> mutex;
+    for (int round = 0; round < kRounds; ++round) {
+      co_await RunAndAbort(round, [&mutex](int i) { return LockForEver(&mutex, i); });
+      EXPECT_TRUE(mutex.TryLock().has_value());
+    }
+  });
+}
+
+Async<void> AcquireForEver(Semaphore* semaphore, std::atomic<std::size_t>* used, int index) {
+  while (true) {
+    const std::size_t count = static_cast<std::size_t>(index % 3) + 1;
+    auto permit = co_await semaphore->Acquire(count);
+    if (!permit.ok()) co_return;
+    EXPECT_LE(used->fetch_add(count) + count, 4u);
+    used->fetch_sub(count);
+    if (index % 2 == 0) co_await YieldNow();
+  }
+}
+
+TEST_F(SyncStressTest, Semaphore) {
+  runtime_.BlockOn([]() -> Async<void> {
+    Semaphore semaphore(4);
+    std::atomic<std::size_t> used{0};
+    for (int round = 0; round < kRounds; ++round) {
+      co_await RunAndAbort(round, [&](int i) { return AcquireForEver(&semaphore, &used, i); });
+      EXPECT_EQ(semaphore.available(), 4u);
+      EXPECT_TRUE(semaphore.TryAcquire(4).has_value());
+    }
+  });
+}
+
+// Whether somebody writes, and how many read.
+struct Room {
+  std::atomic<int> readers{0};
+  std::atomic<int> writers{0};
+
+  void Read() {
+    readers.fetch_add(1);
+    EXPECT_EQ(writers.load(), 0);
+    readers.fetch_sub(1);
+  }
+  void Write() {
+    EXPECT_EQ(writers.fetch_add(1), 0);
+    EXPECT_EQ(readers.load(), 0);
+    writers.fetch_sub(1);
+  }
+};
+
+Async<void> ReadAndWriteForEver(RwLock<std::unique_ptr<Room>>* lock, int index) {
+  for (int i = index;; ++i) {
+    if (i % 4 == 0) {
+      auto writing = co_await lock->Write();
+      (*writing)->Write();
+      co_await YieldNow();
+      auto reading = std::move(writing).Downgrade();
+      (*reading)->Read();
+    } else if (i % 4 == 1) {
+      auto looking = co_await lock->UpgradableRead();
+      (*looking)->Read();
+      auto upgrade = std::move(looking).Upgrade();
+      auto writing = co_await upgrade;
+      (*writing)->Write();
+    } else {
+      auto reading = co_await lock->Read();
+      (*reading)->Read();
+      if (i % 3 == 0) co_await YieldNow();
+    }
+  }
+}
+
+TEST_F(SyncStressTest, RwLock) {
+  for (const RwLockMode mode : {RwLockMode::kFair, RwLockMode::kPreferWriters}) {
+    runtime_.BlockOn([mode]() -> Async<void> {
+      RwLock<std::unique_ptr<Room>> lock(mode, std::make_unique<Room>());
+      for (int round = 0; round < kRounds; ++round) {
+        co_await RunAndAbort(round, [&lock](int i) { return ReadAndWriteForEver(&lock, i); });
+        EXPECT_TRUE(lock.TryWrite().has_value());
+      }
+    });
+  }
+}
+
+// Each item that was pushed is popped, though those who are told of it may be aborted then.
+Async<void> PopForEver(Mutex<int>* items, Condvar* changed, std::atomic<int>* popped) {
+  while (true) {
+    auto guard = co_await items->Lock();
+    while (*guard == 0) guard = co_await changed->Wait(std::move(guard));
+    --*guard;
+    popped->fetch_add(1);
+  }
+}
+
+TEST_F(SyncStressTest, Condvar) {
+  runtime_.BlockOn([]() -> Async<void> {
+    Mutex<int> items;
+    Condvar changed;
+    std::atomic<int> popped{0};
+    int pushed = 0;
+    for (int round = 0; round < kRounds; ++round) {
+      auto pop = [&] { return PopForEver(&items, &changed, &popped); };
+      auto stays = Spawn(pop());
+      auto goes = Spawn(pop());
+      for (int i = 0; i < 20; ++i) {
+        {
+          auto guard = co_await items.Lock();
+          ++*guard;
+          ++pushed;
+        }
+        changed.NotifyOne();
+        if (i == round % 20) goes.Abort();
+      }
+      while (popped != pushed) co_await YieldNow();
+      stays.Abort();
+      const auto first = co_await stays;
+      const auto second = co_await goes;
+      EXPECT_FALSE(first.ok() || second.ok());
+    }
+  });
+}
+
+Async<void> WaitForEver(Notify* notify, std::atomic<int>* seen) {
+  while (true) {
+    co_await notify->Wait();
+    seen->fetch_add(1);
+  }
+}
+
+// A notification is never lost, though who got it may be aborted.
+TEST_F(SyncStressTest, Notify) {
+  runtime_.BlockOn([]() -> Async<void> {
+    Notify notify;
+    for (int round = 0; round < kRounds * 10; ++round) {
+      std::atomic<int> seen{0};
+      auto stays = Spawn(WaitForEver(&notify, &seen));
+      auto goes = Spawn(WaitForEver(&notify, &seen));
+      for (int i = 0; i < round % 4; ++i) co_await YieldNow();
+      notify.NotifyOne();
+      goes.Abort();
+      const auto gone = co_await goes;
+      EXPECT_FALSE(gone.ok());
+      while (seen == 0) co_await YieldNow();
+      stays.Abort();
+      const auto ended = co_await stays;
+      EXPECT_FALSE(ended.ok());
+      static_cast<void>(notify.TryWait());
+    }
+  });
+}
+
+Async<int> Meet(Barrier* barrier, int rounds) {
+  int led = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const bool leads = co_await barrier->Wait();
+    if (leads) ++led;
+  }
+  co_return led;
+}
+
+TEST_F(SyncStressTest, Barrier) {
+  runtime_.BlockOn([]() -> Async<void> {
+    Barrier barrier(kTasks);
+    std::vector<JoinHandle<int>> tasks;
+    for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(Meet(&barrier, kRounds * 10)));
+    int led = 0;
+    for (JoinHandle<int>& task : tasks) {
+      const auto part = co_await task;
+      led += *part;
+    }
+    EXPECT_EQ(led, kRounds * 10);
+  });
+}
+
+Async<int> MakeSlowly(std::atomic<int>* made) {
+  co_await YieldNow();
+  co_return made->fetch_add(1) + 1;
+}
+Async<void> Get(OnceCell<int>* cell, std::atomic<int>* made, std::atomic<int>* got,
+                WaitGroup::Member member) {
+  auto get = cell->GetOrInit([made] { return MakeSlowly(made); });
+  const int value = co_await get;
+  EXPECT_EQ(value, 1);
+  got->fetch_add(1);
+  static_cast<void>(member);
+}
+
+// One makes the value although others that had begun are aborted; all are counted off.
+TEST_F(SyncStressTest, OnceCellAndWaitGroup) {
+  runtime_.BlockOn([]() -> Async<void> {
+    for (int round = 0; round < kRounds * 5; ++round) {
+      OnceCell<int> cell;
+      WaitGroup group;
+      std::atomic<int> made{0};
+      std::atomic<int> got{0};
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i)
+        tasks.push_back(Spawn(Get(&cell, &made, &got, group.Join())));
+      for (int i = 0; i < round % 3; ++i) co_await YieldNow();
+      for (std::size_t i = 0; i < kTasks; i += 2) tasks[i].Abort();
+      co_await group.Wait();
+      EXPECT_EQ(made, 1);
+      EXPECT_GE(got, kTasks / 2);
+      for (JoinHandle<void>& task : tasks) {
+        const auto ended = co_await task;
+        static_cast<void>(ended.ok());
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace home
