@@ -1,5 +1,6 @@
 // The primitives between tasks on the runtime, of which many are aborted in the middle: nothing
-// that was granted is lost, and nobody sleeps for ever.
+// that was granted is lost, and nobody sleeps for ever. On threads, and on the simulated flavour,
+// where sync_simulation_test runs it under many seeds.
 
 #include <atomic>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/scheduler/runtime.h"
+#include "home/scheduler/testing.h"
 #include "home/sync/barrier.h"
 #include "home/sync/condvar.h"
 #include "home/sync/mutex.h"
@@ -22,12 +24,21 @@
 namespace home {
 namespace {
 
-constexpr int kRounds = 60;
+using testing::Flavour;
+
 constexpr int kTasks = 8;
 
-class SyncStressTest : public ::testing::Test {
+class SyncStressTest : public ::testing::TestWithParam<Flavour> {
  protected:
-  Runtime runtime_ = *RuntimeBuilder().WorkerThreads(4).Build();
+  SyncStressTest() : runtime_(testing::MakeRuntime(GetParam())) {}
+
+  // Runs `work(rounds)`: few where a seed makes each run another one.
+  template <typename Work>
+  void Run(Work work) {
+    runtime_.BlockOn(work(GetParam() == Flavour::kSimulated ? 8 : 60));
+  }
+
+  Runtime runtime_;
 };
 
 // Spawns tasks of `work(index)`, which never end by themselves, and aborts them after a while in
@@ -67,10 +78,10 @@ Async<void> LockForEver(Mutex<int>* mutex, int index) {
   }
 }
 
-TEST_F(SyncStressTest, Mutex) {
-  runtime_.BlockOn([]() -> Async<void> {
+TEST_P(SyncStressTest, Mutex) {
+  Run([](int rounds) -> Async<void> {
     Mutex<int> mutex;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       co_await RunAndAbort(round, [&mutex](int i) { return LockForEver(&mutex, i); });
       EXPECT_TRUE(mutex.TryLock().has_value());
     }
@@ -88,11 +99,11 @@ Async<void> AcquireForEver(Semaphore* semaphore, std::atomic<std::size_t>* used,
   }
 }
 
-TEST_F(SyncStressTest, Semaphore) {
-  runtime_.BlockOn([]() -> Async<void> {
+TEST_P(SyncStressTest, Semaphore) {
+  Run([](int rounds) -> Async<void> {
     Semaphore semaphore(4);
     std::atomic<std::size_t> used{0};
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       co_await RunAndAbort(round, [&](int i) { return AcquireForEver(&semaphore, &used, i); });
       EXPECT_EQ(semaphore.available(), 4u);
       EXPECT_TRUE(semaphore.TryAcquire(4).has_value());
@@ -139,11 +150,11 @@ Async<void> ReadAndWriteForEver(RwLock<std::unique_ptr<Room>>* lock, int index) 
   }
 }
 
-TEST_F(SyncStressTest, RwLock) {
+TEST_P(SyncStressTest, RwLock) {
   for (const RwLockMode mode : {RwLockMode::kFair, RwLockMode::kPreferWriters}) {
-    runtime_.BlockOn([mode]() -> Async<void> {
+    Run([mode](int rounds) -> Async<void> {
       RwLock<std::unique_ptr<Room>> lock(mode, std::make_unique<Room>());
-      for (int round = 0; round < kRounds; ++round) {
+      for (int round = 0; round < rounds; ++round) {
         co_await RunAndAbort(round, [&lock](int i) { return ReadAndWriteForEver(&lock, i); });
         EXPECT_TRUE(lock.TryWrite().has_value());
       }
@@ -161,13 +172,13 @@ Async<void> PopForEver(Mutex<int>* items, Condvar* changed, std::atomic<int>* po
   }
 }
 
-TEST_F(SyncStressTest, Condvar) {
-  runtime_.BlockOn([]() -> Async<void> {
+TEST_P(SyncStressTest, Condvar) {
+  Run([](int rounds) -> Async<void> {
     Mutex<int> items;
     Condvar changed;
     std::atomic<int> popped{0};
     int pushed = 0;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       auto pop = [&] { return PopForEver(&items, &changed, &popped); };
       auto stays = Spawn(pop());
       auto goes = Spawn(pop());
@@ -197,10 +208,10 @@ Async<void> WaitForEver(Notify* notify, std::atomic<int>* seen) {
 }
 
 // A notification is never lost, though who got it may be aborted.
-TEST_F(SyncStressTest, Notify) {
-  runtime_.BlockOn([]() -> Async<void> {
+TEST_P(SyncStressTest, Notify) {
+  Run([](int rounds) -> Async<void> {
     Notify notify;
-    for (int round = 0; round < kRounds * 10; ++round) {
+    for (int round = 0; round < rounds * 10; ++round) {
       std::atomic<int> seen{0};
       auto stays = Spawn(WaitForEver(&notify, &seen));
       auto goes = Spawn(WaitForEver(&notify, &seen));
@@ -227,17 +238,17 @@ Async<int> Meet(Barrier* barrier, int rounds) {
   co_return led;
 }
 
-TEST_F(SyncStressTest, Barrier) {
-  runtime_.BlockOn([]() -> Async<void> {
+TEST_P(SyncStressTest, Barrier) {
+  Run([](int rounds) -> Async<void> {
     Barrier barrier(kTasks);
     std::vector<JoinHandle<int>> tasks;
-    for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(Meet(&barrier, kRounds * 10)));
+    for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(Meet(&barrier, rounds * 10)));
     int led = 0;
     for (JoinHandle<int>& task : tasks) {
       const auto part = co_await task;
       led += *part;
     }
-    EXPECT_EQ(led, kRounds * 10);
+    EXPECT_EQ(led, rounds * 10);
   });
 }
 
@@ -255,9 +266,9 @@ Async<void> Get(OnceCell<int>* cell, std::atomic<int>* made, std::atomic<int>* g
 }
 
 // One makes the value although others that had begun are aborted; all are counted off.
-TEST_F(SyncStressTest, OnceCellAndWaitGroup) {
-  runtime_.BlockOn([]() -> Async<void> {
-    for (int round = 0; round < kRounds * 5; ++round) {
+TEST_P(SyncStressTest, OnceCellAndWaitGroup) {
+  Run([](int rounds) -> Async<void> {
+    for (int round = 0; round < rounds * 5; ++round) {
       OnceCell<int> cell;
       WaitGroup group;
       std::atomic<int> made{0};
@@ -277,6 +288,11 @@ TEST_F(SyncStressTest, OnceCellAndWaitGroup) {
     }
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Flavours, SyncStressTest,
+                         ::testing::Values(Flavour::kCurrentThread, Flavour::kFourWorkers,
+                                           Flavour::kSimulated),
+                         testing::FlavourName);
 
 }  // namespace
 }  // namespace home
