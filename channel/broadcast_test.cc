@@ -199,7 +199,8 @@ TEST(BroadcastStressTest, ReceiversThatFallBehindAndGo) {
       static_cast<void>(done.ok());
     }
   });
-  EXPECT_EQ(followed, 7);
+  // The aborted one, too, if it is in the middle of a poll that lasts until the end.
+  EXPECT_GE(followed, 7);
 }
 
 }  // namespace
