@@ -10,7 +10,7 @@
 namespace home {
 namespace {
 
-using sync_testing::HostileWaker;
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -68,24 +68,17 @@ TEST(BarrierTest, OfOneNeverWaits) {
   }
 }
 
-// Pitfall 12: user code that calls back from clone, wake and drop.
 TEST(BarrierTest, HostileWaker) {
   Barrier barrier(2);
-  HostileWaker hostile([&barrier] {
-    auto wait = barrier.Wait();
-    static_cast<void>(PollOnce(wait).ready());
-  });
-  const Waker waker = hostile.Make();
-  Context cx(waker);
-  {
-    auto a = barrier.Wait();
-    static_cast<void>(a.Poll(cx).ready());
-    auto b = barrier.Wait();
-    static_cast<void>(b.Poll(cx).ready());
-    auto c = barrier.Wait();
-    static_cast<void>(c.Poll(cx).ready());
-  }
-  EXPECT_GE(hostile.intrusions(), 2);
+  ExpectToStandAHostileWaker([&] { return barrier.Wait(); },
+                             [&] {
+                               auto last = barrier.Wait();
+                               static_cast<void>(PollOnce(last).ready());
+                             },
+                             [&] {
+                               auto wait = barrier.Wait();
+                               static_cast<void>(PollOnce(wait).ready());
+                             });
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace home {
 namespace {
 
-using sync_testing::HostileWaker;
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -99,24 +99,17 @@ TEST_F(CondvarTest, AWaitThatIsNotBegunGivesTheGuardUp) {
   EXPECT_TRUE(mutex_.TryLock().has_value());
 }
 
-// Pitfall 12: user code that calls back from clone, wake and drop.
 TEST_F(CondvarTest, HostileWaker) {
-  HostileWaker hostile([this] {
-    condvar_.NotifyOne();
-    if (auto guard = mutex_.TryLock()) {
-      auto wait = condvar_.Wait(*std::move(guard));
-      static_cast<void>(PollOnce(wait).ready());
-    }
-    condvar_.NotifyAll();
-  });
-  const Waker waker = hostile.Make();
-  Context cx(waker);
-  {
-    auto wait = condvar_.Wait(*mutex_.TryLock());
-    static_cast<void>(wait.Poll(cx).ready());
-    condvar_.NotifyAll();
-  }
-  EXPECT_GE(hostile.intrusions(), 2);
+  ExpectToStandAHostileWaker([this] { return condvar_.Wait(*mutex_.TryLock()); },
+                             [this] { condvar_.NotifyAll(); },
+                             [this] {
+                               condvar_.NotifyOne();
+                               if (auto guard = mutex_.TryLock()) {
+                                 auto wait = condvar_.Wait(*std::move(guard));
+                                 static_cast<void>(PollOnce(wait).ready());
+                               }
+                               condvar_.NotifyAll();
+                             });
 }
 
 }  // namespace

@@ -20,7 +20,8 @@
 // sees the value as it was left. A type that could be left broken has to say so itself.
 //
 // Thread-safety: all functions from any thread. A guard or future belongs to one thread at a time.
-// A future, and a MutexGuard, must not outlive the mutex.
+// The mutex must live until the destructors of all futures, and of all guards but owned ones, have
+// returned: who gets the lock next can't know yet that the guard before is gone.
 // Memory ordering: what precedes an unlock happens before what follows the next lock.
 // Cost: locking and unlocking are one RMW each if nobody waits. Waiting allocates nothing.
 // 72 bytes besides the value.

@@ -11,7 +11,7 @@
 namespace home {
 namespace {
 
-using sync_testing::HostileWaker;
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -103,25 +103,15 @@ TEST(NotifyTest, AutoResetEvent) {
   EXPECT_TRUE(PollOnce(second).pending());
 }
 
-// Pitfall 12: user code that calls back from clone, wake and drop.
 TEST(NotifyTest, HostileWaker) {
   Notify notify;
-  HostileWaker hostile([&notify] {
-    notify.NotifyOne();
-    auto wait = notify.Wait();
-    static_cast<void>(PollOnce(wait).ready());
-    notify.NotifyAll();
-  });
-  const Waker waker = hostile.Make();
-  Context cx(waker);
-  {
-    auto wait = notify.Wait();
-    static_cast<void>(wait.Poll(cx).ready());
-    auto other = notify.Wait();
-    static_cast<void>(other.Poll(cx).ready());
-    notify.NotifyAll();
-  }
-  EXPECT_GE(hostile.intrusions(), 2);
+  ExpectToStandAHostileWaker([&] { return notify.Wait(); }, [&] { notify.NotifyAll(); },
+                             [&] {
+                               notify.NotifyOne();
+                               auto wait = notify.Wait();
+                               static_cast<void>(PollOnce(wait).ready());
+                               notify.NotifyAll();
+                             });
 }
 
 }  // namespace

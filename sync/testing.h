@@ -1,4 +1,5 @@
-// Helpers for tests of what waits: a waker that calls back.
+// Helpers for tests of what waits: a waker that calls back, and what every primitive has to stand
+// from it.
 
 #ifndef HOME_SYNC_TESTING_H_
 #define HOME_SYNC_TESTING_H_
@@ -6,6 +7,9 @@
 #include <functional>
 #include <utility>
 
+#include "gtest/gtest.h"
+#include "home/future/context.h"
+#include "home/future/testing.h"
 #include "home/future/waker.h"
 
 namespace home::sync_testing {
@@ -40,6 +44,28 @@ class HostileWaker {
   bool inside_ = false;
   int intrusions_ = 0;
 };
+
+// Pitfall 12: user code that calls back from clone, wake and drop. `wait()` gives a future that
+// has to wait, `release()` makes it ready, and `intrude()` is what the waker does.
+template <typename Wait, typename Release>
+void ExpectToStandAHostileWaker(Wait wait, Release release, std::function<void()> intrude) {
+  HostileWaker hostile(std::move(intrude));
+  const Waker waker = hostile.Make();
+  Context cx(waker);
+  {
+    auto future = wait();
+    // clone, drop on replacement, clone, wake; unless what the waker does makes it ready before.
+    if (future.Poll(cx).pending() && testing::PollOnce(future).pending() &&
+        future.Poll(cx).pending()) {
+      release();
+    }
+  }
+  {
+    auto dropped = wait();
+    static_cast<void>(dropped.Poll(cx).ready());
+  }  // drop, with the future
+  EXPECT_GE(hostile.intrusions(), 2);
+}
 
 }  // namespace home::sync_testing
 

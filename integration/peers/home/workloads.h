@@ -38,6 +38,9 @@ Sample UnboundedToOne(std::uint64_t n, std::size_t threads);
 // Four producers, four consumers.
 Sample BoundedToFour(std::uint64_t n, std::size_t threads);
 
+// locks.cc
+Sample LockInTurn(std::uint64_t n, std::size_t threads);
+
 // timers.cc
 Sample Timers(std::uint64_t n, std::size_t threads);
 Sample Sleeps(std::uint64_t n, std::size_t threads);
