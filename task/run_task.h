@@ -49,6 +49,7 @@ void EndPoll(Owner& owner) {
 template <typename Owner>
 void CompleteTask(TaskHeader* task, Owner& owner) {
   const bool release = task->owner == kNoOwner || owner.Unbind(task);
+  if (release && task->state.CompleteForHandle()) return;
   const TaskSnapshot before = task->state.TransitionToComplete();
   if (!before.join_interest()) {
     // Nobody will take the outcome.

@@ -24,6 +24,9 @@
 //   TransitionToIdle      R -> idle          after Pending
 //                         R,N -> N             kNotified: put it in a queue again
 //   TransitionToComplete  R -> complete      the outcome is published
+//   CompleteForHandle     R -> complete      and the runtime's reference is gone:
+//                                            the JoinHandle is there and waits for
+//                                            nobody to wake it
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
 //   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
 //                         R -> R,N           nothing: the worker will
@@ -167,6 +170,24 @@ class BasicTaskState {
     const S before(word_.fetch_add(S::kComplete - S::kRunning, std::memory_order_acq_rel));
     assert(before.running() && !before.complete());
     return before;
+  }
+
+  // The same for a task that is in no list and of which nothing is left to do if the
+  // JoinHandle is alive and has set no waker: then the runtime's reference goes, too, and
+  // the task is the handle's. False: nothing was done.
+  [[nodiscard]] bool CompleteForHandle() {
+    // relaxed: a guess that the CAS verifies. No ABA: a waker that was set and taken back in
+    // between is none that we would have to wake.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    while (S(word).join_interest() && !S(word).join_waker()) {
+      // release: publishes the outcome, and our uses of the cell come before its freeing.
+      // pairs with: Load(), Release(). No acquire: we look at nothing of the handle's.
+      if (word_.compare_exchange_weak(word, word + (S::kComplete - S::kRunning) - S::kReference,
+                                      std::memory_order_release, std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // True: the task was idle, is now running and cancelled, and the caller's.

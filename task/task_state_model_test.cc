@@ -35,6 +35,8 @@ struct Task {
   }
   void Complete() {
     outcome = 1;
+    // Not tried for a task that is in a list.
+    if (model::Choose(2) == 0 && state.CompleteForHandle()) return;
     const TaskSnapshot before = state.TransitionToComplete();
     if (!before.join_interest()) DropOutcome();
     if (before.join_waker()) TakeWaker();
@@ -166,6 +168,11 @@ TEST(TaskStateModelTest, CompletionPublishesTheOutcome) {
                                                .access = Access::kRmw,
                                                .from = std::memory_order_acq_rel,
                                                .to = std::memory_order_acquire});
+}
+TEST(TaskStateModelTest, CompletionForTheHandlePublishesTheOutcome) {
+  ExpectFound<JoinAgainstRun>(
+      Exhaustively(),
+      {.function = "CompleteForHandle", .access = Access::kRmw, .from = std::memory_order_release});
 }
 TEST(TaskStateModelTest, CompletionSeesTheWaker) {
   ExpectFound<JoinAgainstRun>(Exhaustively(), {.function = "SetJoinWaker",

@@ -93,6 +93,32 @@ TEST(TaskStateTest, CompletionKeepsTheRuntimesReference) {
   EXPECT_EQ(state.Load().references(), 2u);
 }
 
+TEST(TaskStateTest, CompletionForTheHandleGivesUpTheRuntimesReference) {
+  TaskState state;
+  ToRunning(state);
+  ASSERT_TRUE(state.CompleteForHandle());
+  EXPECT_TRUE(state.Load().complete());
+  EXPECT_FALSE(state.Load().running());
+  EXPECT_TRUE(state.Load().join_interest());
+  EXPECT_EQ(state.Load().references(), 1u);
+}
+
+TEST(TaskStateTest, CompletionForTheHandleIsRefusedIfThereIsMoreToDo) {
+  TaskState watched;
+  ToRunning(watched);
+  EXPECT_EQ(watched.SetJoinWaker(), JoinWakerResult::kDone);
+  const std::uint64_t before = watched.Load().word();
+  EXPECT_FALSE(watched.CompleteForHandle());
+  EXPECT_EQ(watched.Load().word(), before);
+
+  TaskState detached;
+  ToRunning(detached);
+  bool had_waker = true;
+  EXPECT_EQ(detached.DropJoinHandle(had_waker), JoinWakerResult::kDone);
+  EXPECT_FALSE(detached.CompleteForHandle());
+  EXPECT_TRUE(detached.Load().running());
+}
+
 TEST(TaskStateTest, CompletionSeesTheJoinWaker) {
   TaskState state;
   ToRunning(state);
