@@ -41,9 +41,9 @@ std::int64_t BurstOf(std::int64_t interval, int burst) {
 
 }  // namespace
 
-// -- AcquireFuture -----------------------------------------------------------
+// -- RateAcquireFuture -----------------------------------------------------------
 
-home::Poll<void> AcquireFuture::Poll(Context& cx) {
+home::Poll<void> RateAcquireFuture::Poll(Context& cx) {
   check_.Begin();
   if (!reserved_) {
     std::size_t shard = 0;
@@ -57,7 +57,7 @@ home::Poll<void> AcquireFuture::Poll(Context& cx) {
   return kReady;
 }
 
-void AcquireFuture::GiveBack() noexcept { limiter_->GiveBack(full_, permits_); }
+void RateAcquireFuture::GiveBack() noexcept { limiter_->GiveBack(full_, permits_); }
 
 // -- RateLimiter -------------------------------------------------------------
 
@@ -66,8 +66,8 @@ RateLimiter::RateLimiter(double per_second, int burst)
       burst_nanos_(BurstOf(interval_nanos_, burst)),
       full_(Instant::InfinitePast().nanoseconds()) {}
 
-AcquireFuture RateLimiter::Acquire(int permits) {
-  return AcquireFuture(*this, CheckedPermits(permits));
+RateAcquireFuture RateLimiter::Acquire(int permits) {
+  return RateAcquireFuture(*this, CheckedPermits(permits));
 }
 
 bool RateLimiter::TryAcquire(Instant now, int permits) noexcept {

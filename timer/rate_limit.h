@@ -46,20 +46,20 @@ namespace home {
 class RateLimiter;
 
 // What Acquire() returns. Movable before its first poll.
-class [[nodiscard]] AcquireFuture {
+class [[nodiscard]] RateAcquireFuture {
  public:
   using Output = void;
   static constexpr const char* kName = "RateLimiter::Acquire";
 
-  AcquireFuture(AcquireFuture&& other) noexcept
+  RateAcquireFuture(RateAcquireFuture&& other) noexcept
       : check_(other.check_),
         limiter_(other.limiter_),
         permits_(other.permits_),
         reserved_(std::exchange(other.reserved_, false)),
         full_(other.full_),
         sleep_(std::move(other.sleep_)) {}
-  AcquireFuture& operator=(AcquireFuture&&) = delete;
-  ~AcquireFuture() {
+  RateAcquireFuture& operator=(RateAcquireFuture&&) = delete;
+  ~RateAcquireFuture() {
     if (reserved_) GiveBack();
   }
 
@@ -68,12 +68,12 @@ class [[nodiscard]] AcquireFuture {
  private:
   friend RateLimiter;
 
-  AcquireFuture(RateLimiter& limiter, std::int64_t permits) noexcept
+  RateAcquireFuture(RateLimiter& limiter, std::int64_t permits) noexcept
       : limiter_(&limiter), permits_(permits), sleep_(SleepUntil(Instant::Infinite())) {}
 
   void GiveBack() noexcept;
 
-  [[no_unique_address]] internal::PollCheck<AcquireFuture> check_;
+  [[no_unique_address]] internal::PollCheck<RateAcquireFuture> check_;
   RateLimiter* limiter_;
   std::int64_t permits_;
   bool reserved_ = false;  // permits are set aside, and not used yet
@@ -91,12 +91,12 @@ class RateLimiter {
 
   // A future that is ready when `permits`, at least 1, are free, and takes them. They
   // may be more than the burst: then it waits until they would have come.
-  AcquireFuture Acquire(int permits = 1);
+  RateAcquireFuture Acquire(int permits = 1);
   // Takes them if they are free at `now`.
   [[nodiscard]] bool TryAcquire(Instant now, int permits = 1) noexcept;
 
  private:
-  friend AcquireFuture;
+  friend RateAcquireFuture;
 
   // Sets `permits` aside. Returns when the bucket is full again after them; they
   // may be used `burst_nanos_` before that.
@@ -119,7 +119,7 @@ class [[nodiscard]] RateLimitFuture {
   using Output = FutureOutput<F>;
   static constexpr const char* kName = "RateLimit";
 
-  RateLimitFuture(AcquireFuture acquire, F future)
+  RateLimitFuture(RateAcquireFuture acquire, F future)
       : acquire_(std::move(acquire)), future_(std::move(future)) {}
 
   home::Poll<Output> Poll(Context& cx) {
@@ -136,7 +136,7 @@ class [[nodiscard]] RateLimitFuture {
  private:
   [[no_unique_address]] internal::PollCheck<RateLimitFuture> check_;
   bool acquired_ = false;
-  AcquireFuture acquire_;
+  RateAcquireFuture acquire_;
   F future_;
 };
 

@@ -108,7 +108,7 @@ TEST_F(RateLimitTest, Pitfall27ADroppedWaitGivesItsPermitsBack) {
   Advance(absl::Milliseconds(100));
   EXPECT_TRUE(PollOnce(next, counter_).ready());
   // Whoever came later keeps his moment, and the permit of the one before is lost.
-  std::optional<AcquireFuture> early = limiter.Acquire();
+  std::optional<RateAcquireFuture> early = limiter.Acquire();
   auto late = limiter.Acquire();
   EXPECT_TRUE(PollOnce(*early, counter_).pending());
   EXPECT_TRUE(PollOnce(late, counter_).pending());
