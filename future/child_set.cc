@@ -1,5 +1,10 @@
 #include "home/future/child_set.h"
 
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
 namespace home::internal {
 namespace {
 
@@ -94,6 +99,37 @@ void ChildLists::Append(ChildNode* list) noexcept {
   while (last_ready_->next_ready != nullptr) last_ready_ = last_ready_->next_ready;
 }
 
+namespace {
+
+ChildNode* MergeByIndex(ChildNode* one, ChildNode* other) noexcept {
+  ChildNode* merged = nullptr;
+  ChildNode** end = &merged;
+  while (one != nullptr && other != nullptr) {
+    ChildNode*& lesser = other->index < one->index ? other : one;
+    *end = lesser;
+    end = &lesser->next_ready;
+    lesser = *end;
+  }
+  *end = one != nullptr ? one : other;
+  return merged;
+}
+
+}  // namespace
+
+// Merge sort from the bottom up (Knuth, vol. 3, 5.2.4, algorithm L): runs[i] is empty or of
+// 2^i nodes.
+void ChildLists::SortReady() noexcept {
+  std::array<ChildNode*, std::numeric_limits<std::size_t>::digits> runs{};
+  while (ChildNode* run = PopReady()) {
+    std::size_t i = 0;
+    for (; runs[i] != nullptr; ++i) run = MergeByIndex(std::exchange(runs[i], nullptr), run);
+    runs[i] = run;
+  }
+  ChildNode* sorted = nullptr;
+  for (ChildNode* run : runs) sorted = MergeByIndex(run, sorted);
+  Append(sorted);
+}
+
 ChildNode* ChildLists::PopReady() noexcept {
   ChildNode* node = first_ready_;
   if (node != nullptr) first_ready_ = std::exchange(node->next_ready, nullptr);
@@ -111,9 +147,9 @@ void ChildLists::Add(ChildNode* node) {
   Append(node);
 }
 
-ChildNode* ChildLists::NextReady(Context& cx, bool& refilled) {
+ChildNode* ChildLists::NextReady(Context& cx, bool& refilled, PollOrder order) {
   while (true) {
-    if (first_ready_ == nullptr) {
+    if (first_ready_ == nullptr || (order == PollOrder::kIndex && !refilled)) {
       // Once a poll: a child that wakes itself whenever it is polled must not keep
       // this task running for ever. Those queued since then have woken it.
       if (refilled || hub_ == nullptr) return nullptr;
@@ -121,6 +157,7 @@ ChildNode* ChildLists::NextReady(Context& cx, bool& refilled) {
       hub_->Register(cx.waker());  // before the look (S4)
       Append(hub_->TakeAll());
       if (first_ready_ == nullptr) return nullptr;
+      if (order == PollOrder::kIndex) SortReady();
     }
     // Who has no budget left would be told so by each of the children in turn.
     if (cx.turn() != nullptr && cx.turn()->budget == 0 && !cx.ConsumeBudget()) {

@@ -64,6 +64,7 @@ struct ChildNode {
   ChildNode* previous = nullptr;  // the set's own list of all
   ChildNode* next = nullptr;
   ChildHub* hub = nullptr;
+  std::size_t index = 0;  // what its set calls it
   // Frees the node, whose future is gone.
   void (*free)(ChildNode* node) noexcept = nullptr;
 
@@ -110,6 +111,12 @@ class ChildHub {
   std::atomic<std::uint32_t> references_{1};  // the set's, and one a node
 };
 
+// Which of those that were woken is polled first.
+enum class PollOrder : std::uint8_t {
+  kWoken,  // who was woken first
+  kIndex,  // who has the least index
+};
+
 // The part of a ChildSet that does not depend on the future.
 class ChildLists {
  public:
@@ -130,13 +137,14 @@ class ChildLists {
   void Add(ChildNode* node);
   // The next node to poll, its `queued` clear. Null: nothing to do; the task of
   // `cx` will be woken when there is. `refilled` is false when a poll begins.
-  [[nodiscard]] ChildNode* NextReady(Context& cx, bool& refilled);
+  [[nodiscard]] ChildNode* NextReady(Context& cx, bool& refilled, PollOrder order);
   // Lets go of a child whose future was just destroyed.
   void Remove(ChildNode* node) noexcept;
   [[nodiscard]] ChildNode* all() const noexcept { return all_; }
 
  private:
   void Append(ChildNode* list) noexcept;
+  void SortReady() noexcept;
   ChildNode* PopReady() noexcept;
 
   ChildHub* hub_ = nullptr;  // made with the first child
@@ -174,8 +182,8 @@ class ChildSet : private ChildLists {
   // has. Only while there are children. If a child throws, it is gone, and the
   // exception goes on; the set may be polled again.
   // `refilled` is false when the caller's own poll begins.
-  Poll<Finished> PollChildren(Context& cx, bool& refilled) {
-    while (ChildNode* ready = NextReady(cx, refilled)) {
+  Poll<Finished> PollChildren(Context& cx, bool& refilled, PollOrder order = PollOrder::kWoken) {
+    while (ChildNode* ready = NextReady(cx, refilled, order)) {
       auto* node = static_cast<Node*>(ready);
       const BorrowedWaker waker(static_cast<ChildNode*>(node), &kChildWakerVTable);
       Context child_cx(waker.get(), cx.turn());
@@ -206,9 +214,8 @@ class ChildSet : private ChildLists {
 
  private:
   struct Node : ChildNode {
-    Node(F f, std::size_t i) : index(i), future(std::move(f)) {}
+    Node(F f, std::size_t i) : future(std::move(f)) { index = i; }
     ~Node() {}  // NOLINT: the set has destroyed the future
-    const std::size_t index;
     union {
       F future;
     };

@@ -3,9 +3,11 @@
 
 #include "home/future/futures_unordered.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <ranges>
 #include <stdexcept>
@@ -371,6 +373,36 @@ TEST(SelectAllTest, YieldsTheFirstAndCancelsTheOthers) {
   ASSERT_TRUE(winner.ready());
   EXPECT_EQ(*winner, std::make_pair(std::size_t{1}, 10));
   for (const ManualState& state : states) EXPECT_EQ(state.alive, 0);
+}
+
+// All orders of waking some of them.
+TEST(SelectAllTest, BiasedAsksInTheOrderOfTheRange) {
+  constexpr std::size_t kChildren = 6;
+  std::vector<std::size_t> order(kChildren);
+  std::iota(order.begin(), order.end(), 0u);
+  do {
+    for (std::size_t woken = 1; woken <= kChildren; ++woken) {
+      CountingWaker counter;
+      std::vector<ManualState> states(kChildren);
+      std::vector<Manual<std::size_t>> futures;
+      for (std::size_t i = 0; i < kChildren; ++i) futures.emplace_back(&states[i], 10 * i);
+      auto future = SelectAllBiased(std::move(futures));
+      ASSERT_TRUE(PollOnce(future, counter).pending());
+      for (std::size_t i = 0; i < woken; ++i) states[order[i]].Set();
+      const std::size_t least = *std::min_element(order.begin(), order.begin() + woken);
+      auto winner = PollOnce(future, counter);
+      ASSERT_TRUE(winner.ready());
+      ASSERT_EQ(*winner, std::make_pair(least, 10 * least));
+      // Nothing of those that are ready, too, is lost.
+      for (std::size_t i = 0; i < kChildren; ++i) ASSERT_EQ(states[i].polls, i == least ? 2 : 1);
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST(SelectAllTest, BiasedPollsInOrderFromTheStart) {
+  std::vector<ReadyFuture<int>> ready(3, Ready(1));
+  auto first = SelectAllBiased(std::move(ready));
+  EXPECT_EQ((*PollOnce(first)).first, 0u);
 }
 
 TEST(SelectAllDeathTest, OfNothingIsAMistake) {

@@ -1,4 +1,5 @@
-// JoinAll, TryJoinAll and SelectAll: as many futures of one type as a range has.
+// JoinAll, TryJoinAll, SelectAll and SelectAllBiased: as many futures of one type as a
+// range has.
 //
 //   std::vector<Async<Page>> fetches = ...;
 //   std::vector<Page> pages = co_await JoinAll(std::move(fetches));
@@ -17,7 +18,8 @@
 //
 // TryJoinAll and SelectAll cancel the others before they yield; so does any of the
 // three if a child throws, before the exception goes on. SelectAll is fair: who was
-// woken first is asked first. A SelectAll of nothing is a fatal mistake: it would
+// woken first is asked first. SelectAllBiased asks those that were woken in the order of
+// the range, at the cost of sorting them. Either of nothing is a fatal mistake: it would
 // never be ready.
 //
 // Movable before the first poll. Thread-safety: one thread at a time.
@@ -63,9 +65,9 @@ class JoinedChildren {
 
   [[nodiscard]] std::size_t size() const { return children_.size(); }
 
-  auto PollChildren(Context& cx, bool& refilled) {
+  auto PollChildren(Context& cx, bool& refilled, PollOrder order = PollOrder::kWoken) {
     CancelOnUnwind guard(children_);
-    auto finished = children_.PollChildren(cx, refilled);
+    auto finished = children_.PollChildren(cx, refilled, order);
     guard.Release();
     return finished;
   }
@@ -210,7 +212,7 @@ auto TryJoinAll(R&& futures) {
   return TryJoinAllFuture<std::ranges::range_value_t<R>>(std::forward<R>(futures));
 }
 
-template <Future F>
+template <Future F, internal::PollOrder kOrder = internal::PollOrder::kWoken>
 class [[nodiscard]] SelectAllFuture {
  public:
   using Output = std::pair<std::size_t, internal::NonVoid<FutureOutput<F>>>;
@@ -224,7 +226,7 @@ class [[nodiscard]] SelectAllFuture {
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();
     bool refilled = false;
-    auto finished = children_.PollChildren(cx, refilled);
+    auto finished = children_.PollChildren(cx, refilled, kOrder);
     if (finished.pending()) return check_.Pending();
     children_.Cancel();
     return Output(finished.value().index, std::move(finished.value().value));
@@ -239,6 +241,13 @@ class [[nodiscard]] SelectAllFuture {
 template <internal::FutureRange R>
 auto SelectAll(R&& futures) {
   return SelectAllFuture<std::ranges::range_value_t<R>>(std::forward<R>(futures));
+}
+
+// The same, where of several that are ready the first of the range is it.
+template <internal::FutureRange R>
+auto SelectAllBiased(R&& futures) {
+  return SelectAllFuture<std::ranges::range_value_t<R>, internal::PollOrder::kIndex>(
+      std::forward<R>(futures));
 }
 
 }  // namespace home

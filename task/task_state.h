@@ -18,7 +18,8 @@
 // one. Being in a queue or running costs none: that is the runtime's. Whoever
 // takes the count to zero frees the cell.
 //
-// Transitions; each is one RMW, and the result says what the caller must do:
+// Transitions; each is one RMW, an addition or a CAS that may have to be tried again, and the
+// result says what the caller must do:
 //
 //   TransitionToRunning   N -> R             the worker that took it from a queue
 //   TransitionToIdle      R -> idle          after Pending
