@@ -1,6 +1,7 @@
 // Misuse of futures: what debug builds say about it, and what every build does.
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -17,12 +18,16 @@
 #include "home/future/map.h"
 #include "home/future/ready.h"
 #include "home/future/select.h"
+#include "home/future/stream_buffered.h"
+#include "home/future/stream_consume.h"
+#include "home/future/stream_source.h"
 #include "home/future/testing.h"
 
 namespace home {
 namespace {
 
 using testing::Countdown;
+using testing::PollAfterReady;
 using testing::PollOnce;
 using IntOr = absl::StatusOr<int>;
 
@@ -82,14 +87,6 @@ TEST(MisuseTest, ACallbackThatThrows) {
 
 #if !defined(NDEBUG)
 
-// Polls `future` to its end and once more.
-template <Future F>
-void PollAfterReady(F future) {
-  while (PollOnce(future).pending()) {
-  }
-  static_cast<void>(PollOnce(future));
-}
-
 // Polls `future`, which waits, and moves it.
 template <Future F>
 void MoveAfterPoll(F future) {
@@ -117,6 +114,18 @@ TEST(MisuseDeathTest, PollAfterReadyNamesTheFuture) {
   EXPECT_DEATH(PollAfterReady(Select(Ready(1))), "\\(Select\\) was polled after");
   EXPECT_DEATH(PollAfterReady(Race(Ready(1), Ready(2))), "\\(Select\\) was polled after");
   EXPECT_DEATH(PollAfterReady(JoinAll(std::array{Ready(1)})), "\\(JoinAll\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(TryJoinAll(std::array{Ready(IntOr(1))})),
+               "\\(TryJoinAll\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(SelectAll(std::array{Ready(1)})), "\\(SelectAll\\) was polled after");
+}
+
+TEST(MisuseDeathTest, PollAfterReadyNamesTheEndOfAPipeline) {
+  const auto numbers = [] { return FromRange(std::vector<int>{1, 2}); };
+  EXPECT_DEATH(PollAfterReady(numbers() | Fold(0, std::plus<>())), "\\(Fold\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(numbers() | ForEach([](int) {})), "\\(ForEach\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(numbers() | Collect()), "\\(Collect\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(numbers() | ForEachConcurrent(2, [](int) { return Ready(); })),
+               "\\(ForEachConcurrent\\) was polled after");
 }
 
 TEST(MisuseDeathTest, MoveAfterTheFirstPollNamesTheFuture) {

@@ -63,6 +63,14 @@ Poll<FutureOutput<F>> PollOnce(F& future, CountingWaker& counter) {
   return future.Poll(cx);
 }
 
+// Polls `future` to its end, which nobody else brings about, and once more: a mistake.
+template <Future F>
+void PollAfterReady(F future) {
+  while (PollOnce(future).pending()) {
+  }
+  static_cast<void>(PollOnce(future));
+}
+
 // Yields `value` at poll number `polls`, and wakes itself before; counts in
 // `cancelled` if it is destroyed unfinished.
 template <typename T = int>

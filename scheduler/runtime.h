@@ -264,7 +264,8 @@ class RuntimeBuilder {
   // it had then. Must not throw, and should not block. Default: logs to standard error.
   RuntimeBuilder& OnLongPoll(LongPollHandler handler);
   // Called on the worker with exceptions of tasks that were detached before they
-  // failed (join_handle.h tells of the others). Default: logs to standard error.
+  // failed (join_handle.h tells of the others). Must not throw. Default: logs to standard
+  // error.
   RuntimeBuilder& OnPanic(PanicHandler handler);
   // The same by policy; each logs to standard error first. kShutDown: workers stop
   // after the poll that they are in and cancel all tasks (current-thread, the

@@ -20,6 +20,7 @@ namespace {
 using home::testing::CountingWaker;
 using home::testing::Manual;
 using home::testing::ManualState;
+using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 using IntOr = absl::StatusOr<int>;
 
@@ -55,6 +56,13 @@ TEST_F(HedgeTest, AnAnswerInTimeTakesOneAttempt) {
   EXPECT_EQ(made_, 1u);
   EXPECT_EQ(timers_.size(), 0u);
 }
+
+#if !defined(NDEBUG)
+TEST_F(HedgeTest, PollAfterReadyNamesIt) {
+  EXPECT_DEATH(PollAfterReady(Hedge(absl::Seconds(1), [] { return Ready(IntOr(1)); })),
+               "\\(Hedge\\) was polled after");
+}
+#endif
 
 TEST_F(HedgeTest, TheSecondMayWinAndTheFirstIsCancelled) {
   auto future = Hedge(absl::Milliseconds(30), [this] { return Next(); });

@@ -20,6 +20,7 @@ namespace {
 using home::testing::CountingWaker;
 using home::testing::Manual;
 using home::testing::ManualState;
+using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 
 class RateLimitTest : public ::testing::Test {
@@ -138,6 +139,14 @@ TEST_F(RateLimitTest, AHopelessRateWaitsForEver) {
   EXPECT_TRUE(PollOnce(acquire, counter_).pending());
   EXPECT_EQ(timers_.size(), 0u);
 }
+
+#if !defined(NDEBUG)
+TEST_F(RateLimitTest, PollAfterReadyNamesIt) {
+  RateLimiter limiter(1, 2);
+  EXPECT_DEATH(PollAfterReady(limiter.Acquire()), "\\(RateLimiter::Acquire\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(RateLimit(limiter, Ready(1))), "\\(RateLimit\\) was polled after");
+}
+#endif
 
 TEST(RateLimitDeathTest, NamesWhatIsWrong) {
   EXPECT_DEATH(RateLimiter limiter(0), "the rate is not between");

@@ -24,6 +24,7 @@ namespace home {
 namespace {
 
 using home::testing::CountingWaker;
+using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 using IntOr = absl::StatusOr<int>;
 
@@ -53,6 +54,13 @@ TEST_F(RetryTest, ASuccessAtOnceTakesOneAttempt) {
   EXPECT_EQ((*PollOnce(future)).value(), 1);
   EXPECT_EQ(timers_.size(), 0u);
 }
+
+#if !defined(NDEBUG)
+TEST_F(RetryTest, PollAfterReadyNamesIt) {
+  EXPECT_DEATH(PollAfterReady(Retry(RetryPolicy(), [] { return Ready(IntOr(1)); })),
+               "\\(Retry\\) was polled after");
+}
+#endif
 
 TEST_F(RetryTest, PausesGrowUntilASuccess) {
   std::vector<Instant> at;

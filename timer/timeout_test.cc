@@ -22,6 +22,7 @@ namespace home {
 namespace {
 
 using home::testing::CountingWaker;
+using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 
 // Ready once `*ready`; counts how many of it are alive.
@@ -100,6 +101,13 @@ TEST_F(TimeoutTest, ReadyAtTheFirstPollArmsNoTimer) {
   EXPECT_EQ(**result, 7);
   EXPECT_EQ(timers_.NextDeadline(), Instant::Infinite());
 }
+
+#if !defined(NDEBUG)
+TEST_F(TimeoutTest, PollAfterReadyNamesIt) {
+  EXPECT_DEATH(PollAfterReady(Timeout(Ready(7), absl::Seconds(1))),
+               "\\(Timeout\\) was polled after");
+}
+#endif
 
 TEST_F(TimeoutTest, ReadyInTimeCancelsTheTimer) {
   auto timeout = Timeout(Gate<int>(&ready_, &alive_, 7), absl::Seconds(1));
