@@ -46,6 +46,7 @@
 
 #include "home/future/atomic_waker.h"
 #include "home/future/frame_object.h"
+#include "home/future/frame_storage.h"
 #include "home/future/future.h"
 #include "home/future/join.h"
 #include "home/future/waker.h"
@@ -82,7 +83,7 @@ struct ChildNode {
 extern const WakerVTable kChildWakerVTable;
 
 // Where wakers meet the set; lives as long as either.
-class ChildHub {
+class ChildHub : public frame_internal::RecycledFrame {
  public:
   ChildHub() = default;
   ChildHub(const ChildHub&) = delete;

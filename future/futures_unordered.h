@@ -31,15 +31,17 @@
 // used on any thread, also when the set is gone.
 // Memory ordering: what precedes a wake happens before the poll of that child.
 // Cost: one block a child from the recycling cache (frame_allocator.h), 56 bytes
-// beside the future, kept as long as somebody holds a waker of it; one block a set.
+// beside the future, kept as long as somebody holds a waker of it; one such block a
+// set. FuturesOrdered has one block more, of the general allocator, with room for the
+// values of at least 8 children, which doubles whenever that is not enough.
 
 #ifndef HOME_FUTURE_FUTURES_UNORDERED_H_
 #define HOME_FUTURE_FUTURES_UNORDERED_H_
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "home/future/child_set.h"
 #include "home/future/future.h"
@@ -88,25 +90,25 @@ class FuturesOrdered {
 
   // Adds a future at the end; the next poll of the set polls it.
   void Push(F future) {
+    places_.Reserve();
     children_.Push(std::move(future), taken_ + places_.size());
-    places_.emplace_back();
+    places_.PushEmpty();
   }
 
   // The futures whose values were not taken.
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return places_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return places_.size() == 0; }
   // Cancels those that are not finished, and forgets the values of the others.
   void Clear() noexcept {
     children_.Clear();
-    taken_ += places_.size();
-    places_.clear();
+    while (!empty()) PopFront();
   }
 
   // The value of the oldest; nullopt if the set is empty.
   home::Poll<std::optional<Item>> PollNext(Context& cx) {
     bool refilled = false;
     while (!empty()) {
-      Place& oldest = places_.front();
+      Place& oldest = places_[0];
       if (oldest.value.has_value()) {
         std::optional<Item> item = std::move(oldest.value);
         PopFront();
@@ -131,6 +133,51 @@ class FuturesOrdered {
     bool threw = false;
   };
 
+  // A queue of places, in a ring: unlike a std::deque it takes no block before the
+  // first place, and none when it moves.
+  class Places {
+   public:
+    Places() = default;
+    Places(Places&& other) noexcept
+        : ring_(std::move(other.ring_)),
+          first_(std::exchange(other.first_, 0)),
+          size_(std::exchange(other.size_, 0)) {}
+    Places& operator=(Places&&) = delete;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // The n-th from the front.
+    Place& operator[](std::size_t n) noexcept { return ring_[Wrap(first_ + n)]; }
+
+    // Makes room for one more.
+    void Reserve() {
+      if (size_ < ring_.size()) return;
+      std::vector<Place> larger(ring_.empty() ? 8 : 2 * ring_.size());
+      for (std::size_t i = 0; i < size_; ++i) {
+        Place& from = (*this)[i];
+        if (from.value.has_value()) larger[i].value.emplace(*std::move(from.value));
+        larger[i].threw = from.threw;
+      }
+      ring_.swap(larger);
+      first_ = 0;
+    }
+    // There is room.
+    void PushEmpty() noexcept { ++size_; }
+    void PopFront() noexcept {
+      Place& front = (*this)[0];
+      front.value.reset();
+      front.threw = false;
+      first_ = Wrap(first_ + 1);
+      --size_;
+    }
+
+   private:
+    [[nodiscard]] std::size_t Wrap(std::size_t n) const noexcept { return n & (ring_.size() - 1); }
+
+    std::vector<Place> ring_;  // a power of two, or none; those in no use are empty
+    std::size_t first_ = 0;
+    std::size_t size_ = 0;
+  };
+
   // If a child throws, nobody has to wait for its value.
   class MarkOnUnwind {
    public:
@@ -147,14 +194,14 @@ class FuturesOrdered {
     FuturesOrdered* set_;
   };
 
-  void PopFront() {
-    places_.pop_front();
+  void PopFront() noexcept {
+    places_.PopFront();
     ++taken_;
   }
 
   internal::ChildSet<F> children_;
-  std::deque<Place> places_;  // of all whose values were not taken, in order
-  std::size_t taken_ = 0;     // the number of places_.front()
+  Places places_;          // of all whose values were not taken, in order
+  std::size_t taken_ = 0;  // the number of places_[0]
 };
 
 }  // namespace home

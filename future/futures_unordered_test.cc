@@ -261,6 +261,47 @@ TEST(FuturesOrderedTest, YieldsInTheOrderOfThePushes) {
   EXPECT_EQ(*PollNextOnce(set, counter), std::nullopt);
 }
 
+// The values that wait lie in a ring, which grows while some of them have been taken,
+// others are early, and it has gone round.
+TEST(FuturesOrderedTest, KeepsTheOrderWhileItGrowsAndMoves) {
+  CountingWaker counter;
+  constexpr int kFutures = 100;
+  std::vector<ManualState> states(kFutures);
+  FuturesOrdered<Manual<std::unique_ptr<int>>> set;
+  int pushed = 0;
+  int taken = 0;
+  const auto push = [&](int count) {
+    for (; count > 0; --count, ++pushed) {
+      set.Push(Manual(&states[pushed], std::make_unique<int>(pushed)));
+    }
+  };
+  const auto take = [&](int count) {
+    for (; count > 0; --count, ++taken) {
+      states[taken].Set();
+      EXPECT_EQ(***PollNextOnce(set, counter), taken);
+    }
+  };
+  push(6);
+  take(5);
+  push(6);  // round the end
+  // The youngest are early.
+  EXPECT_TRUE(PollNextOnce(set, counter).pending());
+  for (int i = 8; i < 12; ++i) states[i].Set();
+  EXPECT_TRUE(PollNextOnce(set, counter).pending());
+  push(30);  // larger, twice
+  EXPECT_EQ(set.size(), 37u);
+  EXPECT_TRUE(PollNextOnce(set, counter).pending());
+  take(20);
+  FuturesOrdered<Manual<std::unique_ptr<int>>> moved(std::move(set));
+  EXPECT_TRUE(set.empty());  // NOLINT: as a set that is new
+  EXPECT_EQ(moved.size(), 17u);
+  for (; taken < pushed; ++taken) {
+    states[taken].Set();
+    EXPECT_EQ(***PollNextOnce(moved, counter), taken);
+  }
+  EXPECT_FALSE((*PollNextOnce(moved, counter)).has_value());
+}
+
 TEST(FuturesOrderedTest, SkipsAChildThatThrew) {
   CountingWaker counter;
   FuturesOrdered<Async<int>> set;

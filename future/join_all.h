@@ -25,7 +25,9 @@
 // Movable before the first poll. Thread-safety: one thread at a time.
 // Cancellation: the unfinished children are cancelled; the values of the finished
 // ones are lost.
-// Cost: one block a child from the recycling cache, and the vector.
+// Cost: one block a child and one for all from the recycling cache. JoinAll and
+// TryJoinAll of values take two vectors besides: of the values as they come, and the
+// result.
 
 #ifndef HOME_FUTURE_JOIN_ALL_H_
 #define HOME_FUTURE_JOIN_ALL_H_

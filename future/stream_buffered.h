@@ -15,8 +15,9 @@
 // ForEachConcurrent cancels the others first and is finished.
 //
 // Movable before the first poll. Thread-safety: one thread at a time. Cost: one
-// block from the recycling cache a future, and one for all. Cancellation: all
-// futures under way are cancelled; the values that wait are lost.
+// block from the recycling cache a future, and one for all; Buffered has a second one
+// for all, of the general allocator, that holds the values that wait. Cancellation:
+// all futures under way are cancelled; the values that wait are lost.
 
 #ifndef HOME_FUTURE_STREAM_BUFFERED_H_
 #define HOME_FUTURE_STREAM_BUFFERED_H_
