@@ -73,6 +73,26 @@ class Source {
   Waker waker_;
 };
 
+// Gives 1 to `items`, and waits before each but the first, after it has woken itself.
+class Ticks {
+ public:
+  using Item = int;
+
+  explicit Ticks(int items) : items_(items) {}
+  Poll<std::optional<int>> PollNext(Context& cx) {
+    if (given_ == items_) return std::optional<int>();
+    waits_ = !waits_;
+    if (!waits_) return std::optional<int>(++given_);
+    cx.waker().WakeByRef();
+    return kPending;
+  }
+
+ private:
+  int items_;
+  int given_ = 0;
+  bool waits_ = true;  // the next poll does not
+};
+
 }  // namespace home::testing
 
 #endif  // HOME_FUTURE_STREAM_TESTING_H_
