@@ -20,7 +20,8 @@
 // Cancellation: dropping a Timeout drops the future; it loses what that loses.
 // When the time is up the same is lost.
 // Thread-safety, memory ordering: those of the future.
-// Cost: no allocation; a Sleep (64 bytes) beside the future.
+// Cost: no allocation, but for the error's message when the time is up; a Sleep (64
+// bytes) beside the future.
 
 #ifndef HOME_TIMER_TIMEOUT_H_
 #define HOME_TIMER_TIMEOUT_H_
