@@ -200,7 +200,8 @@ class BasicTaskState {
       const bool idle = S(word).idle();
       const std::uint64_t next = word | S::kCancelled | (idle ? S::kRunning : 0);
       // acquire: the last poll's writes to the future. pairs with:
-      // TransitionToIdle(). release: keeps the release sequence of the others.
+      // TransitionToIdle(). release: what came before the shutdown is seen by the
+      // cancellation, as in Abort(). pairs with: TransitionToRunning().
       if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
         return idle;
@@ -247,8 +248,10 @@ class BasicTaskState {
   // The handle takes join_waker back, to replace it. Refused, it is the worker's
   // that completed.
   JoinWakerResult UnsetJoinWaker() {
-    // As SetJoinWaker().
-    const S before(word_.fetch_sub(S::kJoinWaker, std::memory_order_acq_rel));
+    // acquire: if the task is complete, the outcome is seen. pairs with:
+    // TransitionToComplete(). No release: a worker that finds the flag clear looks at
+    // nothing of the handle's, and for the cell's freeing the handle's reference orders.
+    const S before(word_.fetch_sub(S::kJoinWaker, std::memory_order_acquire));
     assert(before.join_waker());
     return before.complete() ? JoinWakerResult::kComplete : JoinWakerResult::kDone;
   }
@@ -266,9 +269,10 @@ class BasicTaskState {
       had_waker = now.join_waker();
       std::uint64_t next = word & ~(S::kJoinInterest | S::kJoinWaker);
       if (!had_waker) next -= S::kReference;
-      // release: the handle's uses of the cell come before its freeing. acquire:
-      // join_waker was written by an earlier owner of the handle.
-      if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
+      // release: the handle's uses of the cell come before its freeing. No acquire
+      // where it succeeds: only join_waker is left to look at, and whoever wrote it
+      // has handed the handle to us.
+      if (word_.compare_exchange_weak(word, next, std::memory_order_release,
                                       std::memory_order_acquire)) {
         return JoinWakerResult::kDone;
       }

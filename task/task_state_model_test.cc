@@ -2,6 +2,7 @@
 // word at the same time, and that the orders are needed.
 
 #include <atomic>
+#include <string_view>
 
 #include "gtest/gtest.h"
 #include "home/task/task_state.h"
@@ -14,6 +15,7 @@ namespace {
 using model::Access;
 using model::CheckExhaustively;
 using model::CheckRandomly;
+using model::CheckWithPreemptions;
 using model::Exhaustively;
 using model::ExpectFound;
 
@@ -23,15 +25,26 @@ struct Task {
   // from wake-ups during the poll. It is ready once it was woken.
   void Run() {
     while (true) {
-      if (state.TransitionToRunning() == StartResult::kCancel) {
-        future = future + 1;
-        return Complete();
-      }
+      // The queue's link is read by whoever takes the task out.
+      model::Expect(link == 1, "a task that runs was in a queue");
+      if (state.TransitionToRunning() == StartResult::kCancel) return Cancel();
       future = future + 1;
       // relaxed: the state word orders it, or the poll sleeps for ever.
       if (message.load(std::memory_order_relaxed) == 1) return Complete();
       if (state.TransitionToIdle() == IdleResult::kIdle) return;
     }
+  }
+  // Puts it into a queue, from which a worker takes it at once.
+  void Submit() {
+    link = 1;
+    Run();
+  }
+  void Cancel() {
+    // relaxed: as above.
+    model::Expect(cancelled.load(std::memory_order_relaxed) == 1,
+                  "the cancellation sees what came before the abort");
+    future = future + 1;
+    Complete();
   }
   void Complete() {
     outcome = 1;
@@ -42,15 +55,17 @@ struct Task {
     if (before.join_waker()) TakeWaker();
     Release();
   }
+  // By a waker that keeps its reference.
   void Wake() {
     message.store(1, std::memory_order_relaxed);  // relaxed: as above
-    if (state.NotifyByRef() == NotifyResult::kSubmit) Run();
+    if (state.NotifyByRef() == NotifyResult::kSubmit) Submit();
   }
   void WakeByValue() {
+    Use();
     message.store(1, std::memory_order_relaxed);  // relaxed: as above
     switch (state.NotifyByValue()) {
       case NotifyResult::kSubmit:
-        return Run();
+        return Submit();
       case NotifyResult::kDestroy:
         return Free();
       case NotifyResult::kDone:
@@ -58,18 +73,40 @@ struct Task {
     }
   }
   void Abort() {
-    if (state.Abort() == NotifyResult::kSubmit) Run();
+    cancelled.store(1, std::memory_order_relaxed);  // relaxed: as above
+    if (state.Abort() == NotifyResult::kSubmit) Submit();
   }
-  // As JoinHandle::Poll: true once the outcome is the handle's.
+  // As ShutdownTask.
+  void Shutdown() {
+    cancelled.store(1, std::memory_order_relaxed);  // relaxed: as above
+    if (state.TransitionToShutdown()) Cancel();
+  }
+  // As PollTaskEnd, each time with another waker: true once the outcome is the handle's.
   bool PollHandle() {
-    if (state.Load().complete()) return true;
+    const TaskSnapshot now = state.Load();
+    if (now.complete()) return true;
+    if (now.join_waker()) {
+      if (state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
+      TakeWaker();
+    }
     waker = 1;
     if (state.SetJoinWaker() == JoinWakerResult::kDone) return false;
     TakeWaker();
     return true;
   }
+  // Polls the handle so often, and joins the task or gives up.
+  void Join(int polls) {
+    Use();
+    for (; polls > 0; --polls) {
+      if (!PollHandle()) continue;
+      DropOutcome();
+      return Release();
+    }
+    DropHandle();
+  }
   // As JoinHandle::Detach.
   void DropHandle() {
+    Use();
     bool had_waker = false;
     if (state.DropJoinHandle(had_waker) == JoinWakerResult::kComplete) {
       DropOutcome();
@@ -79,6 +116,8 @@ struct Task {
       Release();
     }
   }
+  // Looks at a field of the cell that never changes, as whoever has a reference may.
+  void Use() { model::Expect(id == 1, "a reference keeps the cell"); }
   void DropOutcome() {
     model::Expect(outcome == 1, "an outcome is dropped once, when it is there");
     outcome = 2;
@@ -93,6 +132,8 @@ struct Task {
   void Free() {
     model::Expect(freed == 0, "freed once");
     // Whoever frees comes after all others.
+    id = -1;
+    link = -1;
     future = -1;
     outcome = -1;
     waker = -1;
@@ -101,132 +142,240 @@ struct Task {
 
   BasicTaskState<model::Atomic> state;
   model::Atomic<int> message{0};
+  model::Atomic<int> cancelled{0};
+  model::Data<int> id{1};
+  model::Data<int> link{1};
   model::Data<int> future{0};
   model::Data<int> outcome{0};
   model::Data<int> waker{0};
   model::Data<int> freed{0};
 };
 
-struct WakeAgainstRun {
-  static constexpr int kThreads = 2;
+// What a thread does.
+enum class Role {
+  kRun,          // takes the task, which was just spawned, from its queue
+  kRunDropped,   // the same, if its handle has gone
+  kWake,         // wakes it by reference
+  kWakeByValue,  // and with its reference
+  kAbort,        // aborts it by an AbortHandle
+  kShutdown,     // shuts the runtime down
+  kJoin,         // polls the handle; joins the task or drops the handle
+  kRejoin,       // polls the handle twice, with two wakers; the same
+  kDrop,         // drops the handle
+  kRelease,      // drops an AbortHandle
+};
+
+// A task and one thread for each role. If none of them runs the task first, it has waited
+// once before, or, if nobody wakes or cancels it either, it has run to its end.
+template <Role... kRoles>
+struct Around {
+  static constexpr int kThreads = sizeof...(kRoles);
+  static constexpr bool Has(Role role) { return ((kRoles == role) || ...); }
+  static constexpr bool kWoken = Has(Role::kWake) || Has(Role::kWakeByValue);
+  static constexpr bool kCancelled = Has(Role::kAbort) || Has(Role::kShutdown);
+
+  void Before() {
+    for (const Role role : {kRoles...}) {
+      if (role == Role::kWakeByValue || role == Role::kAbort || role == Role::kRelease) {
+        task.state.AddReference();
+      }
+    }
+    // relaxed: the threads have not begun.
+    if (!kWoken && !kCancelled) task.message.store(1, std::memory_order_relaxed);
+    if (!Has(Role::kRun) && !Has(Role::kRunDropped)) task.Run();
+  }
   void Thread(int index) {
-    if (index == 0) {
-      task.Run();
-    } else {
-      task.Wake();
+    constexpr Role kAll[] = {kRoles...};
+    switch (kAll[index]) {
+      case Role::kRun:
+        return task.Run();
+      case Role::kRunDropped:
+        if (!task.state.Load().join_interest()) task.Run();
+        return;
+      case Role::kWake:
+        return task.Wake();
+      case Role::kWakeByValue:
+        return task.WakeByValue();
+      case Role::kAbort:
+        task.Use();
+        task.Abort();
+        return task.Release();
+      case Role::kShutdown:
+        return task.Shutdown();
+      case Role::kJoin:
+        return task.Join(1);
+      case Role::kRejoin:
+        return task.Join(2);
+      case Role::kDrop:
+        return task.DropHandle();
+      case Role::kRelease:
+        task.Use();
+        return task.Release();
     }
   }
   void After() {
-    model::Expect(task.state.Load().complete(), "no wake is lost");
-    task.DropHandle();
-    model::Expect(task.freed == 1, "freed");
-  }
-  Task task;
-};
-
-TEST(TaskStateModelTest, AWakeIsNotLost) { CheckExhaustively<WakeAgainstRun>(); }
-
-TEST(TaskStateModelTest, AWakeIsARelease) {
-  ExpectFound<WakeAgainstRun>(Exhaustively(), {.function = "Notify",
-                                               .access = Access::kRmw,
-                                               .from = std::memory_order_acq_rel,
-                                               .to = std::memory_order_acquire});
-}
-TEST(TaskStateModelTest, RunningAcquires) {
-  ExpectFound<WakeAgainstRun>(Exhaustively(), {.function = "TransitionToRunning",
-                                               .access = Access::kRmw,
-                                               .from = std::memory_order_acquire});
-}
-TEST(TaskStateModelTest, IdleReleases) {
-  ExpectFound<WakeAgainstRun>(
-      Exhaustively(),
-      {.function = "TransitionToIdle", .access = Access::kRmw, .from = std::memory_order_release});
-}
-
-struct JoinAgainstRun {
-  static constexpr int kThreads = 2;
-  void Before() { task.message.store(1, std::memory_order_relaxed); }
-  void Thread(int index) {
-    if (index == 0) {
-      task.Run();
-    } else if (task.PollHandle()) {
-      task.DropOutcome();
-      task.Release();
-    } else {
+    if (task.freed == 0) {
+      const TaskSnapshot now = task.state.Load();
+      if (Has(Role::kRunDropped) && now.notified()) task.Run();
+      // Whoever shuts down asks again until its list is empty.
+      if (Has(Role::kShutdown) && !kWoken && !Has(Role::kAbort) && !now.complete()) {
+        task.Shutdown();
+      }
+    }
+    if (!Has(Role::kJoin) && !Has(Role::kRejoin) && !Has(Role::kDrop)) {
+      model::Expect(task.state.Load().complete(), "no wake and no abort is lost");
       task.DropHandle();
     }
+    model::Expect(task.freed == 1, "freed, and so complete");
   }
-  void After() { model::Expect(task.freed == 1, "freed"); }
   Task task;
 };
+
+// A mutation of a read-modify-write of the state word is found.
+template <typename Scenario>
+void ExpectRmwFound(std::string_view function, std::memory_order from,
+                    std::memory_order to = std::memory_order_relaxed) {
+  ExpectFound<Scenario>(Exhaustively(),
+                        {.function = function, .access = Access::kRmw, .from = from, .to = to});
+}
+// Of both halves of one that is acquire and release.
+template <typename Scenario>
+void ExpectRmwReleases(std::string_view function) {
+  ExpectRmwFound<Scenario>(function, std::memory_order_acq_rel, std::memory_order_acquire);
+}
+template <typename Scenario>
+void ExpectRmwAcquires(std::string_view function) {
+  ExpectRmwFound<Scenario>(function, std::memory_order_acq_rel, std::memory_order_release);
+}
+
+// -- Wakes ---------------------------------------------------------------------
+
+using WakeAgainstRun = Around<Role::kRun, Role::kWake>;
+
+TEST(TaskStateModelTest, AWakeIsNotLost) { CheckExhaustively<WakeAgainstRun>(); }
+TEST(TaskStateModelTest, AWakeIsARelease) { ExpectRmwReleases<WakeAgainstRun>("Notify"); }
+TEST(TaskStateModelTest, AWakeThatSubmitsAcquires) { ExpectRmwAcquires<WakeAgainstRun>("Notify"); }
+TEST(TaskStateModelTest, RunningAcquires) {
+  ExpectRmwFound<WakeAgainstRun>("TransitionToRunning", std::memory_order_acquire);
+}
+TEST(TaskStateModelTest, IdleReleases) {
+  ExpectRmwFound<WakeAgainstRun>("TransitionToIdle", std::memory_order_release);
+}
+
+// -- The handle ----------------------------------------------------------------
+
+using JoinAgainstRun = Around<Role::kRun, Role::kJoin>;
 
 TEST(TaskStateModelTest, TheHandleIsPolledAndDroppedDuringTheRun) {
   CheckExhaustively<JoinAgainstRun>();
 }
 TEST(TaskStateModelTest, CompletionPublishesTheOutcome) {
-  ExpectFound<JoinAgainstRun>(Exhaustively(), {.function = "TransitionToComplete",
-                                               .access = Access::kRmw,
-                                               .from = std::memory_order_acq_rel,
-                                               .to = std::memory_order_acquire});
-}
-TEST(TaskStateModelTest, CompletionForTheHandlePublishesTheOutcome) {
-  ExpectFound<JoinAgainstRun>(
-      Exhaustively(),
-      {.function = "CompleteForHandle", .access = Access::kRmw, .from = std::memory_order_release});
+  ExpectRmwReleases<JoinAgainstRun>("TransitionToComplete");
 }
 TEST(TaskStateModelTest, CompletionSeesTheWaker) {
-  ExpectFound<JoinAgainstRun>(Exhaustively(), {.function = "SetJoinWaker",
-                                               .access = Access::kRmw,
-                                               .from = std::memory_order_acq_rel,
-                                               .to = std::memory_order_acquire});
+  ExpectRmwAcquires<JoinAgainstRun>("TransitionToComplete");
+  ExpectRmwReleases<JoinAgainstRun>("SetJoinWaker");
+}
+TEST(TaskStateModelTest, CompletionForTheHandlePublishesTheOutcome) {
+  ExpectRmwFound<JoinAgainstRun>("CompleteForHandle", std::memory_order_release);
+}
+TEST(TaskStateModelTest, AWakerThatComesTooLateSeesTheOutcome) {
+  ExpectRmwAcquires<JoinAgainstRun>("SetJoinWaker");
 }
 
-struct AbortAgainstRun {
-  static constexpr int kThreads = 2;
-  void Thread(int index) {
-    if (index == 0) {
-      task.Run();
-    } else {
-      task.Abort();
-    }
-  }
-  void After() {
-    model::Expect(task.state.Load().complete(), "no abort is lost");
-    task.DropHandle();
-    model::Expect(task.freed == 1, "freed");
-  }
-  Task task;
-};
+using RejoinAgainstRun = Around<Role::kRun, Role::kRejoin>;
+
+TEST(TaskStateModelTest, TheHandleIsPolledWithAnotherWakerDuringTheRun) {
+  CheckExhaustively<RejoinAgainstRun>();
+}
+TEST(TaskStateModelTest, AWakerTakenBackTooLateSeesTheOutcome) {
+  ExpectRmwFound<RejoinAgainstRun>("UnsetJoinWaker", std::memory_order_acquire);
+}
+
+using DropAgainstRun = Around<Role::kRun, Role::kDrop>;
+
+TEST(TaskStateModelTest, TheHandleIsDroppedDuringTheRun) { CheckExhaustively<DropAgainstRun>(); }
+TEST(TaskStateModelTest, AHandleDroppedTooLateSeesTheOutcome) {
+  ExpectFound<DropAgainstRun>(
+      Exhaustively(),
+      {.function = "DropJoinHandle", .access = Access::kLoad, .from = std::memory_order_acquire});
+}
+TEST(TaskStateModelTest, ADroppedHandleReleases) {
+  // Here the exchange never meets a complete task, so that it is not for the order where it
+  // fails that this is found.
+  using DropBeforeRun = Around<Role::kRunDropped, Role::kDrop>;
+  CheckExhaustively<DropBeforeRun>();
+  ExpectRmwFound<DropBeforeRun>("DropJoinHandle", std::memory_order_release);
+}
+
+// -- References ----------------------------------------------------------------
+
+using TwoReferences = Around<Role::kRelease, Role::kDrop>;
+
+TEST(TaskStateModelTest, TheLastReferenceFrees) { CheckExhaustively<TwoReferences>(); }
+TEST(TaskStateModelTest, GivingUpAReferenceReleases) {
+  ExpectRmwReleases<TwoReferences>("Release");
+}
+TEST(TaskStateModelTest, TheLastReferenceAcquires) {
+  ExpectRmwAcquires<TwoReferences>("Release");
+  ExpectFound<TwoReferences>(
+      Exhaustively(),
+      {.function = "Load", .access = Access::kLoad, .from = std::memory_order_acquire});
+}
+
+// -- Aborts and the runtime's end ----------------------------------------------
+
+using AbortAgainstRun = Around<Role::kRun, Role::kAbort>;
 
 TEST(TaskStateModelTest, AnAbortIsNotLost) { CheckExhaustively<AbortAgainstRun>(); }
+TEST(TaskStateModelTest, AnAbortReleases) { ExpectRmwReleases<AbortAgainstRun>("Abort"); }
+TEST(TaskStateModelTest, AnAbortThatSubmitsAcquires) {
+  ExpectRmwAcquires<AbortAgainstRun>("Abort");
+}
 
-// All at once.
-struct Everybody {
-  static constexpr int kThreads = 4;
-  void Before() {
-    task.state.AddReference();
-    task.state.AddReference();
-  }
-  void Thread(int index) {
-    switch (index) {
-      case 0:
-        return task.Run();
-      case 1:
-        return task.WakeByValue();
-      case 2:
-        task.Abort();
-        return task.Release();
-      default:
-        if (!task.PollHandle()) return task.DropHandle();
-        task.DropOutcome();
-        task.Release();
-    }
-  }
-  void After() { model::Expect(task.freed == 1, "freed, and so complete"); }
-  Task task;
-};
+using ShutdownAgainstRun = Around<Role::kRun, Role::kShutdown>;
 
-TEST(TaskStateModelTest, EverybodyAtOnce) { CheckRandomly<Everybody>(30'000); }
+TEST(TaskStateModelTest, AShutdownDuringTheRun) { CheckExhaustively<ShutdownAgainstRun>(); }
+TEST(TaskStateModelTest, AShutdownReleases) {
+  ExpectRmwReleases<ShutdownAgainstRun>("TransitionToShutdown");
+}
+TEST(TaskStateModelTest, AShutdownSeesTheLastPoll) {
+  ExpectRmwAcquires<ShutdownAgainstRun>("TransitionToShutdown");
+}
+
+// -- Those beside the worker, against each other ---------------------------------
+
+TEST(TaskStateModelTest, AWakeAgainstAnAbort) {
+  CheckExhaustively<Around<Role::kWake, Role::kAbort>>();
+}
+TEST(TaskStateModelTest, AWakeAgainstADrop) {
+  CheckExhaustively<Around<Role::kWakeByValue, Role::kDrop>>();
+}
+TEST(TaskStateModelTest, AWakeAgainstAShutdown) {
+  CheckExhaustively<Around<Role::kWake, Role::kShutdown>>();
+  CheckExhaustively<Around<Role::kWakeByValue, Role::kShutdown>>();
+}
+TEST(TaskStateModelTest, AnAbortAgainstADrop) {
+  CheckExhaustively<Around<Role::kAbort, Role::kDrop>>();
+}
+// Every run of these takes seconds, of three threads minutes.
+TEST(TaskStateModelTest, AnAbortAgainstAJoin) {
+  CheckWithPreemptions<Around<Role::kAbort, Role::kJoin>>(3);
+}
+TEST(TaskStateModelTest, AnAbortAgainstAShutdown) {
+  CheckWithPreemptions<Around<Role::kAbort, Role::kShutdown>>(3);
+}
+TEST(TaskStateModelTest, TwoAgainstTheRun) {
+  constexpr unsigned kPreemptions = 2;
+  CheckWithPreemptions<Around<Role::kRun, Role::kWakeByValue, Role::kAbort>>(kPreemptions);
+  CheckWithPreemptions<Around<Role::kRun, Role::kWakeByValue, Role::kDrop>>(kPreemptions);
+  CheckWithPreemptions<Around<Role::kRun, Role::kAbort, Role::kJoin>>(kPreemptions);
+  CheckWithPreemptions<Around<Role::kRun, Role::kAbort, Role::kDrop>>(kPreemptions);
+  CheckWithPreemptions<Around<Role::kRun, Role::kWakeByValue, Role::kShutdown>>(kPreemptions);
+}
+TEST(TaskStateModelTest, EverybodyAtOnce) {
+  CheckRandomly<Around<Role::kRun, Role::kWakeByValue, Role::kAbort, Role::kJoin>>(30'000);
+}
 
 }  // namespace
 }  // namespace home
