@@ -88,32 +88,6 @@ TEST(FuturesUnorderedTest, GoesOnAfterItWasEmpty) {
   EXPECT_EQ(*PollNextOnce(set, counter), std::nullopt);
 }
 
-TEST(FuturesUnorderedTest, AWakePollsOneOfAHundredThousand) {
-  constexpr int kChildren = 100'000;
-  CountingWaker counter;
-  std::vector<ManualState> states(kChildren);
-  FuturesUnordered<Manual<int>> set;
-  for (int i = 0; i < kChildren; ++i) set.Push(Manual<int>(&states[i], i));
-  EXPECT_TRUE(PollNextOnce(set, counter).pending());
-  const auto polls = [&states] {
-    int sum = 0;
-    for (const ManualState& state : states) sum += state.polls;
-    return sum;
-  };
-  EXPECT_EQ(polls(), kChildren);
-  // A wake for nothing polls that child and no other, and clones no waker.
-  states[50'000].waker.WakeByRef();
-  EXPECT_TRUE(PollNextOnce(set, counter).pending());
-  EXPECT_EQ(polls(), kChildren + 1);
-  EXPECT_EQ(states[50'000].wakers_cloned, 1);
-  // A poll without a wake polls nobody.
-  EXPECT_TRUE(PollNextOnce(set, counter).pending());
-  EXPECT_EQ(polls(), kChildren + 1);
-  states[777].Set();
-  EXPECT_EQ(**PollNextOnce(set, counter), 777);
-  EXPECT_EQ(polls(), kChildren + 2);
-}
-
 TEST(FuturesUnorderedTest, ManyWakesOfOneChildAreOnePoll) {
   CountingWaker counter;
   ManualState state;
