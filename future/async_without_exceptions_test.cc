@@ -1,7 +1,9 @@
-// The package's headers, compiled with -fno-exceptions: they build, and
-// coroutines, errors and cancellation work as ever.
+// The headers of coroutines and streams, compiled with -fno-exceptions: they build, and
+// coroutines, errors and cancellation work as ever. no_exceptions_test.cc has the others.
 
-#include <string>
+#include <coroutine>
+#include <optional>
+#include <ranges>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -17,8 +19,14 @@
 #include "home/future/ready.h"
 #include "home/future/select.h"
 #include "home/future/stream.h"
+#include "home/future/stream_buffered.h"
+#include "home/future/stream_chunks.h"
+#include "home/future/stream_combine.h"
 #include "home/future/stream_consume.h"
 #include "home/future/stream_map.h"
+#include "home/future/stream_source.h"
+#include "home/future/stream_take.h"
+#include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 
 #if defined(__cpp_exceptions)
@@ -28,8 +36,12 @@
 namespace home {
 namespace {
 
+using testing::Countdown;
+using testing::CountingWaker;
 using testing::Gate;
+using testing::PollNextOnce;
 using testing::PollOnce;
+using testing::Source;
 
 Async<int> Wait(Gate& gate) {
   int value = co_await Gate::Wait(gate);
@@ -100,6 +112,69 @@ TEST(AsyncWithoutExceptionsTest, StreamsWork) {
   EXPECT_TRUE(PollOnce(future).pending());
   gate.Open(1);
   EXPECT_EQ(*PollOnce(future), (std::vector<int>{2, 4}));
+}
+
+// The numbers from `first` up to, not with, `end`.
+auto Numbers(int first, int end) { return FromRange(std::views::iota(first, end)); }
+// What `stream` gives, which waits for nothing but itself.
+template <Stream S>
+std::vector<StreamItem<S>> CollectNow(S stream) {
+  auto future = Collect(std::move(stream));
+  while (true) {
+    auto polled = PollOnce(future);
+    if (polled.ready()) return *std::move(polled);
+  }
+}
+using Ints = std::vector<int>;
+
+TEST(AsyncWithoutExceptionsTest, StreamsAreCutAndChunked) {
+  auto less_than = [](int limit) { return [limit](int n) { return n < limit; }; };
+  EXPECT_EQ(CollectNow(Numbers(0, 9) | Skip(1) | Take(3)), (Ints{1, 2, 3}));
+  EXPECT_EQ(CollectNow(Numbers(0, 9) | SkipWhile(less_than(3)) | TakeWhile(less_than(5))),
+            (Ints{3, 4}));
+  EXPECT_EQ(CollectNow(Numbers(0, 3) | Chunks(2)), (std::vector<Ints>{{0, 1}, {2}}));
+  EXPECT_EQ(CollectNow(Numbers(0, 4) | Filter([](int n) { return n % 2 != 0; })), (Ints{1, 3}));
+}
+
+TEST(AsyncWithoutExceptionsTest, StreamsAreCombined) {
+  EXPECT_EQ(CollectNow(Numbers(0, 2) | Chain(Numbers(5, 7))), (Ints{0, 1, 5, 6}));
+  EXPECT_EQ(CollectNow(Numbers(0, 2) | Zip(Numbers(5, 7))),
+            (std::vector<std::tuple<int, int>>{{0, 5}, {1, 6}}));
+  EXPECT_EQ(CollectNow(Merge(Numbers(0, 2), Numbers(5, 7))).size(), 4u);
+  int polls = 0;
+  auto source = PollNextFn([&polls](Context& cx) -> Poll<std::optional<int>> {
+    if (++polls == 1) {
+      cx.waker().WakeByRef();
+      return kPending;
+    }
+    return polls == 2 ? std::optional<int>(8) : std::nullopt;
+  });
+  EXPECT_EQ(CollectNow(std::move(source)), Ints{8});
+}
+
+TEST(AsyncWithoutExceptionsTest, StreamsOfFuturesRunAtOnce) {
+  auto delayed = [](int n) { return Countdown(4 - n, n); };
+  EXPECT_EQ(CollectNow(Numbers(1, 4) | Map(delayed) | Buffered(3)), (Ints{1, 2, 3}));
+  EXPECT_EQ(CollectNow(Numbers(1, 4) | Map(delayed) | BufferedUnordered(3)), (Ints{3, 2, 1}));
+  int sum = 0;
+  auto add = [&sum](int n) { return Map(Ready(n), [&sum](int ready) { sum += ready; }); };
+  auto all = Numbers(1, 4) | ForEachConcurrent(2, add);
+  EXPECT_TRUE(PollOnce(all).ready());
+  auto folded = Numbers(1, 4) | Fold(0, [](int so_far, int n) { return so_far + n; });
+  EXPECT_EQ(*PollOnce(folded), sum);
+}
+
+TEST(AsyncWithoutExceptionsTest, AStreamIsDroppedWithWhatItWaitsFor) {
+  Source source;
+  CountingWaker counter;
+  {
+    auto items = source.Stream() | Take(2);
+    source.Give(1);
+    EXPECT_EQ(**PollNextOnce(items, counter), 1);
+    EXPECT_TRUE(PollNextOnce(items, counter).pending());
+    EXPECT_TRUE(source.has_waker());
+  }
+  EXPECT_FALSE(source.has_waker());
 }
 
 }  // namespace
