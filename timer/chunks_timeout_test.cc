@@ -11,33 +11,19 @@
 #include "home/future/stream.h"
 #include "home/future/stream_testing.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/testing.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::PollNextOnce;
 using home::testing::Source;
 
 using Ints = std::vector<int>;
 constexpr absl::Duration kLimit = absl::Milliseconds(10);
 
-class ChunksTimeoutTest : public ::testing::Test {
+class ChunksTimeoutTest : public testing::PausedTimeTest {
  protected:
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
-
-  CountingWaker waker_;
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
   Source source_;
 };
 

@@ -10,38 +10,25 @@
 #include "gtest/gtest.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/testing.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::Manual;
 using home::testing::ManualState;
 using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 using IntOr = absl::StatusOr<int>;
 
-class HedgeTest : public ::testing::Test {
+class HedgeTest : public testing::PausedTimeTest {
  protected:
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
   // Attempt i waits for states_[i] and yields answers_[i].
   Manual<IntOr> Next() {
     const std::size_t i = made_++;
     return {&states_[i], answers_[i]};
   }
 
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
-  CountingWaker counter_;
   std::array<ManualState, 3> states_;
   std::array<IntOr, 3> answers_ = {0, 1, 2};
   std::size_t made_ = 0;
@@ -49,10 +36,10 @@ class HedgeTest : public ::testing::Test {
 
 TEST_F(HedgeTest, AnAnswerInTimeTakesOneAttempt) {
   auto future = Hedge(absl::Milliseconds(30), [this] { return Next(); });
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   Advance(absl::Milliseconds(29));
   states_[0].Set();
-  EXPECT_EQ((*PollOnce(future, counter_)).value(), 0);
+  EXPECT_EQ((*PollOnce(future, waker_)).value(), 0);
   EXPECT_EQ(made_, 1u);
   EXPECT_EQ(timers_.size(), 0u);
 }
@@ -66,17 +53,17 @@ TEST_F(HedgeTest, PollAfterReadyNamesIt) {
 
 TEST_F(HedgeTest, TheSecondMayWinAndTheFirstIsCancelled) {
   auto future = Hedge(absl::Milliseconds(30), [this] { return Next(); });
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   Advance(absl::Milliseconds(30));
-  EXPECT_EQ(counter_.wakes(), 1);
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_EQ(waker_.wakes(), 1);
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   EXPECT_EQ(made_, 2u);
   // No third one.
   Advance(absl::Seconds(1));
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   EXPECT_EQ(made_, 2u);
   states_[1].Set();
-  EXPECT_EQ((*PollOnce(future, counter_)).value(), 1);
+  EXPECT_EQ((*PollOnce(future, waker_)).value(), 1);
   EXPECT_EQ(states_[0].alive, 0);
 }
 
@@ -84,15 +71,15 @@ TEST_F(HedgeTest, AnErrorStartsTheNextAtOnceAndOthersGoOn) {
   answers_[0] = absl::UnavailableError("first");
   auto future = Hedge<3>(absl::Milliseconds(30), [this] { return Next(); });
   states_[0].ready = true;
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   EXPECT_EQ(made_, 2u);
   Advance(absl::Milliseconds(30));
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   EXPECT_EQ(made_, 3u);
   // One of two fails: the other one is waited for.
   answers_[1] = absl::UnavailableError("second");
   states_[2].Set();
-  EXPECT_EQ((*PollOnce(future, counter_)).value(), 2);
+  EXPECT_EQ((*PollOnce(future, waker_)).value(), 2);
   EXPECT_EQ(states_[1].alive, 0);
 }
 
@@ -101,7 +88,7 @@ TEST_F(HedgeTest, YieldsTheLastErrorIfAllFail) {
               absl::UnavailableError("third")};
   for (ManualState& state : states_) state.ready = true;
   auto future = Hedge<3>(absl::InfiniteDuration(), [this] { return Next(); });
-  EXPECT_EQ((*PollOnce(future, counter_)).status(), absl::UnavailableError("third"));
+  EXPECT_EQ((*PollOnce(future, waker_)).status(), absl::UnavailableError("third"));
   EXPECT_EQ(made_, 3u);
 }
 
@@ -113,7 +100,7 @@ TEST_F(HedgeTest, TakesAnyAnswerOfFuturesThatCanNotFail) {
 TEST_F(HedgeTest, DroppingItDropsAllAttempts) {
   {
     auto future = Hedge<3>(absl::ZeroDuration(), [this] { return Next(); });
-    EXPECT_TRUE(PollOnce(future, counter_).pending());
+    EXPECT_TRUE(PollOnce(future, waker_).pending());
     EXPECT_EQ(made_, 3u);
   }
   for (const ManualState& state : states_) EXPECT_EQ(state.alive, 0);

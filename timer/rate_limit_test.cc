@@ -10,33 +10,18 @@
 #include "gtest/gtest.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/instant.h"
+#include "home/timer/testing.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::Manual;
 using home::testing::ManualState;
 using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 
-class RateLimitTest : public ::testing::Test {
- protected:
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
-
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
-  CountingWaker counter_;
-};
+using RateLimitTest = testing::PausedTimeTest;
 
 TEST_F(RateLimitTest, ABurstAtOnceAndThenAnEvenRate) {
   RateLimiter limiter(/*per_second=*/10, /*burst=*/3);
@@ -44,7 +29,7 @@ TEST_F(RateLimitTest, ABurstAtOnceAndThenAnEvenRate) {
   std::vector<absl::Duration> at;
   while (at.size() < 6) {
     auto acquire = limiter.Acquire();
-    while (PollOnce(acquire, counter_).pending()) Advance(absl::Milliseconds(10));
+    while (PollOnce(acquire, waker_).pending()) Advance(absl::Milliseconds(10));
     at.push_back(clock_.Now() - start);
   }
   EXPECT_EQ(at, (std::vector<absl::Duration>{absl::ZeroDuration(), absl::ZeroDuration(),
@@ -74,25 +59,25 @@ TEST_F(RateLimitTest, IsFirstComeFirstServed) {
   auto first = limiter.Acquire();
   auto second = limiter.Acquire();
   auto third = limiter.Acquire();
-  EXPECT_TRUE(PollOnce(first, counter_).ready());
-  EXPECT_TRUE(PollOnce(second, counter_).pending());
-  EXPECT_TRUE(PollOnce(third, counter_).pending());
+  EXPECT_TRUE(PollOnce(first, waker_).ready());
+  EXPECT_TRUE(PollOnce(second, waker_).pending());
+  EXPECT_TRUE(PollOnce(third, waker_).pending());
   Advance(absl::Milliseconds(100));
-  EXPECT_EQ(counter_.wakes(), 1);
-  EXPECT_TRUE(PollOnce(third, counter_).pending());
-  EXPECT_TRUE(PollOnce(second, counter_).ready());
+  EXPECT_EQ(waker_.wakes(), 1);
+  EXPECT_TRUE(PollOnce(third, waker_).pending());
+  EXPECT_TRUE(PollOnce(second, waker_).ready());
   Advance(absl::Milliseconds(100));
-  EXPECT_TRUE(PollOnce(third, counter_).ready());
+  EXPECT_TRUE(PollOnce(third, waker_).ready());
 }
 
 TEST_F(RateLimitTest, SeveralPermitsMoreThanTheBurst) {
   RateLimiter limiter(/*per_second=*/10, /*burst=*/2);
   auto acquire = limiter.Acquire(5);
-  EXPECT_TRUE(PollOnce(acquire, counter_).pending());
+  EXPECT_TRUE(PollOnce(acquire, waker_).pending());
   Advance(absl::Milliseconds(299));
-  EXPECT_TRUE(PollOnce(acquire, counter_).pending());
+  EXPECT_TRUE(PollOnce(acquire, waker_).pending());
   Advance(absl::Milliseconds(1));
-  EXPECT_TRUE(PollOnce(acquire, counter_).ready());
+  EXPECT_TRUE(PollOnce(acquire, waker_).ready());
 }
 
 // PITFALL 27: a wait that is dropped does not lose what it had been granted.
@@ -101,23 +86,23 @@ TEST_F(RateLimitTest, Pitfall27ADroppedWaitGivesItsPermitsBack) {
   ASSERT_TRUE(limiter.TryAcquire(clock_.Now()));
   {
     auto dropped = limiter.Acquire();
-    EXPECT_TRUE(PollOnce(dropped, counter_).pending());
+    EXPECT_TRUE(PollOnce(dropped, waker_).pending());
   }
   EXPECT_EQ(timers_.size(), 0u);
   auto next = limiter.Acquire();
-  EXPECT_TRUE(PollOnce(next, counter_).pending());
+  EXPECT_TRUE(PollOnce(next, waker_).pending());
   Advance(absl::Milliseconds(100));
-  EXPECT_TRUE(PollOnce(next, counter_).ready());
+  EXPECT_TRUE(PollOnce(next, waker_).ready());
   // Whoever came later keeps his moment, and the permit of the one before is lost.
   std::optional<RateAcquireFuture> early = limiter.Acquire();
   auto late = limiter.Acquire();
-  EXPECT_TRUE(PollOnce(*early, counter_).pending());
-  EXPECT_TRUE(PollOnce(late, counter_).pending());
+  EXPECT_TRUE(PollOnce(*early, waker_).pending());
+  EXPECT_TRUE(PollOnce(late, waker_).pending());
   early.reset();
   Advance(absl::Milliseconds(199));
-  EXPECT_TRUE(PollOnce(late, counter_).pending());
+  EXPECT_TRUE(PollOnce(late, waker_).pending());
   Advance(absl::Milliseconds(1));
-  EXPECT_TRUE(PollOnce(late, counter_).ready());
+  EXPECT_TRUE(PollOnce(late, waker_).ready());
 }
 
 TEST_F(RateLimitTest, AFutureStartsWhenItMay) {
@@ -127,16 +112,16 @@ TEST_F(RateLimitTest, AFutureStartsWhenItMay) {
   auto first = Ready(1) | RateLimit(limiter);
   EXPECT_EQ(*PollOnce(first), 1);
   auto second = RateLimit(limiter, Manual<int>(&state, 2));
-  EXPECT_TRUE(PollOnce(second, counter_).pending());
+  EXPECT_TRUE(PollOnce(second, waker_).pending());
   EXPECT_EQ(state.polls, 0);
   Advance(absl::Milliseconds(100));
-  EXPECT_EQ(*PollOnce(second, counter_), 2);
+  EXPECT_EQ(*PollOnce(second, waker_), 2);
 }
 
 TEST_F(RateLimitTest, AHopelessRateWaitsForEver) {
   RateLimiter limiter(/*per_second=*/1e-12, /*burst=*/1000);
   auto acquire = limiter.Acquire(2'000'000'000);
-  EXPECT_TRUE(PollOnce(acquire, counter_).pending());
+  EXPECT_TRUE(PollOnce(acquire, waker_).pending());
   EXPECT_EQ(timers_.size(), 0u);
 }
 

@@ -15,37 +15,23 @@
 #include "home/future/random.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
+#include "home/timer/instant.h"
+#include "home/timer/testing.h"
 #include "home/timer/timeout.h"
-#include "home/timer/timer_service.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 using IntOr = absl::StatusOr<int>;
 
-class RetryTest : public ::testing::Test {
+class RetryTest : public testing::PausedTimeTest {
  protected:
-  // Moves the clock and wakes whom it concerns.
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
   // A policy whose pauses are exact: 100 ms, 200 ms, 400 ms.
   static RetryPolicy Exact() {
     return RetryPolicy().set_initial_backoff(absl::Milliseconds(100)).set_jitter(0);
   }
-
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
-  CountingWaker counter_;
 };
 
 TEST_F(RetryTest, ASuccessAtOnceTakesOneAttempt) {
@@ -71,7 +57,7 @@ TEST_F(RetryTest, PausesGrowUntilASuccess) {
   const Instant start = clock_.Now();
   std::optional<IntOr> result;
   for (int i = 0; i < 100 && !result.has_value(); ++i) {
-    auto polled = PollOnce(future, counter_);
+    auto polled = PollOnce(future, waker_);
     if (polled.ready()) {
       result = *std::move(polled);
     } else {
@@ -117,10 +103,10 @@ TEST_F(RetryTest, ALambdaCoroutineKeepsItsCaptures) {
         if (std::exchange(first, false)) co_return absl::UnavailableError("down");
         co_return *box;
       });
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   Advance(absl::Milliseconds(100));
-  EXPECT_EQ(counter_.wakes(), 1);
-  EXPECT_EQ((*PollOnce(future, counter_)).value(), 3);
+  EXPECT_EQ(waker_.wakes(), 1);
+  EXPECT_EQ((*PollOnce(future, waker_)).value(), 3);
 }
 
 TEST_F(RetryTest, DroppingItDropsTheAttemptAndThePause) {
@@ -128,10 +114,10 @@ TEST_F(RetryTest, DroppingItDropsTheAttemptAndThePause) {
   {
     auto attempt =
         Retry(Exact(), [&state] { return home::testing::Manual<IntOr>(&state, IntOr(1)); });
-    EXPECT_TRUE(PollOnce(attempt, counter_).pending());
+    EXPECT_TRUE(PollOnce(attempt, waker_).pending());
     EXPECT_EQ(state.alive, 1);
     auto pause = Retry(Exact(), [] { return Ready(absl::UnavailableError("down")); });
-    EXPECT_TRUE(PollOnce(pause, counter_).pending());
+    EXPECT_TRUE(PollOnce(pause, waker_).pending());
     EXPECT_EQ(timers_.size(), 1u);
   }
   EXPECT_EQ(state.alive, 0);
@@ -141,9 +127,9 @@ TEST_F(RetryTest, DroppingItDropsTheAttemptAndThePause) {
 TEST_F(RetryTest, ATimeoutAroundItEndsItInAPause) {
   auto future = Retry(Exact(), [] { return Ready(absl::UnavailableError("down")); }) |
                 Timeout(absl::Milliseconds(50));
-  EXPECT_TRUE(PollOnce(future, counter_).pending());
+  EXPECT_TRUE(PollOnce(future, waker_).pending());
   Advance(absl::Milliseconds(50));
-  EXPECT_EQ((*PollOnce(future, counter_)).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ((*PollOnce(future, waker_)).code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(timers_.size(), 0u);
 }
 

@@ -14,14 +14,12 @@
 #include "home/future/map.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/instant.h"
+#include "home/timer/testing.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::PollAfterReady;
 using home::testing::PollOnce;
 
@@ -76,21 +74,10 @@ static_assert(std::is_same_v<OutputFor<absl::StatusOr<int>>, absl::StatusOr<int>
 static_assert(std::is_same_v<OutputFor<absl::Status>, absl::Status>);
 static_assert(std::is_same_v<FutureOutput<TimeoutOf<VoidGate>>, absl::Status>);
 
-class TimeoutTest : public ::testing::Test {
+class TimeoutTest : public testing::PausedTimeTest {
  protected:
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
-
   bool ready_ = false;
   int alive_ = 0;
-  CountingWaker waker_;
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
 };
 
 TEST_F(TimeoutTest, ReadyAtTheFirstPollArmsNoTimer) {
