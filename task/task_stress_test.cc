@@ -1,18 +1,24 @@
 // Run, wake, abort, join and drop-handle of one task from different threads at
 // once: under ThreadSanitizer and AddressSanitizer this is the test of the
-// state word's orders and of the reference count.
+// state word's orders and of the reference count. And the ids of tasks, drawn by
+// several threads.
 
 #include <atomic>
+#include <cstddef>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/task/task_id.h"
 #include "home/task/testing.h"
 
 namespace home {
@@ -145,6 +151,27 @@ TEST(TaskStressTest, TheLastReferenceMayGoOnAnyThread) {
     }
     EXPECT_EQ(canary.use_count(), 1);
   }
+}
+
+TEST(TaskStressTest, IdsDrawnOnSeveralThreadsAreUnique) {
+  constexpr std::size_t kThreads = 4;
+  // Several of the blocks that a thread takes at once.
+  constexpr std::size_t kIdsEach = 10'000;
+  std::vector<std::vector<TaskId>> drawn(kThreads);
+  std::latch all_there(kThreads);
+  std::vector<std::thread> threads;
+  for (std::vector<TaskId>& ids : drawn) {
+    threads.emplace_back([&ids, &all_there] {
+      ids.reserve(kIdsEach);
+      all_there.arrive_and_wait();
+      while (ids.size() < kIdsEach) ids.push_back(TaskId::Next());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<TaskId> unique;
+  for (const std::vector<TaskId>& ids : drawn) unique.insert(ids.begin(), ids.end());
+  EXPECT_EQ(unique.size(), kThreads * kIdsEach);
+  EXPECT_FALSE(unique.contains(TaskId()));
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -196,6 +198,37 @@ TEST(TaskTest, DroppingTheHandleOfAnEndedTaskDropsItsOutput) {
   handle.Detach();
   EXPECT_EQ(output.use_count(), 1);
   EXPECT_EQ(keeps_the_cell.status(), TaskStatus::kCompleted);
+}
+
+// Asks for more alignment than operator new gives. Yields at the second poll how often it lay
+// where it should; wakes itself before.
+class alignas(64) OverAlignedFuture {
+ public:
+  using Output = int;
+  home::Poll<int> Poll(Context& cx) {
+    if (reinterpret_cast<std::uintptr_t>(this) % alignof(OverAlignedFuture) == 0) ++aligned_;
+    if (++polls_ == 2) return aligned_;
+    cx.waker().WakeByRef();
+    return kPending;
+  }
+
+ private:
+  int polls_ = 0;
+  int aligned_ = 0;
+};
+
+TEST(TaskTest, AnOverAlignedFutureLiesWhereItShould) {
+  ManualScheduler scheduler;
+  // Several, as one may be in luck.
+  std::vector<JoinHandle<int>> handles;
+  for (int i = 0; i < 8; ++i) handles.push_back(scheduler.Spawn(OverAlignedFuture()));
+  // And one that does not come to its second poll.
+  JoinHandle<int> aborted = scheduler.Spawn(OverAlignedFuture());
+  for (int i = 0; i < 9; ++i) EXPECT_TRUE(scheduler.RunOne());
+  aborted.Abort();
+  scheduler.RunUntilIdle();
+  for (JoinHandle<int>& handle : handles) EXPECT_EQ(**PollOnce(handle), 2);
+  EXPECT_TRUE(absl::IsCancelled((*PollOnce(aborted)).status()));
 }
 
 TEST(TaskTest, AWakeDuringThePollRunsTheTaskAgain) {
