@@ -11,6 +11,7 @@
 #include "home/future/frame_allocator.h"
 #include "home/future/future.h"
 #include "home/future/ready.h"
+#include "home/future/waker.h"
 #include "mimalloc.h"
 
 namespace home {
@@ -64,39 +65,68 @@ void BM_AwaitChildThatReturnsAtOnce(benchmark::State& state) {
 }
 BENCHMARK(BM_AwaitChildThatReturnsAtOnce);
 
-// Pending at every other poll.
+// Pending at every other poll; keeps the waker in `waker`.
 class Alternating {
  public:
   using Output = int;
-  explicit Alternating(benchmark::State* state) : state_(state) {}
-  home::Poll<int> Poll(Context&) {
+  Alternating(benchmark::State* state, Waker* waker) : state_(state), waker_(waker) {}
+  home::Poll<int> Poll(Context& cx) {
     pending_ = !pending_;
-    if (pending_) return kPending;
+    if (pending_) {
+      UpdateWaker(*waker_, cx.waker());
+      return kPending;
+    }
     return state_->KeepRunning() ? 1 : 0;
   }
 
  private:
   benchmark::State* state_;
+  Waker* waker_;
   bool pending_ = false;
 };
 
-Async<int> WaitAtDepth(benchmark::State* state, int depth) {
+Async<int> WaitAtDepth(benchmark::State* state, Waker* waker, int depth) {
   if (depth > 1) {
-    int value = co_await WaitAtDepth(state, depth - 1);
+    int value = co_await WaitAtDepth(state, waker, depth - 1);
     co_return value;
   }
-  Alternating leaf(state);
+  Alternating leaf(state, waker);
   int running = 1;
   while (running != 0) running = co_await leaf;
   co_return 0;
 }
 
-// One poll that resumes the leaf of a chain, and its suspension.
+// An executor of one task: a wake says that it is to be polled.
+class OneTask {
+ public:
+  OneTask() = default;
+  OneTask(const OneTask&) = delete;
+  OneTask& operator=(const OneTask&) = delete;
+
+  [[nodiscard]] Waker MakeWaker() { return Waker(this, &kVTable); }
+  // Whether it was woken since the last call.
+  [[nodiscard]] bool TakeWake() { return std::exchange(woken_, false); }
+
+ private:
+  static void* Clone(void* data) { return data; }
+  static void Wake(void* data) { static_cast<OneTask*>(data)->woken_ = true; }
+  static void Drop(void*) {}
+  static constexpr WakerVTable kVTable = {Clone, Wake, Wake, Drop};
+
+  bool woken_ = false;
+};
+
+// One wake by the leaf's waker, and the poll that resumes the leaf of a chain, up to its next
+// suspension. What a runtime's queue costs is not in it.
 void BM_ResumeAtDepth(benchmark::State& state) {
-  Async<int> future = WaitAtDepth(&state, static_cast<int>(state.range(0)));
-  const Waker waker;
+  OneTask task;
+  Waker leaf_waker;
+  Async<int> future = WaitAtDepth(&state, &leaf_waker, static_cast<int>(state.range(0)));
+  const Waker waker = task.MakeWaker();
   Context cx(waker);
   while (future.Poll(cx).pending()) {
+    leaf_waker.WakeByRef();
+    if (!task.TakeWake()) return state.SkipWithError("not woken");
   }
 }
 BENCHMARK(BM_ResumeAtDepth)->Arg(1)->Arg(10)->Arg(100)->Arg(1000)->Arg(10000);
