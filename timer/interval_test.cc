@@ -7,26 +7,19 @@
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
-#include "home/future/wake_list.h"
-#include "home/timer/clock.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/instant.h"
+#include "home/timer/testing.h"
 
 namespace home {
 namespace {
 
-using home::testing::CountingWaker;
 using home::testing::PollOnce;
 
 static_assert(Future<Interval::TickFuture>);
 
-class IntervalTest : public ::testing::Test {
+class IntervalTest : public testing::PausedTimeTest {
  protected:
-  void AdvanceTo(int ms) {
-    clock_.AdvanceTo(start_ + absl::Milliseconds(ms));
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
+  void AdvanceTo(int ms) { Advance(start_ + absl::Milliseconds(ms) - clock_.Now()); }
 
   // Takes all ticks that are there; in milliseconds from the start.
   std::vector<int> Ticks(Interval& interval) {
@@ -39,11 +32,7 @@ class IntervalTest : public ::testing::Test {
     }
   }
 
-  CountingWaker waker_;
-  PausedClock clock_;
   const Instant start_ = clock_.Now();
-  TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
 };
 
 using Millis = std::vector<int>;

@@ -1,7 +1,6 @@
 #include "home/timer/sleep.h"
 
 #include <memory>
-#include <optional>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "home/future/testing.h"
 #include "home/future/wake_list.h"
 #include "home/timer/clock.h"
+#include "home/timer/testing.h"
 #include "home/timer/timer_service.h"
 
 namespace home {
@@ -26,20 +26,7 @@ static_assert(!std::is_copy_constructible_v<Sleep>);
 static_assert(std::is_nothrow_move_constructible_v<Sleep>);
 static_assert(!std::is_move_assignable_v<Sleep>);
 
-class SleepTest : public ::testing::Test {
- protected:
-  void Advance(absl::Duration duration) {
-    clock_.Advance(duration);
-    WakeList wakes;
-    timers_.FireAllExpired(wakes);
-    wakes.WakeAll();
-  }
-
-  CountingWaker waker_;
-  PausedClock clock_;
-  TimerService timers_{1, &clock_, [] {}};
-  std::optional<TimerScope> scope_{std::in_place, &timers_, 0};
-};
+using SleepTest = testing::PausedTimeTest;
 
 // The seed design's third test.
 TEST_F(SleepTest, Basic) {

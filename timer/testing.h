@@ -4,6 +4,9 @@
 #ifndef HOME_TIMER_TESTING_H_
 #define HOME_TIMER_TESTING_H_
 
+#include <optional>
+#include <utility>
+
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
@@ -27,7 +30,8 @@ class PausedTimeTest : public ::testing::Test {
   CountingWaker waker_;
   PausedClock clock_;
   TimerService timers_{1, &clock_, [] {}};
-  TimerScope scope_{&timers_, 0};
+  // Optional, for a test that leaves it.
+  std::optional<TimerScope> scope_{std::in_place, &timers_, 0};
 };
 
 }  // namespace home::testing
