@@ -62,7 +62,7 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
   auto scheduler =
       std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
   if (scheduler->options_.current_thread) return scheduler;
-  const absl::Status status = scheduler->StartThreads();
+  absl::Status status = scheduler->StartThreads();
   if (status.ok()) return scheduler;
   static_cast<void>(scheduler->Shutdown(std::nullopt));
   return status;
