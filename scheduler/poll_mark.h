@@ -50,7 +50,7 @@ class PollMark {
     // relaxed: nothing is published. Begin() orders what follows.
     word_.store(word_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  // Whether a poll goes on.
+  // Whether a poll goes on. relaxed: own writes.
   [[nodiscard]] bool polling() const { return Polling(word_.load(std::memory_order_relaxed)); }
 
   // The poll that goes on now, if any.

@@ -39,6 +39,7 @@
 #include "absl/base/optimization.h"
 #include "home/future/context.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/sync/sync_policy.h"
 #include "home/sync/wait.h"
 #include "home/sync/wait_queue.h"
@@ -161,15 +162,18 @@ template <typename T, typename Handle>
 class [[nodiscard]] LockFuture {
  public:
   using Output = BasicMutexGuard<T, Handle>;
+  static constexpr const char* kName = "Mutex::Lock";
 
   explicit LockFuture(Handle mutex) : mutex_(std::move(mutex)), wait_(mutex_->lock_) {}
 
   home::Poll<Output> Poll(Context& cx) {
-    if (wait_.Poll(cx).pending()) return kPending;
+    check_.Begin();
+    if (wait_.Poll(cx).pending()) return check_.Pending();
     return Output(std::move(mutex_));
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<LockFuture> check_;
   Handle mutex_;
   sync_internal::LockWait<> wait_;
 };

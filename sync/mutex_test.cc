@@ -175,5 +175,13 @@ TEST(MutexTest, HostileWaker) {
                              });
 }
 
+#if !defined(NDEBUG)
+// It would have a lock or a permit that nobody gives up.
+TEST(MutexDeathTest, PollAfterReadyNamesTheFuture) {
+  Mutex<int> mutex(1);
+  EXPECT_DEATH(testing::PollAfterReady(mutex.Lock()), "\\(Mutex::Lock\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

@@ -42,6 +42,7 @@
 
 #include "home/future/context.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/grant_wait.h"
 
@@ -181,17 +182,20 @@ template <typename Guard, typename Handle>
 class [[nodiscard]] RwLockFuture {
  public:
   using Output = Guard;
+  static constexpr const char* kName = "RwLock";
 
   RwLockFuture(Handle lock, std::uint64_t request)
       : lock_(std::move(lock)), request_(request), wait_(lock_->queue_, request) {}
 
   home::Poll<Output> Poll(Context& cx) {
-    if (wait_.Poll(cx, "rw lock") == sync_internal::Grant::kWaits) return kPending;
+    check_.Begin();
+    if (wait_.Poll(cx, "rw lock") == sync_internal::Grant::kWaits) return check_.Pending();
     return Output(
         sync_internal::RwHold<Handle>(std::move(lock_), sync_internal::RwKind::Held(request_)));
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<RwLockFuture> check_;
   Handle lock_;
   std::uint64_t request_;
   sync_internal::GrantWait<sync_internal::RwKind> wait_;
@@ -202,17 +206,20 @@ template <typename T, typename Handle>
 class [[nodiscard]] RwLockUpgradeFuture {
  public:
   using Output = RwLockWriteGuard<T, Handle>;
+  static constexpr const char* kName = "RwLock upgrade";
 
   explicit RwLockUpgradeFuture(sync_internal::RwHold<Handle> hold)
       : hold_(std::move(hold)), wait_(hold_.queue(), sync_internal::RwKind::kUpgrade) {}
 
   home::Poll<Output> Poll(Context& cx) {
-    if (wait_.Poll(cx, "rw lock upgrade") == sync_internal::Grant::kWaits) return kPending;
+    check_.Begin();
+    if (wait_.Poll(cx, "rw lock upgrade") == sync_internal::Grant::kWaits) return check_.Pending();
     return Output(
         sync_internal::RwHold<Handle>(std::move(hold_).Disown(), sync_internal::RwKind::kWriter));
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<RwLockUpgradeFuture> check_;
   sync_internal::RwHold<Handle> hold_;
   sync_internal::GrantWait<sync_internal::RwKind> wait_;
 };

@@ -35,6 +35,7 @@
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/grant_wait.h"
 
@@ -110,12 +111,14 @@ template <typename Handle>
 class [[nodiscard]] AcquireFuture {
  public:
   using Output = absl::StatusOr<BasicSemaphorePermit<Handle>>;
+  static constexpr const char* kName = "Semaphore::Acquire";
 
   AcquireFuture(Handle semaphore, std::size_t count);
 
   home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
     const sync_internal::Grant grant = wait_.Poll(cx, "semaphore");
-    if (grant == sync_internal::Grant::kWaits) return kPending;
+    if (grant == sync_internal::Grant::kWaits) return check_.Pending();
     if (grant == sync_internal::Grant::kReleased) {
       return Output(absl::FailedPreconditionError("semaphore acquire: the semaphore is closed"));
     }
@@ -123,6 +126,7 @@ class [[nodiscard]] AcquireFuture {
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<AcquireFuture> check_;
   Handle semaphore_;
   std::size_t count_;
   sync_internal::GrantWait<sync_internal::PermitKind> wait_;

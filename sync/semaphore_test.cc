@@ -164,5 +164,14 @@ TEST(SemaphoreTest, HostileWaker) {
   }
 }
 
+#if !defined(NDEBUG)
+// It would have a lock or a permit that nobody gives up.
+TEST(SemaphoreMisuseDeathTest, PollAfterReadyNamesTheFuture) {
+  Semaphore semaphore(2);
+  EXPECT_DEATH(testing::PollAfterReady(semaphore.Acquire()),
+               "\\(Semaphore::Acquire\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home
