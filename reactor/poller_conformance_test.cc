@@ -1,76 +1,26 @@
-// What every Poller does. One list of back ends, one set of tests.
+// What every Poller does: edges, registration, waiting. (poller_testing.h says
+// where the rest of the suite is.)
 
-#include <fcntl.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "home/reactor/poller.h"
+#include "home/reactor/poller_testing.h"
 #include "home/reactor/unique_fd.h"
 
 namespace home::reactor_internal {
 namespace {
 
-constexpr std::int64_t kHangGuard = 60'000'000'000;
-
-struct Backend {
-  std::string name;
-  std::function<absl::StatusOr<std::unique_ptr<Poller>>()> create;
-};
-
-struct Pair {
-  UniqueFd a;
-  UniqueFd b;
-};
-
-// `a` reads what `b` writes.
-Pair MakePipe() {
-  int fds[2];
-  EXPECT_EQ(::pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-Pair MakeSocketPair() {
-  int fds[2];
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-void WriteByte(const UniqueFd& fd) { ASSERT_EQ(::write(fd.get(), "x", 1), 1); }
-
-class PollerTest : public ::testing::TestWithParam<Backend> {
- protected:
-  PollerTest() : poller_(GetParam().create().value()) {}
-
-  // All that is reported now, by key.
-  std::map<std::uint64_t, ReadySet> Wait(std::int64_t timeout_ns = 0) {
-    std::array<Poller::Event, 64> events;
-    const std::size_t count = poller_->Wait(timeout_ns, absl::MakeSpan(events));
-    std::map<std::uint64_t, ReadySet> result;
-    for (std::size_t i = 0; i < count; ++i) {
-      result[events[i].key] = result[events[i].key] | events[i].ready;
-    }
-    return result;
-  }
-
-  std::unique_ptr<Poller> poller_;
-};
-
 TEST_P(PollerTest, ReportsAnEdgeOnce) {
-  const Pair pipe = MakePipe();
+  const FdPair pipe = MakePipe();
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 7).ok());
   EXPECT_TRUE(Wait().empty());
   WriteByte(pipe.b);
@@ -83,21 +33,21 @@ TEST_P(PollerTest, ReportsAnEdgeOnce) {
 }
 
 TEST_P(PollerTest, ReportsWhatHoldsWhenAdded) {
-  const Pair pair = MakeSocketPair();
+  const FdPair pair = MakeSocketPair();
   WriteByte(pair.b);
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
   EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kReadable | ReadySet::kWritable));
 }
 
 TEST_P(PollerTest, ReportsOnlyWhatIsOfInterest) {
-  const Pair pair = MakeSocketPair();
+  const FdPair pair = MakeSocketPair();
   WriteByte(pair.b);
   ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::Write(), 1).ok());
   EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kWritable));
 }
 
 TEST_P(PollerTest, ReportsThatThereIsRoomAgain) {
-  const Pair pipe = MakePipe();
+  const FdPair pipe = MakePipe();
   ASSERT_TRUE(poller_->Add(pipe.b.get(), Interest::Write(), 1).ok());
   EXPECT_TRUE(Wait(kHangGuard)[1].writable());
   std::vector<char> block(65536);
@@ -110,8 +60,58 @@ TEST_P(PollerTest, ReportsThatThereIsRoomAgain) {
   EXPECT_TRUE(Wait(kHangGuard)[1].writable());
 }
 
+// What holds and goes on holding is no edge, however little of it was consumed.
+TEST_P(PollerTest, PartialReadsAreNoEdge) {
+  const FdPair pipe = MakePipe();
+  ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
+  ASSERT_EQ(::write(pipe.b.get(), "abc", 3), 3);
+  EXPECT_TRUE(Wait(kHangGuard)[1].readable());
+  char byte;
+  ASSERT_EQ(::read(pipe.a.get(), &byte, 1), 1);
+  EXPECT_TRUE(Wait().empty());
+}
+
+// Each connection is an edge, though the ones before are still in the queue.
+TEST_P(PollerTest, ListenersReportEachConnection) {
+  TcpListenerFd listener;
+  ASSERT_TRUE(poller_->Add(listener.fd.get(), Interest::Read(), 1).ok());
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(MakeTcpSocket());
+    listener.Connect(clients.back());
+    EXPECT_TRUE(Wait(kHangGuard)[1].readable());
+  }
+  EXPECT_TRUE(Wait().empty());
+}
+
+TEST_P(PollerTest, DescriptorsWithTwoNumbersAreTwo) {
+  const FdPair pipe = MakePipe();
+  const UniqueFd twin(::dup(pipe.a.get()));
+  ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
+  ASSERT_TRUE(poller_->Add(twin.get(), Interest::Read(), 2).ok());
+  WriteByte(pipe.b);
+  EXPECT_EQ(Wait(kHangGuard).size(), 2u);
+  poller_->Remove(pipe.a.get());
+  WriteByte(pipe.b);
+  const Events events = Wait(kHangGuard);
+  EXPECT_EQ(events.size(), 1u);
+  EXPECT_EQ(events.count(2), 1u);
+}
+
+TEST_P(PollerTest, TwoPollersDoNotTakeEachOthersEdges) {
+  const std::unique_ptr<Poller> other = GetParam().create().value();
+  const FdPair pipe = MakePipe();
+  ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
+  ASSERT_TRUE(other->Add(pipe.a.get(), Interest::Read(), 2).ok());
+  WriteByte(pipe.b);
+  EXPECT_TRUE(Wait(kHangGuard)[1].readable());
+  std::array<Poller::Event, 4> events;
+  ASSERT_EQ(other->Wait(kHangGuard, absl::MakeSpan(events)), 1u);
+  EXPECT_EQ(events[0].key, 2u);
+}
+
 TEST_P(PollerTest, RemovedDescriptorsAreSilent) {
-  const Pair pipe = MakePipe();
+  const FdPair pipe = MakePipe();
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
   poller_->Remove(pipe.a.get());
   WriteByte(pipe.b);
@@ -119,81 +119,46 @@ TEST_P(PollerTest, RemovedDescriptorsAreSilent) {
 }
 
 TEST_P(PollerTest, ReRegistrationReportsWhatHolds) {
-  const Pair pipe = MakePipe();
+  const FdPair pipe = MakePipe();
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
   WriteByte(pipe.b);
   EXPECT_TRUE(Wait(kHangGuard)[1].readable());
   poller_->Remove(pipe.a.get());
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 2).ok());
-  const std::map<std::uint64_t, ReadySet> events = Wait(kHangGuard);
+  const Events events = Wait(kHangGuard);
   EXPECT_EQ(events.count(1), 0u);
   EXPECT_EQ(events.count(2), 1u);
 }
 
 // A number that was closed and given out again is another descriptor.
 TEST_P(PollerTest, DescriptorReuse) {
-  Pair first = MakePipe();
+  FdPair first = MakePipe();
   const int number = first.a.get();
   ASSERT_TRUE(poller_->Add(number, Interest::Read(), 1).ok());
   WriteByte(first.b);
   poller_->Remove(number);
-  const Pair second = MakePipe();
+  const FdPair second = MakePipe();
   ASSERT_EQ(::dup2(second.a.get(), number), number);  // closes the first, too
   ASSERT_TRUE(poller_->Add(number, Interest::Read(), 2).ok());
   EXPECT_TRUE(Wait().empty());
   WriteByte(second.b);
-  const std::map<std::uint64_t, ReadySet> events = Wait(kHangGuard);
+  const Events events = Wait(kHangGuard);
   EXPECT_EQ(events.size(), 1u);
   EXPECT_EQ(events.count(2), 1u);
-}
-
-TEST_P(PollerTest, HalfClose) {
-  const Pair pair = MakeSocketPair();
-  ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
-  EXPECT_EQ(Wait(kHangGuard)[1], ReadySet(ReadySet::kWritable));
-  ASSERT_EQ(::shutdown(pair.b.get(), SHUT_WR), 0);
-  const ReadySet ready = Wait(kHangGuard)[1];
-  EXPECT_TRUE(ready.read_closed());
-  EXPECT_FALSE(ready.write_closed());
-}
-
-TEST_P(PollerTest, HangUpClosesBothDirections) {
-  Pair pair = MakeSocketPair();
-  ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
-  Wait(kHangGuard);
-  pair.b.Reset();
-  const ReadySet ready = Wait(kHangGuard)[1];
-  EXPECT_TRUE(ready.read_closed());
-  EXPECT_TRUE(ready.write_closed());
-}
-
-TEST_P(PollerTest, PipeWithoutWriterIsReadClosed) {
-  Pair pipe = MakePipe();
-  ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
-  pipe.b.Reset();
-  EXPECT_TRUE(Wait(kHangGuard)[1].read_closed());
-}
-
-TEST_P(PollerTest, PipeWithoutReaderIsAnError) {
-  Pair pipe = MakePipe();
-  ASSERT_TRUE(poller_->Add(pipe.b.get(), Interest::Write(), 1).ok());
-  Wait(kHangGuard);
-  pipe.a.Reset();
-  EXPECT_TRUE(Wait(kHangGuard)[1].error());
 }
 
 TEST_P(PollerTest, AddReportsErrors) {
   const absl::Status closed = poller_->Add(-1, Interest::Read(), 1);
   EXPECT_FALSE(closed.ok());
   EXPECT_NE(closed.message().find("register descriptor -1"), std::string::npos) << closed;
-  const Pair pipe = MakePipe();
+  const FdPair pipe = MakePipe();
   ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), 1).ok());
   EXPECT_EQ(poller_->Add(pipe.a.get(), Interest::Read(), 2).code(),
             absl::StatusCode::kAlreadyExists);
 }
 
 TEST_P(PollerTest, RemovingAClosedDescriptorIsHarmless) {
-  Pair pipe = MakePipe();
+  FdPair pipe = MakePipe();
   const int number = pipe.a.get();
   ASSERT_TRUE(poller_->Add(number, Interest::Read(), 1).ok());
   pipe.a.Reset();
@@ -201,28 +166,84 @@ TEST_P(PollerTest, RemovingAClosedDescriptorIsHarmless) {
   EXPECT_TRUE(Wait().empty());
 }
 
+// The same without Remove(): the last number closed is the end of it.
+TEST_P(PollerTest, ClosedDescriptorsAreSilent) {
+  FdPair pair = MakeSocketPair();
+  ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::ReadWrite(), 1).ok());
+  Wait(kHangGuard);
+  WriteByte(pair.b);
+  pair.a.Reset();
+  pair.b.Reset();
+  EXPECT_TRUE(Wait().empty());
+}
+
+TEST_P(PollerTest, InterestMayChangeByRegisteringAnew) {
+  const FdPair pair = MakeSocketPair();
+  ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::Read(), 1).ok());
+  EXPECT_TRUE(Wait().empty());
+  poller_->Remove(pair.a.get());
+  ASSERT_TRUE(poller_->Add(pair.a.get(), Interest::Write(), 2).ok());
+  const Events events = Wait(kHangGuard);
+  EXPECT_EQ(events.size(), 1u);
+  EXPECT_EQ(events.at(2), ReadySet(ReadySet::kWritable));
+}
+
 TEST_P(PollerTest, MoreEventsThanRoom) {
-  std::vector<Pair> pipes;
+  std::vector<FdPair> pipes;
   for (std::uint64_t i = 0; i < 100; ++i) {
     pipes.push_back(MakePipe());
     ASSERT_TRUE(poller_->Add(pipes.back().a.get(), Interest::Read(), i).ok());
     WriteByte(pipes.back().b);
   }
-  std::map<std::uint64_t, ReadySet> all;
+  Events all;
   while (all.size() < pipes.size()) {
-    const std::map<std::uint64_t, ReadySet> some = Wait(kHangGuard);
+    const Events some = Wait(kHangGuard);
     ASSERT_FALSE(some.empty());
     for (const auto& [key, ready] : some) EXPECT_TRUE(all.emplace(key, ready).second);
   }
   EXPECT_TRUE(Wait().empty());
 }
 
-TEST_P(PollerTest, NotifyEndsWaitsEarlierAndLater) {
-  ASSERT_TRUE(poller_->Notify());
-  EXPECT_TRUE(Wait(-1).empty());
-  std::thread other([&] { EXPECT_TRUE(poller_->Notify()); });
-  EXPECT_TRUE(Wait(-1).empty());
-  other.join();
+// As many as the process may have, up to 10,000: each is told from all others.
+TEST_P(PollerTest, TenThousandDescriptors) {
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit high = before;
+  high.rlim_cur = high.rlim_max;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &high), 0);
+  // Some are the process's already.
+  const std::uint64_t count = std::min<std::uint64_t>(10'000, high.rlim_cur - 100);
+
+  std::vector<UniqueFd> fds;
+  for (std::uint64_t key = 0; key < count; ++key) {
+    fds.emplace_back(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    ASSERT_TRUE(fds.back());
+    ASSERT_TRUE(poller_->Add(fds.back().get(), Interest::Read(), key).ok());
+  }
+  EXPECT_TRUE(Wait().empty());
+  const auto ring = [&](std::uint64_t first, std::uint64_t step) {
+    const std::uint64_t one = 1;
+    std::uint64_t rung = 0;
+    for (std::uint64_t key = first; key < count; key += step, ++rung) {
+      EXPECT_EQ(::write(fds[key].get(), &one, sizeof(one)), 8);
+    }
+    Events all;
+    while (all.size() < rung) {
+      const Events some = Wait(kHangGuard);
+      if (some.empty()) break;
+      for (const auto& [key, ready] : some) {
+        EXPECT_EQ(key % step, first);
+        EXPECT_TRUE(all.emplace(key, ready).second) << key;
+      }
+    }
+    EXPECT_EQ(all.size(), rung);
+    EXPECT_TRUE(Wait().empty());
+  };
+  ring(7, 1000);
+  ring(0, 1);
+  for (std::uint64_t key = 0; key < count; key += 2) poller_->Remove(fds[key].get());
+  ring(1, 2);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_P(PollerTest, EveryNotifyIsAnEdgeOfItsOwn) {
@@ -245,34 +266,9 @@ TEST_P(PollerTest, VeryLongTimeoutsDoNotOverflow) {
   EXPECT_TRUE(Wait(INT64_MAX).empty());
 }
 
-std::atomic<int> signals_handled{0};
-
-// A signal ends neither a wait for ever nor one with a timeout (EINTR).
-TEST_P(PollerTest, SignalsDoNotEndAWait) {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { signals_handled.fetch_add(1); };
-  struct sigaction previous = {};
-  ASSERT_EQ(::sigaction(SIGUSR1, &action, &previous), 0);
-  for (const std::int64_t timeout : {std::int64_t{-1}, kHangGuard}) {
-    std::atomic<bool> returned{false};
-    std::thread waiter([&] {
-      EXPECT_TRUE(Wait(timeout).empty());
-      returned.store(true);
-    });
-    for (int i = 0; i < 20; ++i) {
-      const int before = signals_handled.load();
-      ASSERT_EQ(::pthread_kill(waiter.native_handle(), SIGUSR1), 0);
-      while (signals_handled.load() == before) std::this_thread::yield();
-      EXPECT_FALSE(returned.load());
-    }
-    ASSERT_TRUE(poller_->Notify());
-    waiter.join();
-  }
-  ASSERT_EQ(::sigaction(SIGUSR1, &previous, nullptr), 0);
-}
-
 INSTANTIATE_TEST_SUITE_P(All, PollerTest,
-                         ::testing::Values(Backend{"Platform", [] { return CreatePoller(); }}),
+                         ::testing::Values(PollerBackend{"Platform",
+                                                         [] { return CreatePoller(); }}),
                          [](const auto& backend) { return backend.param.name; });
 
 }  // namespace

@@ -34,11 +34,13 @@ std::int64_t MonotonicNanos() {
   return std::int64_t{now.tv_sec} * kNanosPerSecond + now.tv_nsec;
 }
 
+// Errors, and that both directions hung up, epoll reports to everybody.
 std::uint32_t ToEpoll(Interest interest) {
-  std::uint32_t mask = EPOLLET | EPOLLRDHUP;
+  std::uint32_t mask = EPOLLET;
   if (interest.read()) mask |= EPOLLIN;
   if (interest.write()) mask |= EPOLLOUT;
   if (interest.priority()) mask |= EPOLLPRI;
+  if (interest.read_hang_up()) mask |= EPOLLRDHUP;
   return mask;
 }
 

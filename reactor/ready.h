@@ -17,25 +17,49 @@ namespace home {
 // connecting is a write.
 enum class Direction : std::uint8_t { kRead = 0, kWrite = 1 };
 
-// What a registration watches. Errors and hang-ups are always reported.
+// What a registration watches. Errors, and that both directions hung up, are
+// always reported: no system can be told to keep them to itself. So the last three
+// are for a registration that wants nothing else: one that only has to learn that the
+// peer is gone is not woken by data, nor by room for it.
 class Interest {
  public:
-  static constexpr Interest Read() { return Interest(1); }
-  static constexpr Interest Write() { return Interest(2); }
-  static constexpr Interest ReadWrite() { return Interest(3); }
+  // Data to read; includes ReadHangUp().
+  static constexpr Interest Read() { return Interest(kRead | kReadHangUp); }
+  // Room to write; includes WriteHangUp().
+  static constexpr Interest Write() { return Interest(kWrite | kWriteHangUp); }
+  static constexpr Interest ReadWrite() { return Read() | Write(); }
   // Out-of-band data (EPOLLPRI), in addition to others.
-  static constexpr Interest Priority() { return Interest(4); }
+  static constexpr Interest Priority() { return Interest(kPriority); }
+  // The peer will send no more, though it may still read.
+  static constexpr Interest ReadHangUp() { return Interest(kReadHangUp); }
+  // Nothing can be sent any more.
+  static constexpr Interest WriteHangUp() { return Interest(kWriteHangUp); }
+  // An error that waits to be collected.
+  static constexpr Interest Error() { return Interest(kError); }
 
-  constexpr bool read() const { return (bits_ & 1) != 0; }
-  constexpr bool write() const { return (bits_ & 2) != 0; }
-  constexpr bool priority() const { return (bits_ & 4) != 0; }
+  constexpr bool read() const { return Has(kRead); }
+  constexpr bool write() const { return Has(kWrite); }
+  constexpr bool priority() const { return Has(kPriority); }
+  constexpr bool read_hang_up() const { return Has(kReadHangUp); }
+  constexpr bool write_hang_up() const { return Has(kWriteHangUp); }
+  constexpr bool error() const { return Has(kError); }
 
   friend constexpr Interest operator|(Interest a, Interest b) {
-    return Interest(a.bits_ | b.bits_);
+    return Interest(unsigned{a.bits_} | b.bits_);
   }
 
  private:
+  enum Bit : std::uint8_t {
+    kRead = 1 << 0,
+    kWrite = 1 << 1,
+    kPriority = 1 << 2,
+    kReadHangUp = 1 << 3,
+    kWriteHangUp = 1 << 4,
+    kError = 1 << 5,
+  };
+
   explicit constexpr Interest(unsigned bits) : bits_(static_cast<std::uint8_t>(bits)) {}
+  constexpr bool Has(Bit bit) const { return (bits_ & bit) != 0; }
 
   std::uint8_t bits_;
 };
