@@ -1,0 +1,163 @@
+// Random histories of a primitive or channel under the simulated runtime, for tests that compare
+// them with a specification (tools/history).
+//
+//   TEST(QueueHistoryTest, Queue) {
+//     EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
+//       runtime.BlockOn([]() -> Async<> {
+//         Queue queue;
+//         History<QueueSpec> history;
+//         std::vector<JoinHandle<void>> tasks;
+//         for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(PushAndPop(&history, &queue)));
+//         co_await RunAndCheck(&history, QueueSpec(), std::move(tasks));
+//       });
+//     }));
+//   }
+//
+// The specification is told of each operation, of those that were given up and of those that
+// wait when nothing moves any more: then nobody may wait for what is there.
+//
+// The tasks decide by home/future/random.h, which a simulation seeds.
+
+#ifndef HOME_SYNC_HISTORY_TESTING_H_
+#define HOME_SYNC_HISTORY_TESTING_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/future/future.h"
+#include "home/future/random.h"
+#include "home/future/select.h"
+#include "home/scheduler/runtime.h"
+#include "home/timer/sleep.h"
+#include "home/tools/history/history.h"
+#include "home/tools/history/linearizable.h"
+
+namespace home::sync_testing {
+
+// A number from 0 to `bound` - 1.
+inline int Draw(int bound) {
+  return static_cast<int>(RandomBelow(static_cast<std::uint32_t>(bound)));
+}
+
+// Lets others run so often.
+inline Async<void> Turns(int count) {
+  for (int i = 0; i < count; ++i) co_await YieldNow();
+}
+
+// What a future of `Output` gives, in an optional.
+template <typename Output>
+using Given = std::optional<std::conditional_t<std::is_void_v<Output>, std::monostate, Output>>;
+
+// What `future` gives; or nothing: half of the futures are given up if they are not ready after
+// some turns.
+template <Future F>
+Async<Given<FutureOutput<F>>> Impatiently(F future) {
+  using Output = Given<FutureOutput<F>>;
+  if (Draw(2) == 0) {
+    if constexpr (std::is_void_v<FutureOutput<F>>) {
+      co_await future;
+      co_return Output(std::in_place);
+    } else {
+      auto output = co_await future;
+      co_return Output(std::move(output));
+    }
+  }
+  auto select = Select(std::move(future), Turns(Draw(4)));
+  auto winner = co_await select;
+  if (winner.index() == 1) co_return std::nullopt;
+  co_return Output(std::get<0>(std::move(winner)));
+}
+
+// The same as an operation of the history. `result` makes its result of what the future gives.
+template <typename Spec, Future F, typename ToResult>
+Async<Given<FutureOutput<F>>> Record(history::History<Spec>* history, typename Spec::Call call,
+                                     F future, ToResult to_result) {
+  history::Running<Spec> running(*history, call);
+  auto given = co_await Impatiently(std::move(future));
+  if (given) running.Return(to_result(*given));
+  co_return given;
+}
+
+// An operation that does not wait: `act()` gives its result, which is returned.
+template <typename Spec, typename Act>
+typename Spec::Result RecordNow(history::History<Spec>* history, typename Spec::Call call,
+                                Act act) {
+  history::Running<Spec> running(*history, call);
+  typename Spec::Result result = act();
+  running.Return(result);
+  return result;
+}
+
+// What a task holds: its end is an operation, also that by which the task is aborted.
+template <typename Spec, typename Guard>
+class Held {
+ public:
+  Held(history::History<Spec>* history, Guard guard, typename Spec::Call end)
+      : history_(history), guard_(std::move(guard)), end_(end) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() {
+    if (!guard_) return;
+    RecordNow(history_, end_, [this] {
+      guard_.reset();
+      return 0;
+    });
+  }
+
+  Guard& guard() { return *guard_; }
+  // The end changes.
+  void set_end(typename Spec::Call end) { end_ = end; }
+  // Somebody else ends it.
+  Guard Take() {
+    Guard guard = *std::move(guard_);
+    guard_.reset();
+    return guard;
+  }
+
+ private:
+  history::History<Spec>* const history_;
+  std::optional<Guard> guard_;
+  typename Spec::Call end_;
+};
+
+// Lets `tasks` run, of which some are aborted, until nothing moves; compares what they did with
+// `spec`; and ends them.
+template <typename Spec>
+Async<void> RunAndCheck(history::History<Spec>* history, Spec spec,
+                        std::vector<JoinHandle<void>> tasks) {
+  for (JoinHandle<void>& task : tasks) {
+    if (Draw(4) != 0) continue;
+    co_await Turns(Draw(12));
+    task.Abort();
+  }
+  // The time of a simulation passes when nothing else can happen.
+  co_await Sleep(absl::Hours(1));
+  history->Stop();
+  EXPECT_TRUE(history::IsLinearizable(*history, spec));
+  for (JoinHandle<void>& task : tasks) task.Abort();
+  for (JoinHandle<void>& task : tasks) {
+    const auto ended = co_await task;
+    static_cast<void>(ended.ok());
+  }
+}
+
+// "acquire(2) = 1", for operations whose `call` has a kind and an argument, and whose result is
+// a number.
+template <typename Op>
+std::string DescribeOp(const char* const* names, const Op& op) {
+  return absl::StrCat(names[static_cast<int>(op.call.kind)], "(", op.call.argument, ")",
+                      op.result ? absl::StrCat(" = ", *op.result) : "");
+}
+
+}  // namespace home::sync_testing
+
+#endif  // HOME_SYNC_HISTORY_TESTING_H_

@@ -1,0 +1,483 @@
+// Random histories of Mutex, RwLock and Semaphore, with waits that are given up and tasks that
+// are aborted, against specifications: see history_testing.h.
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/scheduler/runtime.h"
+#include "home/scheduler/simulation_testing.h"
+#include "home/sync/history_testing.h"
+#include "home/sync/line_testing.h"
+#include "home/sync/mutex.h"
+#include "home/sync/rw_lock.h"
+#include "home/sync/semaphore.h"
+#include "home/tools/history/history.h"
+
+namespace home {
+namespace {
+
+using history::End;
+using history::History;
+using history::Operation;
+using sync_testing::DescribeOp;
+using sync_testing::Draw;
+using sync_testing::Held;
+using sync_testing::Line;
+using sync_testing::Record;
+using sync_testing::RecordNow;
+using sync_testing::RunAndCheck;
+using sync_testing::Turns;
+using testing::PassesUnderEverySeed;
+
+constexpr int kTasks = 4;
+constexpr int kRounds = 4;
+
+// -- Mutex ----------------------------------------------------------------------------------
+
+// Who waits competes, so there is no order to keep. Each owner writes a number, which the next
+// one sees: that is the result of locking.
+struct MutexSpec {
+  enum class Kind { kLock, kTryLock, kUnlock };
+  struct Call {
+    Kind kind;
+    int argument = 0;  // of unlock: what it leaves there
+  };
+  using Result = int;  // of a try that failed: -1
+  using Op = Operation<Call, Result>;
+
+  static int Acts(const Op& op) {
+    if (op.call.kind != Kind::kLock) return 1;
+    // One that is given up may have been handed the lock, and gives it back.
+    return op.end == End::kReturned ? 1 : op.end == End::kCancelled ? 2 : 0;
+  }
+  bool Act(std::size_t, const Op& op, int n) {
+    switch (op.call.kind) {
+      case Kind::kLock:
+        if (n == 1) {
+          locked = false;
+          return true;
+        }
+        if (locked || (op.result && *op.result != value)) return false;
+        locked = true;
+        return true;
+      case Kind::kTryLock:
+        if (locked) return op.result == -1;
+        locked = true;
+        return op.result == value;
+      case Kind::kUnlock:
+        locked = false;
+        value = op.call.argument;
+        return true;
+    }
+    return false;
+  }
+  bool MayWait(std::size_t, const Op&) const { return locked; }
+
+  static std::string Describe(const Op& op) {
+    static constexpr const char* kNames[] = {"lock", "try lock", "unlock"};
+    return DescribeOp(kNames, op);
+  }
+  friend bool operator==(const MutexSpec&, const MutexSpec&) = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const MutexSpec& spec) {
+    return H::combine(std::move(state), spec.locked, spec.value);
+  }
+
+  bool locked = false;
+  int value = 0;
+};
+
+Async<void> HoldMutex(History<MutexSpec>* history, MutexGuard<int> guard, int number) {
+  const int before = *guard;
+  Held<MutexSpec, MutexGuard<int>> held(history, std::move(guard),
+                                        {.kind = MutexSpec::Kind::kUnlock, .argument = before});
+  co_await Turns(Draw(3));
+  *held.guard() = number;
+  held.set_end({.kind = MutexSpec::Kind::kUnlock, .argument = number});
+}
+
+Async<void> UseMutex(History<MutexSpec>* history, Mutex<int>* mutex, int index) {
+  for (int round = 1; round <= kRounds; ++round) {
+    const int number = 10 * round + index;
+    if (Draw(4) != 0) {
+      auto guard = co_await Record(history, {.kind = MutexSpec::Kind::kLock}, mutex->Lock(),
+                                   [](const MutexGuard<int>& locked) { return *locked; });
+      if (guard) co_await HoldMutex(history, *std::move(guard), number);
+    } else {
+      std::optional<MutexGuard<int>> guard;
+      RecordNow(history, {.kind = MutexSpec::Kind::kTryLock}, [&] {
+        guard = mutex->TryLock();
+        return guard ? **guard : -1;
+      });
+      if (guard) co_await HoldMutex(history, *std::move(guard), number);
+    }
+    co_await Turns(Draw(2));
+  }
+}
+
+TEST(LockHistoryTest, Mutex) {
+  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
+    runtime.BlockOn([]() -> Async<void> {
+      Mutex<int> mutex;
+      History<MutexSpec> history;
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseMutex(&history, &mutex, i)));
+      co_await RunAndCheck(&history, MutexSpec(), std::move(tasks));
+    });
+  }));
+}
+
+// -- Semaphore ------------------------------------------------------------------------------
+
+struct SemaphoreSpec {
+  enum class Kind { kAcquire, kTryAcquire, kAdd, kForget, kClose };
+  struct Call {
+    Kind kind;
+    int argument = 0;
+  };
+  using Result = int;  // whether it got them; of forget: how many
+  using Op = Operation<Call, Result>;
+
+  struct Stock {
+    bool Take(int request) {
+      if (permits < request) return false;
+      permits -= request;
+      return true;
+    }
+    void GiveBack(int request) { permits += request; }
+    static bool Precedes(int, int) { return false; }
+    friend bool operator==(const Stock&, const Stock&) = default;
+    template <typename H>
+    friend H AbslHashValue(H state, const Stock& stock) {
+      return H::combine(std::move(state), stock.permits);
+    }
+    int permits = 0;
+  };
+
+  explicit SemaphoreSpec(int permits) { line.stock.permits = permits; }
+
+  static int Acts(const Op& op) {
+    return op.call.kind == Kind::kAcquire ? Line<Stock>::ActsOfWaiting(op) : 1;
+  }
+  bool Act(std::size_t id, const Op& op, int n) {
+    const int count = op.call.argument;
+    switch (op.call.kind) {
+      case Kind::kAcquire:
+        return line.ActOfWaiting(id, op, count, n, op.result == 1);
+      case Kind::kTryAcquire:
+        return op.result == (line.Try(count) ? 1 : 0);
+      case Kind::kAdd:
+        line.stock.GiveBack(count);
+        line.Serve();
+        return true;
+      case Kind::kForget: {
+        const int some = std::min(count, line.stock.permits);
+        return op.result == (line.Try(some) ? some : 0);
+      }
+      case Kind::kClose:
+        line.closed = true;
+        line.Release();
+        return true;
+    }
+    return false;
+  }
+  bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
+
+  static std::string Describe(const Op& op) {
+    static constexpr const char* kNames[] = {"acquire", "try acquire", "add", "forget", "close"};
+    return DescribeOp(kNames, op);
+  }
+  friend bool operator==(const SemaphoreSpec&, const SemaphoreSpec&) = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const SemaphoreSpec& spec) {
+    return H::combine(std::move(state), spec.line);
+  }
+
+  Line<Stock> line;
+};
+
+Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore) {
+  using Kind = SemaphoreSpec::Kind;
+  for (int round = 0; round < kRounds; ++round) {
+    const int count = Draw(3) + 1;
+    const auto permits = static_cast<std::size_t>(count);
+    switch (Draw(8)) {
+      case 0:
+        RecordNow(history, {.kind = Kind::kForget, .argument = count},
+                  [&] { return static_cast<int>(semaphore->Forget(permits)); });
+        break;
+      case 1:
+        RecordNow(history, {.kind = Kind::kAdd, .argument = count}, [&] {
+          semaphore->Add(permits);
+          return 0;
+        });
+        break;
+      case 2:
+        if (Draw(4) != 0) break;
+        RecordNow(history, {.kind = Kind::kClose}, [&] {
+          semaphore->Close();
+          return 0;
+        });
+        break;
+      case 3: {
+        std::optional<SemaphorePermit> permit;
+        RecordNow(history, {.kind = Kind::kTryAcquire, .argument = count}, [&] {
+          permit = semaphore->TryAcquire(permits);
+          return permit ? 1 : 0;
+        });
+        if (!permit) break;
+        const Held<SemaphoreSpec, SemaphorePermit> held(history, *std::move(permit),
+                                                        {.kind = Kind::kAdd, .argument = count});
+        co_await Turns(Draw(3));
+        break;
+      }
+      default: {
+        auto permit = co_await Record(
+            history, {.kind = Kind::kAcquire, .argument = count}, semaphore->Acquire(permits),
+            [](const absl::StatusOr<SemaphorePermit>& acquired) { return acquired.ok() ? 1 : 0; });
+        if (!permit || !permit->ok()) break;
+        const Held<SemaphoreSpec, SemaphorePermit> held(history, **std::move(permit),
+                                                        {.kind = Kind::kAdd, .argument = count});
+        co_await Turns(Draw(3));
+      }
+    }
+    co_await Turns(Draw(2));
+  }
+}
+
+TEST(LockHistoryTest, Semaphore) {
+  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
+    runtime.BlockOn([]() -> Async<void> {
+      Semaphore semaphore(3);
+      History<SemaphoreSpec> history;
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseSemaphore(&history, &semaphore)));
+      co_await RunAndCheck(&history, SemaphoreSpec(3), std::move(tasks));
+    });
+  }));
+}
+
+// -- RwLock ---------------------------------------------------------------------------------
+
+struct RwLockSpec {
+  enum class Kind {
+    kRead,
+    kWrite,
+    kUpgradable,
+    kUpgrade,
+    kTryRead,
+    kTryWrite,
+    kTryUpgradable,
+    kUnlock,     // gives up what the argument says
+    kDowngrade,  // the same for the right to read
+  };
+  enum Right { kReading, kWriting, kUpgradable, kUpgrading, kWritingFirst };
+  struct Call {
+    Kind kind;
+    int argument = 0;
+  };
+  using Result = int;
+  using Op = Operation<Call, Result>;
+
+  struct Stock {
+    bool Take(int right) {
+      switch (right) {
+        case kReading:
+          if (writer) return false;
+          ++readers;
+          return true;
+        case kUpgradable:
+          if (writer || upgradable) return false;
+          upgradable = true;
+          return true;
+        case kUpgrading:
+          if (readers != 0) return false;
+          upgradable = false;
+          writer = true;
+          return true;
+        default:
+          if (writer || upgradable || readers != 0) return false;
+          writer = true;
+          return true;
+      }
+    }
+    void GiveBack(int right) {
+      if (right == kReading) {
+        --readers;
+      } else if (right == kUpgradable) {
+        upgradable = false;
+      } else {
+        writer = false;
+        upgradable = right == kUpgrading;
+      }
+    }
+    static bool Precedes(int right, int other) {
+      return right == kUpgrading ||
+             (right == kWritingFirst && (other == kReading || other == kUpgradable));
+    }
+    friend bool operator==(const Stock&, const Stock&) = default;
+    template <typename H>
+    friend H AbslHashValue(H state, const Stock& stock) {
+      return H::combine(std::move(state), stock.readers, stock.writer, stock.upgradable);
+    }
+    int readers = 0;
+    bool writer = false;
+    bool upgradable = false;
+  };
+
+  explicit RwLockSpec(bool writers_first) : write(writers_first ? kWritingFirst : kWriting) {}
+
+  static int Acts(const Op& op) {
+    return op.call.kind <= Kind::kUpgrade ? Line<Stock>::ActsOfWaiting(op) : 1;
+  }
+  bool Act(std::size_t id, const Op& op, int n) {
+    switch (op.call.kind) {
+      case Kind::kRead:
+        return line.ActOfWaiting(id, op, kReading, n);
+      case Kind::kWrite:
+        return line.ActOfWaiting(id, op, write, n);
+      case Kind::kUpgradable:
+        return line.ActOfWaiting(id, op, kUpgradable, n);
+      case Kind::kUpgrade:
+        if (!line.ActOfWaiting(id, op, kUpgrading, n)) return false;
+        // One that gives up keeps nothing.
+        if (n == 1 && op.end == End::kCancelled) GiveBack(kUpgradable);
+        return true;
+      case Kind::kTryRead:
+        return op.result == (line.Try(kReading) ? 1 : 0);
+      case Kind::kTryWrite:
+        return op.result == (line.Try(kWriting) ? 1 : 0);
+      case Kind::kTryUpgradable:
+        return op.result == (line.Try(kUpgradable) ? 1 : 0);
+      case Kind::kUnlock:
+        GiveBack(op.call.argument);
+        return true;
+      case Kind::kDowngrade:
+        ++line.stock.readers;
+        GiveBack(op.call.argument);
+        return true;
+    }
+    return false;
+  }
+  bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
+
+  static std::string Describe(const Op& op) {
+    static constexpr const char* kNames[] = {
+        "read",     "write",     "upgradable read",     "upgrade",  //
+        "try read", "try write", "try upgradable read", "unlock",  "downgrade"};
+    return DescribeOp(kNames, op);
+  }
+  friend bool operator==(const RwLockSpec&, const RwLockSpec&) = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const RwLockSpec& spec) {
+    return H::combine(std::move(state), spec.write, spec.line);
+  }
+
+  void GiveBack(int right) {
+    line.stock.GiveBack(right);
+    line.Serve();
+  }
+
+  int write;
+  Line<Stock> line;
+};
+
+using Lock = RwLock<int>;
+
+template <typename Guard>
+Async<void> HoldRw(History<RwLockSpec>* history, Guard guard, RwLockSpec::Right right) {
+  using Kind = RwLockSpec::Kind;
+  Held<RwLockSpec, Guard> held(history, std::move(guard),
+                               {.kind = Kind::kUnlock, .argument = right});
+  co_await Turns(Draw(3));
+  if constexpr (!std::is_same_v<Guard, Lock::ReadGuard>) {
+    const int then = Draw(3);
+    if (then == 0) {
+      std::optional<Lock::ReadGuard> reading;
+      RecordNow(history, {.kind = Kind::kDowngrade, .argument = right}, [&] {
+        reading = held.Take().Downgrade();
+        return 0;
+      });
+      co_await HoldRw(history, *std::move(reading), RwLockSpec::kReading);
+    } else if (then == 1) {
+      if constexpr (std::is_same_v<Guard, Lock::UpgradableGuard>) {
+        auto writing = co_await Record(history, {.kind = Kind::kUpgrade}, held.Take().Upgrade(),
+                                       [](const Lock::WriteGuard&) { return 0; });
+        if (writing) co_await HoldRw(history, *std::move(writing), RwLockSpec::kWriting);
+      }
+    }
+  }
+}
+
+template <typename F>
+Async<void> WaitAndHold(History<RwLockSpec>* history, RwLockSpec::Kind kind, F future,
+                        RwLockSpec::Right right) {
+  auto guard =
+      co_await Record(history, {.kind = kind}, std::move(future), [](const auto&) { return 0; });
+  if (guard) co_await HoldRw(history, *std::move(guard), right);
+}
+template <typename Try>
+Async<void> TryAndHold(History<RwLockSpec>* history, RwLockSpec::Kind kind, Try attempt,
+                       RwLockSpec::Right right) {
+  decltype(attempt()) guard;
+  RecordNow(history, {.kind = kind}, [&] {
+    guard = attempt();
+    return guard ? 1 : 0;
+  });
+  if (guard) co_await HoldRw(history, *std::move(guard), right);
+}
+
+Async<void> UseRwLock(History<RwLockSpec>* history, Lock* lock) {
+  using Kind = RwLockSpec::Kind;
+  const auto try_read = [lock] { return lock->TryRead(); };
+  const auto try_write = [lock] { return lock->TryWrite(); };
+  const auto try_upgradable = [lock] { return lock->TryUpgradableRead(); };
+  for (int round = 0; round < kRounds; ++round) {
+    switch (Draw(8)) {
+      case 0:
+        co_await TryAndHold(history, Kind::kTryRead, try_read, RwLockSpec::kReading);
+        break;
+      case 1:
+        co_await TryAndHold(history, Kind::kTryWrite, try_write, RwLockSpec::kWriting);
+        break;
+      case 2:
+        co_await TryAndHold(history, Kind::kTryUpgradable, try_upgradable, RwLockSpec::kUpgradable);
+        break;
+      case 3:
+        co_await WaitAndHold(history, Kind::kUpgradable, lock->UpgradableRead(),
+                             RwLockSpec::kUpgradable);
+        break;
+      case 4:
+      case 5:
+        co_await WaitAndHold(history, Kind::kWrite, lock->Write(), RwLockSpec::kWriting);
+        break;
+      default:
+        co_await WaitAndHold(history, Kind::kRead, lock->Read(), RwLockSpec::kReading);
+    }
+    co_await Turns(Draw(2));
+  }
+}
+
+TEST(LockHistoryTest, RwLock) {
+  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
+    runtime.BlockOn([]() -> Async<void> {
+      const bool writers_first = Draw(2) == 0;
+      Lock lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
+      History<RwLockSpec> history;
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseRwLock(&history, &lock)));
+      co_await RunAndCheck(&history, RwLockSpec(writers_first), std::move(tasks));
+    });
+  }));
+}
+
+}  // namespace
+}  // namespace home
