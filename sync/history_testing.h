@@ -103,8 +103,9 @@ class Held {
  public:
   Held(history::History<Spec>* history, Guard guard, typename Spec::Call end)
       : history_(history), guard_(std::move(guard)), end_(end) {}
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
+  Held(Held&& other) noexcept
+      : history_(other.history_), guard_(std::exchange(other.guard_, {})), end_(other.end_) {}
+  Held& operator=(Held&&) = delete;
   ~Held() {
     if (!guard_) return;
     RecordNow(history_, end_, [this] {
