@@ -35,7 +35,7 @@
 // Rejected: a lock around all deadlines (every arm would meet every other); a
 // wake-up for every arm while the driver sleeps (a system call an arm).
 //
-// `Atomic` lets a test run other threads between any two steps.
+// `Atomic` lets tests run other threads between any two steps, and the model checker see all.
 //
 // Thread-safety: Lower() with the shard's lock held, MustWake() by any thread;
 // Prepare() and Finish() by one thread at a time.

@@ -4,12 +4,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "home/timer/timer_service.h"
-
 namespace home {
 
-Interval::Interval(absl::Duration period, MissedTick missed)
-    : period_(ToNanosecondsRoundedUp(period)), missed_(missed), sleep_(absl::ZeroDuration()) {
+Interval::Interval(absl::Duration period, MissedTick missed, TimerPrecision precision)
+    : period_(ToNanosecondsRoundedUp(period)),
+      missed_(missed),
+      sleep_(absl::ZeroDuration(), precision) {
   if (period_ <= 0) {
     std::fprintf(stderr, "home: an Interval needs a period above zero, not %s\n",
                  absl::FormatDuration(period).c_str());

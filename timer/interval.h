@@ -35,6 +35,7 @@
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
 #include "home/timer/sleep.h"
+#include "home/timer/timer_service.h"
 
 namespace home {
 
@@ -77,7 +78,8 @@ class Interval {
 
   // Dies with a message if `period` is not positive. An infinite one never
   // ticks.
-  explicit Interval(absl::Duration period, MissedTick missed = MissedTick::kBurst);
+  explicit Interval(absl::Duration period, MissedTick missed = MissedTick::kBurst,
+                    TimerPrecision precision = TimerPrecision::kMillisecond);
   Interval(const Interval&) = delete;
   Interval& operator=(const Interval&) = delete;
 

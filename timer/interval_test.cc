@@ -49,6 +49,17 @@ TEST_F(IntervalTest, TicksEveryPeriod) {
   EXPECT_EQ(Ticks(interval), Millis{20});
 }
 
+TEST_F(IntervalTest, TicksBelowAMillisecondWithHighPrecision) {
+  Interval interval(absl::Microseconds(250), MissedTick::kSkip, TimerPrecision::kHigh);
+  EXPECT_EQ(Ticks(interval), Millis{});
+  for (int tick = 1; tick <= 4; ++tick) {
+    Interval::TickFuture next = interval.Tick();
+    EXPECT_TRUE(PollOnce(next, waker_).pending());
+    Advance(absl::Microseconds(250));
+    EXPECT_EQ(*PollOnce(next, waker_), start_ + tick * absl::Microseconds(250));
+  }
+}
+
 TEST_F(IntervalTest, LateTickDoesNotDrift) {
   for (const MissedTick missed : {MissedTick::kBurst, MissedTick::kSkip, MissedTick::kDelay}) {
     Interval interval(absl::Milliseconds(10), missed);

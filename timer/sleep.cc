@@ -41,7 +41,7 @@ void Sleep::Start(const Waker& waker) {
     }
   }
   set_phase(Phase::kWaiting);
-  if (!deadline.is_infinite()) service.Arm(*this, shard, deadline, waker.Clone());
+  if (!deadline.is_infinite()) service.Arm(*this, shard, deadline, waker.Clone(), precision());
 }
 
 void Sleep::Reset(absl::Duration duration) {

@@ -2,12 +2,13 @@
 //
 //   co_await Sleep(absl::Milliseconds(100));
 //   co_await SleepUntil(deadline);
+//   co_await Sleep(absl::Microseconds(200), TimerPrecision::kHigh);
 //
 // A Sleep counts from its first poll, not from its making: futures are lazy.
-// It is never ready early, and late by the rest of a millisecond tick plus what
-// the scheduler needs. A duration that is zero or negative is ready at the
-// first poll (after yielding, if the task's budget is used up); an infinite
-// one never is.
+// It is never ready early, and late by the rest of a millisecond plus what the
+// scheduler needs; with TimerPrecision::kHigh by microseconds instead. A duration that is zero or
+// negative is ready at the first poll (after yielding, if the task's budget is used up); an
+// infinite one never is.
 //
 // The first poll must happen under a TimerScope, as every worker of a runtime
 // has one: else the process dies with a message. Later polls, and the
@@ -40,11 +41,12 @@ class Sleep : private TimerNode {
   using Output = void;
 
   // Ready `duration` after the first poll.
-  explicit Sleep(absl::Duration duration) noexcept
-      : Sleep(Phase::kRelative, ToNanosecondsRoundedUp(duration)) {}
+  explicit Sleep(absl::Duration duration,
+                 TimerPrecision precision = TimerPrecision::kMillisecond) noexcept
+      : Sleep(Phase::kRelative, ToNanosecondsRoundedUp(duration), precision) {}
 
   // Only before the first poll.
-  Sleep(Sleep&& other) noexcept : Sleep(other.phase(), other.nanos_) {
+  Sleep(Sleep&& other) noexcept : Sleep(other.phase(), other.nanos_, other.precision()) {
     assert(other.phase() <= Phase::kAbsolute && "a Sleep was moved after its first poll");
   }
   Sleep& operator=(Sleep&&) = delete;
@@ -61,9 +63,9 @@ class Sleep : private TimerNode {
   void Reset(Instant deadline);
 
  private:
-  friend Sleep SleepUntil(Instant deadline) noexcept;
+  friend Sleep SleepUntil(Instant deadline, TimerPrecision precision) noexcept;
 
-  // Where the Sleep stands in its own life; kept in the node's spare byte.
+  // Where the Sleep stands in its own life.
   enum class Phase : std::uint8_t {
     kRelative,  // not polled; nanos_ is a duration
     kAbsolute,  // not polled; nanos_ is an Instant
@@ -72,10 +74,22 @@ class Sleep : private TimerNode {
     kDone,      // Ready was returned
   };
 
-  Sleep(Phase phase, std::int64_t nanos) noexcept : nanos_(nanos) { set_phase(phase); }
+  // The node's spare byte: the phase, and above it the precision.
+  static constexpr std::uint8_t kPhaseBits = 0x0f;
+  static constexpr unsigned kPrecisionShift = 4;
 
-  [[nodiscard]] Phase phase() const noexcept { return static_cast<Phase>(tag_); }
-  void set_phase(Phase phase) noexcept { tag_ = static_cast<std::uint8_t>(phase); }
+  Sleep(Phase phase, std::int64_t nanos, TimerPrecision precision) noexcept : nanos_(nanos) {
+    tag_ = static_cast<std::uint8_t>(static_cast<unsigned>(precision) << kPrecisionShift);
+    set_phase(phase);
+  }
+
+  [[nodiscard]] TimerPrecision precision() const noexcept {
+    return static_cast<TimerPrecision>(tag_ >> kPrecisionShift);
+  }
+  [[nodiscard]] Phase phase() const noexcept { return static_cast<Phase>(tag_ & kPhaseBits); }
+  void set_phase(Phase phase) noexcept {
+    tag_ = static_cast<std::uint8_t>((tag_ & ~kPhaseBits) | static_cast<std::uint8_t>(phase));
+  }
 
   // First poll: arms, or finds that the time is up.
   void Start(const Waker& waker);
@@ -84,8 +98,9 @@ class Sleep : private TimerNode {
 };
 
 // Ready once `deadline` has passed.
-[[nodiscard]] inline Sleep SleepUntil(Instant deadline) noexcept {
-  return Sleep(Sleep::Phase::kAbsolute, deadline.nanoseconds());
+[[nodiscard]] inline Sleep SleepUntil(
+    Instant deadline, TimerPrecision precision = TimerPrecision::kMillisecond) noexcept {
+  return Sleep(Sleep::Phase::kAbsolute, deadline.nanoseconds(), precision);
 }
 
 }  // namespace home

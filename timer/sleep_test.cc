@@ -67,6 +67,23 @@ TEST_F(SleepTest, ShortestTimeIsNotReadyAtTheFirstPoll) {
   EXPECT_TRUE(PollOnce(sleep, waker_).ready());
 }
 
+TEST_F(SleepTest, HighPrecisionStaysThroughMoveAndReset) {
+  Sleep first(absl::Microseconds(250), TimerPrecision::kHigh);
+  Sleep sleep(std::move(first));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(PollOnce(sleep, waker_).pending());
+    Advance(absl::Nanoseconds(249'999));
+    EXPECT_TRUE(PollOnce(sleep, waker_).pending());
+    Advance(absl::Nanoseconds(1 + 3'906));
+    EXPECT_TRUE(PollOnce(sleep, waker_).ready());
+    sleep.Reset(absl::Microseconds(250));
+  }
+  Sleep until = SleepUntil(clock_.Now() + absl::Microseconds(10), TimerPrecision::kHigh);
+  EXPECT_TRUE(PollOnce(until, waker_).pending());
+  Advance(absl::Microseconds(14));
+  EXPECT_TRUE(PollOnce(until, waker_).ready());
+}
+
 TEST_F(SleepTest, InfiniteNeverWakesAndKeepsNoWaker) {
   for (const absl::Duration duration : {absl::InfiniteDuration(), absl::Hours(24) * 365 * 1000}) {
     Sleep sleep(duration);

@@ -17,6 +17,7 @@
 #include "home/future/testing.h"
 #include "home/future/wake_list.h"
 #include "home/timer/clock.h"
+#include "home/timer/shard_lock.h"
 #include "home/timer/sleep.h"
 #include "home/timer/timer_service.h"
 
@@ -25,6 +26,25 @@ namespace {
 
 using home::testing::CountingWaker;
 using home::testing::PollOnce;
+
+// Both ways to take it: at once, and after a wait.
+TEST(ShardLockTest, AdmitsOneAtATime) {
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 20'000;
+  timer_internal::ShardLock lock;
+  int count = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        const std::lock_guard guard(lock);
+        ++count;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(count, kThreads * kRounds);
+}
 
 // PITFALL 11, 22: a sleep is freed in the very moment in which it fires.
 TEST(TimerRaceTest, CancelAgainstFire) {

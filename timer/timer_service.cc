@@ -12,25 +12,42 @@
 namespace home {
 namespace {
 
-constexpr std::int64_t kNanosPerTick = 1'000'000;
+// A tick of the wheels is the 256th part of a millisecond, 3,906.25 ns: their level 0.
+constexpr std::uint64_t kNanosPerMilli = 1'000'000;
+constexpr std::uint64_t kTicksPerMilli = 256;
 
-// The first tick that does not start before `instant`: never early.
-std::uint64_t TickAtOrAfter(Instant instant) {
-  const std::int64_t nanos = std::max<std::int64_t>(instant.nanoseconds(), 0);
-  return static_cast<std::uint64_t>(nanos / kNanosPerTick) + (nanos % kNanosPerTick != 0 ? 1 : 0);
+// What comes before the clock's origin counts as the origin.
+std::uint64_t NanosOf(Instant instant) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(instant.nanoseconds(), 0));
+}
+
+// The first tick that does not start before `instant`, or the first that starts a
+// millisecond: never early.
+std::uint64_t TickAtOrAfter(Instant instant, TimerPrecision precision) {
+  const std::uint64_t nanos = NanosOf(instant);
+  const std::uint64_t millis = nanos / kNanosPerMilli;
+  const std::uint64_t rest = nanos % kNanosPerMilli;
+  if (precision == TimerPrecision::kMillisecond) {
+    return (millis + (rest != 0 ? 1 : 0)) * kTicksPerMilli;
+  }
+  return millis * kTicksPerMilli + (rest * kTicksPerMilli + kNanosPerMilli - 1) / kNanosPerMilli;
 }
 
 // The tick that `instant` lies in.
 std::uint64_t TickOf(Instant instant) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(instant.nanoseconds(), 0) /
-                                    kNanosPerTick);
+  const std::uint64_t nanos = NanosOf(instant);
+  return nanos / kNanosPerMilli * kTicksPerMilli +
+         nanos % kNanosPerMilli * kTicksPerMilli / kNanosPerMilli;
 }
 
-// The nanoseconds at which `tick` starts; infinite for kNever and beyond.
+// The first nanosecond that TickOf() says lies in `tick`; infinite for kNever and beyond.
 std::int64_t StartOf(std::uint64_t tick) {
   constexpr std::int64_t kInfinite = Instant::Infinite().nanoseconds();
-  if (tick > static_cast<std::uint64_t>(kInfinite / kNanosPerTick)) return kInfinite;
-  return static_cast<std::int64_t>(tick) * kNanosPerTick;
+  const std::uint64_t millis = tick / kTicksPerMilli;
+  if (millis >= static_cast<std::uint64_t>(kInfinite) / kNanosPerMilli) return kInfinite;
+  const std::uint64_t rest = tick % kTicksPerMilli;
+  return static_cast<std::int64_t>(millis * kNanosPerMilli +
+                                   (rest * kNanosPerMilli + kTicksPerMilli - 1) / kTicksPerMilli);
 }
 
 struct ThreadTimers {
@@ -57,7 +74,7 @@ TimerService::TimerService(std::size_t shards, const Clock* clock,
   assert(shards > 0);
   const std::uint64_t now = TickOf(clock->Now());
   for (std::size_t i = 0; i < shards; ++i) {
-    const std::lock_guard lock(shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].lock);
     shards_[i].wheel.SkipTo(now);
   }
 }
@@ -74,10 +91,11 @@ TimerService::~TimerService() {
   }
 }
 
-void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadline, Waker waker) {
+void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadline, Waker waker,
+                       TimerPrecision precision) {
   assert(node.state() != TimerNode::State::kArmed);
   assert(shard_index < shard_count_);
-  const std::uint64_t tick = TickAtOrAfter(deadline);
+  const std::uint64_t tick = TickAtOrAfter(deadline, precision);
   const std::int64_t due = StartOf(tick);
   node.service_ = this;
   node.shard_ = static_cast<std::uint32_t>(shard_index);
@@ -86,7 +104,7 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
   Shard& shard = shards_[shard_index];
   bool lowered = false;
   {
-    const std::lock_guard lock(shard.mutex);
+    const std::lock_guard lock(shard.lock);
     // relaxed: whoever acts on kArmed from another thread holds the lock.
     node.state_.store(TimerNode::State::kArmed, std::memory_order_relaxed);
     shard.wheel.Insert(node, tick);
@@ -105,7 +123,7 @@ bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
   Waker fresh = current.Clone();
   Waker old;
   Shard& shard = node.service_->shards_[node.shard_];
-  const std::lock_guard lock(shard.mutex);
+  const std::lock_guard lock(shard.lock);
   // relaxed: only written under the lock while the node is armed.
   if (node.state_.load(std::memory_order_relaxed) != TimerNode::State::kArmed) return false;
   old = node.waker_.Take();
@@ -117,7 +135,7 @@ void TimerService::Cancel(TimerNode& node) {
   Waker dropped;  // after the lock
   if (node.state() == TimerNode::State::kArmed) {
     Shard& shard = node.service_->shards_[node.shard_];
-    const std::lock_guard lock(shard.mutex);
+    const std::lock_guard lock(shard.lock);
     // relaxed: only written under the lock while the node is armed. It may have
     // fired meanwhile: then the firing side is done with it.
     if (node.state_.load(std::memory_order_relaxed) == TimerNode::State::kArmed) {
@@ -141,11 +159,14 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
     std::size_t budget = kMovesPerLock;
     std::size_t count = 0;
     {
-      const std::lock_guard lock(shard.mutex);
+      const std::lock_guard lock(shard.lock);
       if (shard.closed) return fired;
       while (TimerEntry* const entry = shard.wheel.PopDue(tick, budget)) {
         TimerNode& node = static_cast<TimerNode&>(*entry);
-        taken[count++].Put(node.waker_.Take());
+        Waker waker = node.waker_.Take();
+        // Most likely a task that slept long: until it is woken its header will be there.
+        __builtin_prefetch(waker.data());
+        taken[count++].Put(std::move(waker));
         // release: pairs with state(). The owner may free the node from here on.
         node.state_.store(TimerNode::State::kFired, std::memory_order_release);
       }
@@ -157,6 +178,8 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
     fired += count;
     if (budget != 0) break;  // nothing is left that is due
   }
+  // relaxed: it bounds a cost, and who reads an older value sleeps a little less.
+  if (fired != 0) last_fired_.store(now.nanoseconds(), std::memory_order_relaxed);
   return fired;
 }
 
@@ -178,9 +201,17 @@ std::size_t TimerService::FireAllExpired(WakeList& wakes) {
 }
 
 Instant TimerService::PrepareSleep() {
-  return Instant::FromNanoseconds(gate_.Prepare(
+  const std::int64_t earliest = gate_.Prepare(
       shard_count_,
-      [this](std::size_t i) -> std::atomic<std::int64_t>& { return shards_[i].next; }));
+      [this](std::size_t i) -> std::atomic<std::int64_t>& { return shards_[i].next; });
+  // relaxed: see FireShard().
+  const std::int64_t fired = last_fired_.load(std::memory_order_relaxed);
+  const Instant batch_end = Instant::FromNanoseconds(fired).PlusNanoseconds(kBatchNanos);
+  const Instant until = Instant::FromNanoseconds(earliest);
+  // What was due then already is what one call could not take: that does not wait. To sleep
+  // longer than the gate knows is no more than to be late: an arming thread may wake the
+  // driver in vain, but relies on nothing that does not come.
+  return earliest > fired ? std::max(until, batch_end) : until;
 }
 
 void TimerService::FinishSleep() { gate_.Finish(); }
@@ -197,7 +228,7 @@ Instant TimerService::NextDeadline() const {
 std::size_t TimerService::size() const {
   std::size_t size = 0;
   for (std::size_t i = 0; i < shard_count_; ++i) {
-    const std::lock_guard lock(shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].lock);
     size += shards_[i].wheel.size();
   }
   return size;
@@ -205,7 +236,7 @@ std::size_t TimerService::size() const {
 
 void TimerService::Close() {
   for (std::size_t i = 0; i < shard_count_; ++i) {
-    const std::lock_guard lock(shards_[i].mutex);
+    const std::lock_guard lock(shards_[i].lock);
     shards_[i].closed = true;
     // relaxed: whoever reads the older value finds `closed` under the lock.
     shards_[i].next.store(kInfinite, std::memory_order_relaxed);

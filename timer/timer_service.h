@@ -21,7 +21,8 @@
 //
 // What is guaranteed
 //   - No timer fires before its deadline: deadlines are rounded up to the next
-//     millisecond tick, and the present is rounded down.
+//     millisecond, or the next kTickNanos of TimerPrecision::kHigh, and the present is
+//     rounded down.
 //   - Cancel() is complete: when it returns, nothing refers to the entry. A
 //     waker that the firing side had already taken may still be woken.
 //   - No lock is held while a waker is cloned, woken or dropped.
@@ -43,13 +44,12 @@
 // one thread at a time is between PrepareSleep() and FinishSleep().
 // Memory ordering: what happened before Arm() happens before the waker is
 // woken, through the shard's lock.
-// Cost: Arm and Cancel one uncontended lock each; FireExpired one relaxed load
-// while nothing is due. 8 KiB a shard.
+// Cost: Arm and Cancel one uncontended lock each, that is one RMW (shard_lock.h);
+// FireExpired one relaxed load while nothing is due. 10 KiB a shard.
 //
-// Rejected: a spin lock a shard, which made arm + cancel 15 to 20 ns cheaper of
-// 60, but spins for a time slice when the holder is preempted. absl::Mutex costs
-// what std::mutex costs; the release that is pinned makes ThreadSanitizer report
-// races inside of it when threads first block.
+// Rejected: std::mutex, see shard_lock.h. A lock that is biased towards the shard's
+// worker, which then needs no RMW, while others pay a membarrier(2): tasks that were
+// stolen cancel their timeouts in another worker's shard, and would pay microseconds.
 
 #ifndef HOME_TIMER_TIMER_SERVICE_H_
 #define HOME_TIMER_TIMER_SERVICE_H_
@@ -59,7 +59,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
 #include "absl/functional/any_invocable.h"
 #include "home/future/wake_list.h"
@@ -67,11 +66,24 @@
 #include "home/timer/clock.h"
 #include "home/timer/driver_gate.h"
 #include "home/timer/instant.h"
+#include "home/timer/shard_lock.h"
 #include "home/timer/wheel.h"
 
 namespace home {
 
 class TimerService;
+
+// How late a timer may be for the sake of those beside it.
+enum class TimerPrecision : std::uint8_t {
+  // Due at the end of its millisecond: timers wake a sleeping runtime at most 1,000 times a
+  // second, however many there are.
+  kMillisecond,
+  // Due within 4 us (1 ms / 256). A runtime that sleeps uses a timeout in nanoseconds, where
+  // the system has one, and the system's own timer slack comes on top (on Linux 50 us for
+  // threads that are not real-time). Where such timers are dense they are batched: a runtime
+  // that has fired some sleeps for 100 us before it wakes for more.
+  kHigh,
+};
 
 // One timer: a place in a shard's wheel and the waker to wake. It lives inside
 // the future that waits, which calls Cancel() before it goes away.
@@ -131,7 +143,8 @@ class TimerService {
   // Arms `node`, which is not armed, in `shard`: `waker` is woken once
   // `deadline` has passed. A deadline that is past fires with the next
   // FireExpired(). An infinite one never fires, but is armed all the same.
-  void Arm(TimerNode& node, std::size_t shard, Instant deadline, Waker waker);
+  void Arm(TimerNode& node, std::size_t shard, Instant deadline, Waker waker,
+           TimerPrecision precision = TimerPrecision::kMillisecond);
 
   // Makes `current` the waker of a node that is armed, unless it would wake the
   // same task already. False: the node has fired, and nothing was changed.
@@ -163,7 +176,8 @@ class TimerService {
   // By the driver, before it blocks: publishes that it is about to sleep and
   // returns until when it may: the earliest deadline of all shards, Infinite if
   // there is none, a past moment if something is due. From here to
-  // FinishSleep() an earlier timer calls wake_driver.
+  // FinishSleep() an earlier timer calls wake_driver. Within kBatchNanos of the last
+  // timer that fired it returns the end of that time at the earliest.
   [[nodiscard]] Instant PrepareSleep();
   // By the driver, when it is awake again.
   void FinishSleep();
@@ -192,14 +206,17 @@ class TimerService {
   static constexpr std::size_t kMovesPerCall = 128 * kMovesPerLock;
 
   static constexpr std::int64_t kInfinite = DriverGate<>::kInfinite;
+  // A sleep that ends with a timer costs some microseconds, so that timers a few of them
+  // apart would keep a processor busy. This bounds what they cost to a tenth of one.
+  static constexpr std::int64_t kBatchNanos = 100'000;
 
   // 128: two cache lines, which x86 prefetches together.
   struct alignas(128) Shard {
-    std::mutex mutex;
-    // Written under the mutex, read without it. DriverGate's G1.
+    timer_internal::ShardLock lock;
+    bool closed = false;  // guarded by lock
+    // Written under the lock, read without it. DriverGate's G1.
     std::atomic<std::int64_t> next{kInfinite};
-    bool closed = false;  // guarded by mutex
-    TimerWheel wheel;     // guarded by mutex
+    TimerWheel wheel;  // guarded by lock
   };
 
   std::size_t FireShard(Shard& shard, Instant now, WakeList& wakes);
@@ -209,6 +226,8 @@ class TimerService {
   const Clock* const clock_;
   absl::AnyInvocable<void()> wake_driver_;
   alignas(128) DriverGate<> gate_;
+  // When a call last fired something, in nanoseconds.
+  std::atomic<std::int64_t> last_fired_{DriverGate<>::kAwake};
 };
 
 // Makes `service` the one that timers polled first on this thread belong to,

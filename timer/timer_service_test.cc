@@ -100,6 +100,45 @@ TEST_F(TimerServiceTest, NeverEarlyByATick) {
   }
 }
 
+// A tick of these is 3,906.25 ns. The driver that sleeps until NextDeadline() finds it due.
+TEST_F(TimerServiceTest, HighPrecisionIsNeverEarlyAndLateByATickAtMost) {
+  for (const int nanos : {1, 3906, 3907, 7813, 500'000, 999'999, 1'000'000, 260'000'001}) {
+    const Instant deadline = clock_.Now() + absl::Nanoseconds(nanos);
+    TimerNode node;
+    timers_.Arm(node, 0, deadline, waker_.Make(), TimerPrecision::kHigh);
+    const Instant next = timers_.NextDeadline();
+    EXPECT_GE(next, deadline);
+    EXPECT_LE(next, deadline + absl::Nanoseconds(3907));
+    clock_.AdvanceTo(next - absl::Nanoseconds(1));
+    EXPECT_EQ(Fire(), 0u) << nanos;
+    clock_.AdvanceTo(next);
+    EXPECT_EQ(Fire(), 1u) << nanos;
+  }
+}
+
+// A driver that was woken by a timer is not woken by the next one a few microseconds later,
+// nor does it sleep for ever.
+TEST_F(TimerServiceTest, DenseTimersAreBatched) {
+  TimerNode first, second, third;
+  const auto arm = [this](TimerNode& node, int micros) {
+    timers_.Arm(node, 0, start_ + absl::Microseconds(micros), waker_.Make(), TimerPrecision::kHigh);
+  };
+  arm(first, 1000);
+  arm(second, 1008);
+  arm(third, 1500);
+  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1000));
+  timers_.FinishSleep();
+  clock_.AdvanceTo(start_ + absl::Microseconds(1000));
+  EXPECT_EQ(Fire(), 1u);
+  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1100));
+  timers_.FinishSleep();
+  clock_.AdvanceTo(start_ + absl::Microseconds(1100));
+  EXPECT_EQ(Fire(), 1u);
+  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1500));
+  timers_.FinishSleep();
+  TimerService::Cancel(third);
+}
+
 TEST_F(TimerServiceTest, PastDeadlineFiresAtOnce) {
   TimerNode past, very_past;
   Arm(past, start_ - absl::Seconds(5));

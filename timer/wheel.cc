@@ -79,17 +79,17 @@ unsigned TimerWheel::FindOccupied(unsigned level, unsigned from) const noexcept 
   return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
 }
 
-std::uint64_t TimerWheel::NextBlock(unsigned& level) const noexcept {
+std::uint64_t TimerWheel::NextBlock(unsigned& level, unsigned& slot) const noexcept {
   for (level = 1; level < kLevels; ++level) {
     const unsigned shift = kSlotBits * level;
     const unsigned current = SlotOf(elapsed_, level);
-    const unsigned slot = FindOccupied(level, current + 1);
+    slot = FindOccupied(level, current + 1);
     if (slot < kSlots) return ((elapsed_ >> shift) - current + slot) << shift;
   }
   // W2: what is left lies in the second half of the ring.
   level = kLevels - 1;
   const unsigned shift = kSlotBits * level;
-  const unsigned slot = FindOccupied(level, 0);
+  slot = FindOccupied(level, 0);
   if (slot == kSlots) return kNever;
   return ((elapsed_ >> shift) - SlotOf(elapsed_, level) + kSlots + slot) << shift;
 }
@@ -101,7 +101,19 @@ std::uint64_t TimerWheel::NextTick() const noexcept {
   const unsigned slot = FindOccupied(0, current);
   if (slot < kSlots) return elapsed_ - current + slot;
   unsigned level;
-  return NextBlock(level);
+  unsigned block_slot;
+  const std::uint64_t block = NextBlock(level, block_slot);
+  // All that lies elsewhere is due after this block (W1).
+  const TimerEntry* const head = slots_[level][block_slot];
+  std::uint64_t earliest = head->tick_;
+  const TimerEntry* entry = head->next_;
+  for (int looked = 1; entry != head; entry = entry->next_) {
+    if (++looked > kFewEntries) return block;
+    earliest = std::min(earliest, entry->tick_);
+  }
+  // W2: one that is due after its block is to be sorted in anew.
+  const unsigned shift = kSlotBits * level;
+  return earliest >> shift == block >> shift ? earliest : block;
 }
 
 TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept {
@@ -118,6 +130,10 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
       if (entry != nullptr) {
         --budget;
         Unlink(*entry);
+        if (entry->tick_ <= elapsed_) {
+          --size_;
+          return entry;
+        }
         Place(*entry);
         continue;
       }
@@ -128,8 +144,8 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
     std::uint64_t next = kNever;
     if (size_ != 0) {
       const unsigned current = SlotOf(elapsed_, 0);
-      const unsigned slot = FindOccupied(0, current + 1);
-      next = slot < kSlots ? elapsed_ - current + slot : NextBlock(level);
+      unsigned slot = FindOccupied(0, current + 1);
+      next = slot < kSlots ? elapsed_ - current + slot : NextBlock(level, slot);
     }
     if (next > now) {
       elapsed_ = now;  // W1 holds: no occupied block starts up to here

@@ -1,8 +1,8 @@
 // TimerWheel: timers sorted by the tick in which they are due, O(1) to arm, to
 // cancel and to find the next one.
 //
-// A tick is a number; the TimerService makes it a millisecond. The wheel is a
-// pure data structure: it knows no clock, no lock, no waker.
+// A tick is a number; the TimerService makes it the 256th part of a millisecond.
+// The wheel is a pure data structure: it knows no clock, no lock, no waker.
 //
 //   TimerWheel wheel(now);
 //   wheel.Insert(entry, now + 250);
@@ -13,33 +13,39 @@
 // Hierarchical Timing Wheels", SOSP 1987), with the slot chosen by the highest
 // byte in which the due tick differs from the wheel's own:
 //
-//   tick   | byte 3 | byte 2 | byte 1 | byte 0 |        elapsed() = 0x02'07'30'10
-//   level      3        2        1        0
-//              |        |        |        '-- 0x02'07'30'55  same byte 1: level 0, slot 0x55
-//              |        |        '----------- 0x02'07'41'99  same byte 2: level 1, slot 0x41
-//              |        '-------------------- 0x02'09'00'00  same byte 3: level 2, slot 0x09
-//              '----------------------------- 0x05'00'00'00  the rest:    level 3, slot 0x05
+//   tick   | byte 4 | byte 3 | byte 2 | byte 1 | byte 0 |     elapsed() = 0x11'02'07'30'10
+//   level      4        3        2        1        0
+//              |        |        |        |        '-- 0x11'02'07'30'55  level 0, slot 0x55
+//              |        |        |        '----------- 0x11'02'07'41'99  level 1, slot 0x41
+//              |        |        '-------------------- 0x11'02'09'00'00  level 2, slot 0x09
+//              |        '----------------------------- 0x11'05'00'00'00  level 3, slot 0x05
+//              '-------------------------------------- 0x13'00'00'00'00  level 4, slot 0x13
 //
-//  W1 An entry in level L < 3 shares all bytes above L with elapsed(), and its
+// The levels 1 to 4 are a wheel of whole milliseconds, which spans 2^32 of them, 49 days;
+// level 0 has the parts of the present one. What is due at a whole millisecond never visits
+// it: such an entry is returned as soon as the wheel enters its slot of level 1.
+//
+//  W1 An entry in level L < 4 shares all bytes above L with elapsed(), and its
 //     byte L is greater (level 0: not less). So everything in a level is due
-//     before everything in the level above it, and levels 0-2 never wrap.
-//  W2 Level 3 is a ring: its slots hold the next 255 blocks of 2^24 ticks. An
-//     entry that is due later than that (2^32 ticks, 49 days) waits in the
+//     before everything in the level above it, and levels 0-3 never wrap.
+//  W2 Level 4 is a ring: its slots hold the next 255 blocks of 2^32 ticks. An
+//     entry that is due later than that (2^40 ticks) waits in the
 //     furthest slot and is sorted in anew when the wheel arrives there.
 //  W3 When elapsed() enters the block of an upper slot, the slot is cascaded:
-//     its entries move to lower levels, each at most three times in its life
-//     (and once in 49 days more). The moves are charged to PopDue's budget, so
+//     its entries move to lower levels, each at most four times in its life
+//     (and once in 49 days more), or are returned if this very tick is theirs.
+//     The moves are charged to PopDue's budget, so
 //     that one call is bounded however many entries share a slot; a cascade
 //     that ran out of budget goes on in the next call, and elapsed() waits.
 //  W4 A bit in `occupied_` is set if and only if its slot is not empty. Finding
 //     the next occupied slot reads at most four words a level.
 //
 // Entries of one tick are returned in the order of their insertion, unless one
-// of them was more than 2^32 ticks ahead, or came amid a cascade that had run
+// of them was more than 2^40 ticks ahead, or came amid a cascade that had run
 // out of budget.
 //
 // Thread-safety: none; the caller locks.
-// Cost: 8 KiB; an entry is 32 bytes, inside whatever waits. Nothing allocates.
+// Cost: 10 KiB; an entry is 32 bytes, inside whatever waits. Nothing allocates.
 
 #ifndef HOME_TIMER_WHEEL_H_
 #define HOME_TIMER_WHEEL_H_
@@ -103,8 +109,9 @@ class TimerWheel {
   [[nodiscard]] TimerEntry* PopDue(std::uint64_t now, std::size_t& budget) noexcept;
 
   // No entry is due before this tick; kNever if there is none. Exact if the
-  // entry is in level 0, else the start of its slot's block: PopDue() then has
-  // a cascade to do and nothing to return.
+  // earliest entry is in level 0 or shares its slot with few others, so that who
+  // sleeps until a lonely timer wakes once. Else the start of its slot's block:
+  // PopDue() then has a cascade to do and perhaps nothing to return.
   [[nodiscard]] std::uint64_t NextTick() const noexcept;
 
   // Moves an empty wheel to `now` if that is later, so that what is inserted
@@ -123,10 +130,12 @@ class TimerWheel {
   [[nodiscard]] std::uint64_t elapsed() const noexcept { return elapsed_; }
 
  private:
-  static constexpr unsigned kLevels = 4;
+  static constexpr unsigned kLevels = 5;
   static constexpr unsigned kSlotBits = 8;
   static constexpr unsigned kSlots = 1u << kSlotBits;
   static constexpr unsigned kWords = kSlots / 64;
+  // NextTick() looks at so many entries of a slot at most; each may be a cache miss.
+  static constexpr int kFewEntries = 4;
 
   // The byte of `tick` that numbers its slot in `level`.
   static constexpr unsigned SlotOf(std::uint64_t tick, unsigned level) noexcept {
@@ -137,8 +146,8 @@ class TimerWheel {
   void Unlink(TimerEntry& entry) noexcept;
   // The first occupied slot of `level` that is >= `from`, or kSlots.
   [[nodiscard]] unsigned FindOccupied(unsigned level, unsigned from) const noexcept;
-  // The start of the next occupied block above level 0 and its level.
-  [[nodiscard]] std::uint64_t NextBlock(unsigned& level) const noexcept;
+  // The start of the next occupied block above level 0, its level and its slot.
+  [[nodiscard]] std::uint64_t NextBlock(unsigned& level, unsigned& slot) const noexcept;
 
   std::uint64_t elapsed_;
   std::size_t size_ = 0;

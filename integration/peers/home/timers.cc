@@ -22,7 +22,7 @@ using SteadyClock = std::chrono::steady_clock;
 // Notes by how much it slept too long. False: too short.
 Async<bool> SleepOnce(std::uint64_t micros, std::uint32_t* late_us) {
   const SteadyClock::time_point start = SteadyClock::now();
-  co_await Sleep(absl::Microseconds(micros));
+  co_await Sleep(absl::Microseconds(micros), TimerPrecision::kHigh);
   const auto slept =
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - start).count();
   const auto late = slept - static_cast<std::int64_t>(micros);
