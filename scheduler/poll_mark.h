@@ -13,6 +13,12 @@
 // The strings that a name and a location lead to live for ever (task_label.h), so that they
 // can be read when the task is gone.
 //
+// The number of a poll is not only the task's id, as one task may be polled again and again. A
+// pointer to the task would be one store for three, but the task may be freed while somebody
+// looks at it.
+//
+// It is a template so that the model checker runs it (poll_mark_model_test.cc).
+//
 // Thread-safety: Begin, End and polling: one thread at a time, between which something else
 // orders. Current: any thread. Cost: five stores a poll, no order that the processor would
 // have to see to on x86.
@@ -25,12 +31,14 @@
 #include <optional>
 #include <source_location>
 
+#include "home/task/chaos.h"
 #include "home/task/task_id.h"
 #include "home/task/task_info.h"
 
 namespace home::scheduler_internal {
 
-class PollMark {
+template <template <typename> class Atomic = internal::Atomic>
+class BasicPollMark {
  public:
   struct View {
     // No other poll of the same worker has it.
@@ -70,11 +78,13 @@ class PollMark {
  private:
   static bool Polling(std::uint64_t word) { return word % 2 != 0; }
 
-  std::atomic<std::uint64_t> word_{0};
-  std::atomic<TaskId> id_{};
-  std::atomic<const char*> name_{nullptr};
-  std::atomic<std::source_location> location_{};
+  Atomic<std::uint64_t> word_{0};
+  Atomic<TaskId> id_{};
+  Atomic<const char*> name_{nullptr};
+  Atomic<std::source_location> location_{};
 };
+
+using PollMark = BasicPollMark<>;
 
 }  // namespace home::scheduler_internal
 
