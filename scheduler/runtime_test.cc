@@ -114,12 +114,12 @@ TEST_P(RuntimeTest, YieldLetsOthersRun) {
     JoinHandle<std::vector<int>> log = Spawn([]() -> Async<std::vector<int>> {
       auto shared = std::make_shared<std::vector<int>>();
       auto mutex = std::make_shared<std::mutex>();
-      auto body = [](std::shared_ptr<std::vector<int>> log, std::shared_ptr<std::mutex> mutex,
+      auto body = [](std::shared_ptr<std::vector<int>> ids, std::shared_ptr<std::mutex> ids_mutex,
                      int id) -> Async<> {
         for (int i = 0; i < 3; ++i) {
           {
-            const std::lock_guard held(*mutex);
-            log->push_back(id);
+            const std::lock_guard held(*ids_mutex);
+            ids->push_back(id);
           }
           co_await YieldNow();
         }
