@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "home/timer/timer_service.h"
+
 namespace home {
 
 Interval::Interval(absl::Duration period, MissedTick missed, TimerPrecision precision)

@@ -35,7 +35,7 @@
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
 #include "home/timer/sleep.h"
-#include "home/timer/timer_service.h"
+#include "home/timer/timer_precision.h"
 
 namespace home {
 

@@ -13,6 +13,8 @@
 #include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 #include "home/timer/chunks_timeout.h"
+#include "home/timer/deadline.h"
+#include "home/timer/delay_queue.h"
 #include "home/timer/hedge.h"
 #include "home/timer/interval.h"
 #include "home/timer/rate_limit.h"
@@ -51,6 +53,21 @@ TEST_F(NoExceptionsTest, Timeouts) {
   Advance(kSecond);
   EXPECT_EQ(**PollOnce(in_time, waker_), 2);
   EXPECT_TRUE(absl::IsDeadlineExceeded((*PollOnce(late, waker_)).status()));
+}
+
+TEST_F(NoExceptionsTest, Deadlines) {
+  auto late = SleepAndReturn(1) | WithDeadline(clock_.Now() + kSecond / 2);
+  EXPECT_TRUE(PollOnce(late, waker_).pending());
+  Advance(kSecond / 2);
+  EXPECT_TRUE(absl::IsDeadlineExceeded((*PollOnce(late, waker_)).status()));
+}
+
+TEST_F(NoExceptionsTest, DelayQueues) {
+  DelayQueue<int> queue;
+  queue.Push(3, kSecond);
+  EXPECT_TRUE(PollNextOnce(queue, waker_).pending());
+  Advance(kSecond);
+  EXPECT_EQ(**PollNextOnce(queue, waker_), 3);
 }
 
 TEST_F(NoExceptionsTest, Retries) {

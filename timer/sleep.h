@@ -32,6 +32,7 @@
 #include "home/future/future.h"
 #include "home/future/poll.h"
 #include "home/timer/instant.h"
+#include "home/timer/timer_precision.h"
 #include "home/timer/timer_service.h"
 
 namespace home {

@@ -2,13 +2,14 @@
 //
 //   absl::StatusOr<Page> page = co_await Timeout(Fetch(url), absl::Seconds(5));
 //   auto quick = Fetch(url) | Map(Parse) | Timeout(absl::Seconds(5));
+//   auto timely = Fetch(url) | Timeout(deadline);
 //
 // The result is the future's own, as a Status or StatusOr, or kDeadlineExceeded:
 //
 //   future's Output   T             void     StatusOr<T>   Status
 //   Timeout's         StatusOr<T>   Status   StatusOr<T>   Status
 //
-// The time counts from the first poll. Every poll asks the future first, so a
+// A duration counts from the first poll. Every poll asks the future first, so a
 // result that is there wins over a deadline that has passed, also when the
 // duration is zero or negative. When the time is up, the future is destroyed,
 // which cancels it, before the Timeout is ready. No timer is armed for a future
@@ -38,16 +39,20 @@
 #include "home/future/pipe.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
+#include "home/timer/instant.h"
 #include "home/timer/sleep.h"
 
 namespace home {
 
 namespace timer_internal {
 
-// kDeadlineExceeded with the duration in its message.
+// kDeadlineExceeded with the duration in its message, if that is finite.
 [[nodiscard]] absl::Status TimedOut(absl::Duration duration);
 
 }  // namespace timer_internal
+
+template <Future F>
+class WithDeadlineFuture;
 
 // What Timeout() returns. Movable before its first poll.
 template <Future F>
@@ -58,6 +63,10 @@ class TimeoutFuture {
 
   TimeoutFuture(F future, absl::Duration duration)
       : future_(std::move(future)), duration_(duration), sleep_(duration) {}
+  TimeoutFuture(F future, Instant deadline)
+      : future_(std::move(future)),
+        duration_(absl::InfiniteDuration()),
+        sleep_(SleepUntil(deadline)) {}
   TimeoutFuture(TimeoutFuture&&) = default;
   TimeoutFuture& operator=(TimeoutFuture&&) = delete;
 
@@ -85,13 +94,18 @@ class TimeoutFuture {
   }
 
  private:
+  friend class WithDeadlineFuture<F>;
+
+  // Before the first poll.
+  void SetDeadline(Instant deadline) { sleep_.Reset(deadline); }
+
   [[no_unique_address]] internal::PollCheck<TimeoutFuture> check_;
   std::optional<F> future_;  // empty once ready
-  absl::Duration duration_;
+  absl::Duration duration_;  // infinite if there is a deadline instead
   Sleep sleep_;
 };
 
-// `future` with at most `duration` to finish in. The future is moved in.
+// `future` with at most `duration` to finish in, or until `deadline`. The future is moved in.
 template <typename F>
   requires Future<std::remove_cvref_t<F>>
 [[nodiscard]] TimeoutFuture<std::remove_cvref_t<F>> Timeout(F&& future, absl::Duration duration) {
@@ -99,7 +113,19 @@ template <typename F>
   return TimeoutFuture<std::remove_cvref_t<F>>(std::forward<F>(future), duration);
 }
 
+template <typename F>
+  requires Future<std::remove_cvref_t<F>>
+[[nodiscard]] TimeoutFuture<std::remove_cvref_t<F>> Timeout(F&& future, Instant deadline) {
+  static_assert(!std::is_lvalue_reference_v<F>, "Timeout takes the future over: std::move it in");
+  return TimeoutFuture<std::remove_cvref_t<F>>(std::forward<F>(future), deadline);
+}
+
 // As a stage of a pipe.
+[[nodiscard]] inline auto Timeout(Instant deadline) {
+  return Pipe([deadline](auto&& future) {
+    return Timeout(std::forward<decltype(future)>(future), deadline);
+  });
+}
 [[nodiscard]] inline auto Timeout(absl::Duration duration) {
   return Pipe([duration](auto&& future) {
     return Timeout(std::forward<decltype(future)>(future), duration);

@@ -8,47 +8,14 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "home/timer/tick.h"
 
 namespace home {
 namespace {
 
-// A tick of the wheels is the 256th part of a millisecond, 3,906.25 ns: their level 0.
-constexpr std::uint64_t kNanosPerMilli = 1'000'000;
-constexpr std::uint64_t kTicksPerMilli = 256;
-
-// What comes before the clock's origin counts as the origin.
-std::uint64_t NanosOf(Instant instant) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(instant.nanoseconds(), 0));
-}
-
-// The first tick that does not start before `instant`, or the first that starts a
-// millisecond: never early.
-std::uint64_t TickAtOrAfter(Instant instant, TimerPrecision precision) {
-  const std::uint64_t nanos = NanosOf(instant);
-  const std::uint64_t millis = nanos / kNanosPerMilli;
-  const std::uint64_t rest = nanos % kNanosPerMilli;
-  if (precision == TimerPrecision::kMillisecond) {
-    return (millis + (rest != 0 ? 1 : 0)) * kTicksPerMilli;
-  }
-  return millis * kTicksPerMilli + (rest * kTicksPerMilli + kNanosPerMilli - 1) / kNanosPerMilli;
-}
-
-// The tick that `instant` lies in.
-std::uint64_t TickOf(Instant instant) {
-  const std::uint64_t nanos = NanosOf(instant);
-  return nanos / kNanosPerMilli * kTicksPerMilli +
-         nanos % kNanosPerMilli * kTicksPerMilli / kNanosPerMilli;
-}
-
-// The first nanosecond that TickOf() says lies in `tick`; infinite for kNever and beyond.
-std::int64_t StartOf(std::uint64_t tick) {
-  constexpr std::int64_t kInfinite = Instant::Infinite().nanoseconds();
-  const std::uint64_t millis = tick / kTicksPerMilli;
-  if (millis >= static_cast<std::uint64_t>(kInfinite) / kNanosPerMilli) return kInfinite;
-  const std::uint64_t rest = tick % kTicksPerMilli;
-  return static_cast<std::int64_t>(millis * kNanosPerMilli +
-                                   (rest * kNanosPerMilli + kTicksPerMilli - 1) / kTicksPerMilli);
-}
+using timer_internal::StartOf;
+using timer_internal::TickAtOrAfter;
+using timer_internal::TickOf;
 
 struct ThreadTimers {
   TimerService* service;
@@ -96,7 +63,7 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
   assert(node.state() != TimerNode::State::kArmed);
   assert(shard_index < shard_count_);
   const std::uint64_t tick = TickAtOrAfter(deadline, precision);
-  const std::int64_t due = StartOf(tick);
+  const std::int64_t due = StartOf(tick).nanoseconds();
   node.service_ = this;
   node.shard_ = static_cast<std::uint32_t>(shard_index);
   node.waker_.Put(std::move(waker));
@@ -172,7 +139,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
       }
       // relaxed: raised under the lock (G1). Who reads the older, earlier value
       // looks at the shard once too often.
-      shard.next.store(StartOf(shard.wheel.NextTick()), std::memory_order_relaxed);
+      shard.next.store(StartOf(shard.wheel.NextTick()).nanoseconds(), std::memory_order_relaxed);
     }
     for (std::size_t i = 0; i < count; ++i) wakes.Push(taken[i].Take());
     fired += count;

@@ -21,8 +21,7 @@
 //
 // What is guaranteed
 //   - No timer fires before its deadline: deadlines are rounded up to the next
-//     millisecond, or the next kTickNanos of TimerPrecision::kHigh, and the present is
-//     rounded down.
+//     millisecond, or the next 3.9 us (timer_precision.h), and the present is rounded down.
 //   - Cancel() is complete: when it returns, nothing refers to the entry. A
 //     waker that the firing side had already taken may still be woken.
 //   - No lock is held while a waker is cloned, woken or dropped.
@@ -67,23 +66,12 @@
 #include "home/timer/driver_gate.h"
 #include "home/timer/instant.h"
 #include "home/timer/shard_lock.h"
+#include "home/timer/timer_precision.h"
 #include "home/timer/wheel.h"
 
 namespace home {
 
 class TimerService;
-
-// How late a timer may be for the sake of those beside it.
-enum class TimerPrecision : std::uint8_t {
-  // Due at the end of its millisecond: timers wake a sleeping runtime at most 1,000 times a
-  // second, however many there are.
-  kMillisecond,
-  // Due within 4 us (1 ms / 256). A runtime that sleeps uses a timeout in nanoseconds, where
-  // the system has one, and the system's own timer slack comes on top (on Linux 50 us for
-  // threads that are not real-time). Where such timers are dense they are batched: a runtime
-  // that has fired some sleeps for 100 us before it wakes for more.
-  kHigh,
-};
 
 // One timer: a place in a shard's wheel and the waker to wake. It lives inside
 // the future that waits, which calls Cancel() before it goes away.

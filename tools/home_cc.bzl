@@ -58,3 +58,24 @@ def home_model_test(name, srcs, deps = [], size = "small", tags = [], **kwargs):
         deps = deps + ["//tools/model"],
         **kwargs
     )
+
+def home_fuzz_test(name, srcs, corpus, deps = [], **kwargs):
+    """A fuzz target (tools/fuzz/README.md): a test of its corpus, and `<name>_fuzzer`."""
+    home_cc_test(
+        name = name,
+        srcs = srcs + ["//tools/fuzz:replay.cc"],
+        data = corpus,
+        args = ["$(location %s)" % file for file in corpus],
+        main = False,
+        deps = deps,
+        **kwargs
+    )
+    cc_binary(
+        name = name + "_fuzzer",
+        testonly = True,
+        srcs = srcs,
+        linkopts = ["-fsanitize=fuzzer"],
+        # For --config=fuzz alone: g++ has no libFuzzer.
+        tags = ["manual"],
+        deps = deps,
+    )
