@@ -47,7 +47,7 @@
 // What makes it cheap is that nobody protects a block that he reads: *an unsettled ticket
 // pins it*. Blocks are freed in their order (I4), so whoever holds ticket t may go to the
 // block of t and any later one. He may also go to an earlier one if a hint still names
-// it after he took the ticket: who moves a hint past a block then draws a line, by an
+// it after he took the ticket: when a hint has moved past a block a line is drawn, by an
 // empty RMW on the ticket counter, and the block stays until all tickets before that
 // line are settled (I5). A holder whose ticket lies behind the line has seen, by the
 // counter's release sequence, the hint moved. So there are no hazard pointers or epochs
@@ -57,13 +57,16 @@
 //  I1  head_ <= tail_. Only RMWs change them, by one, forward.
 //  I2  A cell is touched by the holders of its ticket: first the one that pushes, who hands it
 //      over by `full`, then the one that pops, who hands it back by counting in `settled`.
-//  I3  A block is settled when all its N pops have left it and both hints have been moved
-//      past it, with a limit each: N + 2 counts. From then on nobody writes to it.
+//  I3  A block is settled when all its N pops have left it and both lines behind it have been
+//      drawn: N + 2 counts. From then on nobody writes to it.
 //  I4  Blocks are freed in order, by one thread at a time.
-//  I5  A block is freed only when it and every block that begins before its limits are
-//      settled. Limits: tail_ and head_, read by RMW after the hint had left it.
-//  I6  Hence besides the blocks of the elements inside there are those of the operations under
-//      way, the last one settled, one that is linked ahead, and Policy::kSpareBlocks at most.
+//  I5  A block is freed only when it and every block that begins before its lines are
+//      settled. Lines: tail_ and head_, read by RMW after the hint had left it.
+//  I6  A hint does not leave a block before the line behind the previous one is drawn, by whom
+//      it may be: else a thread that is interrupted between the two would draw it far ahead,
+//      and an empty queue would keep all blocks up to there. So besides the blocks of the
+//      elements inside there are those of the operations under way, as many behind them, the
+//      last one settled, one that is linked ahead, and Policy::kSpareBlocks at most.
 //
 // The count `settled` is the one contended word that all this costs, one RMW a pop.
 //
@@ -135,6 +138,9 @@ class SegmentQueue {
     // ticket will never be used.
     first->settled.store(static_cast<std::uint32_t>(Slot(Policy::kFirstTicket)),
                          std::memory_order_relaxed);
+    // There is no block before it.
+    first->tail_line.store(1, std::memory_order_relaxed);
+    first->head_line.store(1, std::memory_order_relaxed);
     oldest_ = frontier_ = first;
     tail_block_.store(first, std::memory_order_relaxed);
     head_block_.store(first, std::memory_order_relaxed);
@@ -248,8 +254,9 @@ class SegmentQueue {
     Atomic<Block*> next{nullptr};
     // Written by everybody, hence on a line of its own.
     alignas(ABSL_CACHELINE_SIZE) Atomic<std::uint32_t> settled{0};
-    Plain<Ticket> tail_limit;  // I5; by the one who moves the tail's hint past this block,
-    Plain<Ticket> head_limit;  // and the head's.
+    // The lines behind the block before this one (I5), counted from `first`. 0: not drawn.
+    Atomic<Ticket> tail_line{0};
+    Atomic<Ticket> head_line{0};
     alignas(ABSL_CACHELINE_SIZE) std::array<Cell, kCells> cells;
   };
 
@@ -328,28 +335,41 @@ class SegmentQueue {
     return block;
   }
 
-  // Moves the hint on if it still names `block`, and draws the line (I5).
+  // Moves the hint on if it still names `block`, between the two lines (I6). The caller's
+  // ticket lies behind `block`.
   void MoveTail(Block* block, Block* next) {
+    DrawLine(block->tail_line, tail_, block);
     // release: publishes `next`, which others have linked perhaps. pairs with: FindForPush().
-    // relaxed on failure: somebody else has moved it, and will draw the line.
-    if (!tail_block_.compare_exchange_strong(block, next, std::memory_order_release,
-                                             std::memory_order_relaxed)) {
-      return;
-    }
-    // release: who takes a ticket after this sees the hint moved. acquire: the move comes
-    // before the look. pairs with: Push().
-    block->tail_limit = tail_.fetch_add(0, std::memory_order_acq_rel);
-    Settle(block);
+    // relaxed on failure: somebody else has moved it, and nothing is read by it.
+    Block* current = block;
+    tail_block_.compare_exchange_strong(current, next, std::memory_order_release,
+                                        std::memory_order_relaxed);
+    DrawLine(next->tail_line, tail_, next);
   }
   void MoveHead(Block* block, Block* next) {
+    DrawLine(block->head_line, head_, block);
     // As above. pairs with: FindForPop().
-    if (!head_block_.compare_exchange_strong(block, next, std::memory_order_release,
-                                             std::memory_order_relaxed)) {
-      return;
+    Block* current = block;
+    head_block_.compare_exchange_strong(current, next, std::memory_order_release,
+                                        std::memory_order_relaxed);
+    DrawLine(next->head_line, head_, next);
+  }
+
+  // Draws the line behind the block before `block`, where the hint has come by now, unless
+  // somebody has done so.
+  void DrawLine(Atomic<Ticket>& line, Atomic<Ticket>& tickets, Block* block) {
+    // relaxed: a look before the RMWs. It may miss a line, but the second RMW does not.
+    if (line.load(std::memory_order_relaxed) != 0) return;
+    // release: who takes a ticket after this sees the hint moved. acquire: the move comes
+    // before the look. pairs with: Push(), TryPop(). It is not 0: our own ticket was counted.
+    const auto distance =
+        static_cast<Ticket>(tickets.fetch_add(0, std::memory_order_acq_rel) - block->first);
+    Ticket none = 0;
+    // relaxed: read after the count below is complete.
+    if (line.compare_exchange_strong(none, distance, std::memory_order_relaxed,
+                                     std::memory_order_relaxed)) {
+      Settle(block->prev);
     }
-    // As above. pairs with: TryPop().
-    block->head_limit = head_.fetch_add(0, std::memory_order_acq_rel);
-    Settle(block);
   }
 
   // Waits until the push of our ticket has filled the cell.
@@ -403,15 +423,16 @@ class SegmentQueue {
     Block* block = oldest_;
     Block* frontier = frontier_;
     while (IsSettled(block)) {
-      const Ticket tail_limit = block->tail_limit;
-      const Ticket head_limit = block->head_limit;
-      const Ticket limit = Distance(tail_limit, head_limit) > 0 ? tail_limit : head_limit;
-      // relaxed: a settled block has a next one, and its settlement published it.
+      // relaxed: a settled block has a next one and both lines, and its settlement published
+      // them; likewise below.
+      Block* const next = block->next.load(std::memory_order_relaxed);
+      const auto limit = static_cast<Ticket>(
+          next->first + std::max(next->tail_line.load(std::memory_order_relaxed),
+                                 next->head_line.load(std::memory_order_relaxed)));
       while (Distance(limit, frontier->first) > 0 && IsSettled(frontier)) {
         frontier = frontier->next.load(std::memory_order_relaxed);
       }
       if (Distance(limit, frontier->first) > 0) break;
-      Block* const next = block->next.load(std::memory_order_relaxed);
       GiveBlock(block);
       block = next;
     }
@@ -437,6 +458,8 @@ class SegmentQueue {
       // needs the cells' lines next.
       for (Cell& cell : block->cells) cell.full.store(false, std::memory_order_relaxed);
       block->settled.store(0, std::memory_order_relaxed);
+      block->tail_line.store(0, std::memory_order_relaxed);
+      block->head_line.store(0, std::memory_order_relaxed);
       block->next.store(nullptr, std::memory_order_relaxed);
       return block;
     }

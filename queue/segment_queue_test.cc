@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <semaphore>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -15,8 +18,8 @@
 namespace home {
 namespace {
 
-// I6 for a queue that is empty and that nobody uses: the block at the front, the one behind it
-// that waits for its limits, one that is linked ahead, and the spares.
+// I6 for a queue that is empty and that nobody uses: the block at the front, those behind it
+// that wait for their lines, one that is linked ahead, and the spares.
 constexpr std::size_t kHandful = 4 + SegmentQueuePolicy::kSpareBlocks;
 
 struct TinyBlocks : SegmentQueuePolicy {
@@ -88,6 +91,69 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterConcurrentUse) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(queue.BlockCountHint(), kHandful);
+}
+
+// A thread that sets `here` stops when it has moved a hint, until `go_on`.
+struct Interruption {
+  std::binary_semaphore stopped{0};
+  std::binary_semaphore go_on{0};
+};
+thread_local Interruption* here = nullptr;
+
+template <typename U>
+struct InterruptedAtomic : std::atomic<U> {
+  using std::atomic<U>::atomic;
+  bool compare_exchange_strong(U& expected, U desired, std::memory_order success,
+                               std::memory_order failure) {
+    const bool moved = std::atomic<U>::compare_exchange_strong(expected, desired, success, failure);
+    if constexpr (std::is_pointer_v<U>) {
+      // The hints go from block to block; the other pointers come from null.
+      if (moved && expected != nullptr && here != nullptr) {
+        here->stopped.release();
+        std::exchange(here, nullptr)->go_on.acquire();
+      }
+    }
+    return moved;
+  }
+};
+
+struct Interrupted : TinyBlocks {
+  template <typename U>
+  using Atomic = InterruptedAtomic<U>;
+};
+
+// I6: a thread that loses its processor while a hint moves holds nothing up for good.
+TEST(SegmentQueueTest, MemoryIsReturnedAfterAPushWasInterrupted) {
+  constexpr std::uint64_t kTotal = 1000;
+  SegmentQueue<std::uint64_t, Interrupted> queue;
+  for (std::uint64_t i = 0; i < 4; ++i) queue.Push(i);
+  Interruption interruption;
+  std::thread late([&] {
+    here = &interruption;
+    queue.Push(4);
+  });
+  interruption.stopped.acquire();
+  for (std::uint64_t i = 5; i < kTotal; ++i) queue.Push(i);
+  interruption.go_on.release();
+  late.join();
+  for (std::uint64_t i = 0; i < kTotal; ++i) ASSERT_EQ(queue.TryPop(), i);
+  EXPECT_LE(queue.BlockCountHint(), kHandful);
+}
+TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopWasInterrupted) {
+  constexpr std::uint64_t kTotal = 1000;
+  SegmentQueue<std::uint64_t, Interrupted> queue;
+  for (std::uint64_t i = 0; i < kTotal; ++i) queue.Push(i);
+  for (std::uint64_t i = 0; i < 4; ++i) ASSERT_EQ(queue.TryPop(), i);
+  Interruption interruption;
+  std::thread late([&] {
+    here = &interruption;
+    EXPECT_EQ(queue.TryPop(), 4u);
+  });
+  interruption.stopped.acquire();
+  for (std::uint64_t i = 5; i < kTotal; ++i) ASSERT_EQ(queue.TryPop(), i);
+  interruption.go_on.release();
+  late.join();
   EXPECT_LE(queue.BlockCountHint(), kHandful);
 }
 
