@@ -108,7 +108,7 @@ class LeafAwaiter : protected LeafBase {
   internal::ResultSlot<Output> result_;
 
  private:
-  home::Poll<Output> Polled(Context& cx) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<Output> Polled(Context& cx) {
     if constexpr (requires { future_.PollAlone(cx); }) {
       if (promise->alone()) return future_.PollAlone(cx);
     }

@@ -36,6 +36,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "home/future/context.h"
 
 // The build may say; the safe answer for g++ is yes, whatever its flags. The
@@ -151,6 +153,14 @@ class PromiseBase {
   // the innermost first. It is the root of a chain that is suspended at a leaf,
   // or not started, or finished.
   void Destroy(std::coroutine_handle<> self) noexcept {
+    // It has finished, or not begun: there is nobody else in the chain.
+    const bool sole = !suspended_root() && context_or_ended_by_ == nullptr;
+    if (ABSL_PREDICT_TRUE(sole)) return self.destroy();
+    DestroyChain(self);
+  }
+
+ private:
+  ABSL_ATTRIBUTE_NOINLINE void DestroyChain(std::coroutine_handle<> self) noexcept {
     PromiseBase* innermost = this;
     if (suspended_root()) {
       innermost = std::exchange(leaf_, nullptr)->promise;
@@ -170,7 +180,6 @@ class PromiseBase {
     self.destroy();
   }
 
- private:
   void ForgetContext(Context& cx) noexcept {
     if (context_or_ended_by_ == &cx) context_or_ended_by_ = nullptr;
   }

@@ -3,15 +3,22 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
+#include "home/future/poll.h"
 #include "home/future/ready.h"
+#include "home/future/waker.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/yield.h"
 #include "home/task/join_handle.h"
@@ -122,6 +129,73 @@ TEST_P(HandOverStressTest, Shutdowns) {
     for (int task = 0; task < kTasks; ++task) runtime.Spawn(Parent(1'000'000, task)).Detach();
     runtime.BlockOn(runtime.Spawn(Parent(i, i))).IgnoreError();
   }
+}
+
+// What one thread leaves for another, the last of it.
+struct Mailbox {
+  // Returns what was there.
+  template <typename T>
+  T Swap(T& place, T value) {
+    const std::lock_guard lock(mutex);
+    return std::exchange(place, std::move(value));
+  }
+  std::mutex mutex;
+  Waker waker;
+  std::optional<AbortHandle> abort;
+};
+
+// Leaves its waker, and is ready at once.
+struct LeavesWaker {
+  using Output = int;
+  home::Poll<int> Poll(Context& cx) {
+    static_cast<void>(mailbox->Swap(mailbox->waker, cx.waker().Clone()));
+    return value;
+  }
+  Mailbox* mailbox;
+  int value;
+};
+
+// A task that is handed over to is run and completed without an RMW if nobody else can reach
+// it: here another thread can, or could until a moment ago.
+TEST_P(HandOverStressTest, OthersHaveReferences) {
+  Runtime runtime = MakeRuntime();
+  std::vector<std::unique_ptr<Mailbox>> mailboxes;
+  for (int i = 0; i < GetParam(); ++i) mailboxes.push_back(std::make_unique<Mailbox>());
+  // relaxed, here and below: a flag; what follows is ordered by the join.
+  std::atomic<bool> stop{false};
+  std::thread bystander([&] {
+    for (int i = 0; !stop.load(std::memory_order_relaxed); ++i) {
+      for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
+        Waker waker = mailbox->Swap(mailbox->waker, Waker());
+        if (i % 2 == 0) std::move(waker).Wake();
+        const std::optional<AbortHandle> abort =
+            mailbox->Swap(mailbox->abort, std::optional<AbortHandle>());
+        if (abort && i % 3 == 0) abort->Abort();
+      }
+    }
+  });
+  std::vector<JoinHandle<int>> parents;
+  for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
+    parents.push_back(runtime.Spawn([box = mailbox.get()]() -> Async<int> {
+      int wrong = 0;
+      for (int i = 0; i < kRounds; ++i) {
+        const bool abortable = i % 4 == 0;
+        JoinHandle<int> child = Spawn(LeavesWaker{box, i});
+        if (abortable)
+          static_cast<void>(box->Swap(box->abort, std::optional(child.abort_handle())));
+        const absl::StatusOr<int> value = co_await child;
+        const bool right =
+            value.ok() ? *value == i : abortable && absl::IsCancelled(value.status());
+        if (!right) ++wrong;
+      }
+      co_return wrong;
+    }));
+  }
+  for (JoinHandle<int>& parent : parents) {
+    EXPECT_EQ(runtime.BlockOn(std::move(parent)).value_or(-1), 0);
+  }
+  stop.store(true, std::memory_order_relaxed);
+  bystander.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, HandOverStressTest, ::testing::Values(1, 2, 4));

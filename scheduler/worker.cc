@@ -122,6 +122,8 @@ class Worker::Lent : public Stint {
   void Bind(TaskHeader* bound) { owner_.Bind(bound); }
   bool Unbind(TaskHeader* bound) { return (pinned || !lost) && owner_.Unbind(bound); }
   void ReleaseLater(TaskHeader* bound) { owner_.ReleaseLater(bound); }
+  // If the thread gives the worker away the outer task is let go first.
+  [[nodiscard]] bool awaited_here() const { return outer != nullptr; }
 
  private:
   Worker& worker_;

@@ -2,7 +2,33 @@
 
 #include <atomic>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
 namespace home::internal {
+
+bool AwaitTaskEnd(TaskHeader* task, Context& cx) {
+  const Waker& waker = cx.waker();
+  bool registered = task->state.Load().join_waker();
+  if (registered && !task->join_waker.WillWake(waker)) {
+    if (task->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
+    static_cast<void>(task->join_waker.Take());
+    registered = false;
+  }
+  if (!registered) {
+    task->join_waker.Put(waker.Clone());
+    if (task->state.SetJoinWaker() == JoinWakerResult::kComplete) {
+      static_cast<void>(task->join_waker.Take());
+      return true;
+    }
+  }
+  cx.NoteWait("the end of a task");
+  return false;
+}
+
+absl::Status TaskCancelled(TaskId id) {
+  return absl::CancelledError(absl::StrCat("task ", id.value(), " was cancelled"));
+}
 
 TaskStatus StatusOf(const TaskHeader* task) {
   const TaskSnapshot now = task->state.Load();

@@ -25,9 +25,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "home/future/context.h"
 #include "home/future/fallible.h"
 #include "home/future/fatal.h"
@@ -50,27 +50,14 @@ namespace internal {
 [[nodiscard]] TaskStatus StatusOf(const TaskHeader* task);
 // See AbortHandle::wait_reason(). `task` may be null.
 [[nodiscard]] const char* WaitReasonOf(const TaskHeader* task);
+// The same as PollTaskEnd() for a task that is not complete, or was not a moment ago.
+[[nodiscard]] bool AwaitTaskEnd(TaskHeader* task, Context& cx);
 // Whether the task is complete; if not, completion wakes `cx`'s task. By the handle's owner.
 [[nodiscard]] inline bool PollTaskEnd(TaskHeader* task, Context& cx) {
-  const TaskSnapshot now = task->state.Load();
-  if (now.complete()) return true;
-  const Waker& waker = cx.waker();
-  bool registered = now.join_waker();
-  if (registered && !task->join_waker.WillWake(waker)) {
-    if (task->state.UnsetJoinWaker() == JoinWakerResult::kComplete) return true;
-    static_cast<void>(task->join_waker.Take());
-    registered = false;
-  }
-  if (!registered) {
-    task->join_waker.Put(waker.Clone());
-    if (task->state.SetJoinWaker() == JoinWakerResult::kComplete) {
-      static_cast<void>(task->join_waker.Take());
-      return true;
-    }
-  }
-  cx.NoteWait("the end of a task");
-  return false;
+  return task->state.Load().complete() || AwaitTaskEnd(task, cx);
 }
+// What awaiting a cancelled task yields.
+[[nodiscard]] absl::Status TaskCancelled(TaskId id);
 // Gives up the handle's part of a task that is complete: shows an exception that
 // nobody has seen, drops the outcome and the reference.
 void AbandonComplete(TaskHeader* task);
@@ -148,7 +135,8 @@ class [[nodiscard]] JoinHandle {
 
   // Asks for the task to be cancelled: its future is dropped where it waits
   // next, or at once if it waits, and the handle then yields kCancelled. A task
-  // that ends before that yields its value. Any thread.
+  // that ends before that yields its value. By the handle's thread; others, and whoever
+  // does so while the handle is awaited, need an abort_handle().
   void Abort() const {
     if (task_ != nullptr) AbortTask(task_);
   }
@@ -190,11 +178,8 @@ class [[nodiscard]] JoinHandle {
     const Taken taken(std::exchange(task_, nullptr));
     TaskHeader* task = taken.task;
     auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable->outcome(task));
-    if (result->has_exception()) internal::Rethrow(result->TakeException());
-    if (!result->has_value()) {
-      return Output(
-          absl::CancelledError(absl::StrCat("task ", task->id.value(), " was cancelled")));
-    }
+    if (ABSL_PREDICT_FALSE(result->has_exception())) internal::Rethrow(result->TakeException());
+    if (ABSL_PREDICT_FALSE(!result->has_value())) return Output(internal::TaskCancelled(task->id));
     if constexpr (std::is_void_v<T>) {
       return absl::OkStatus();
     } else {

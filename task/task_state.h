@@ -28,6 +28,8 @@
 //   CompleteForHandle     R -> complete      and the runtime's reference is gone:
 //                                            the JoinHandle is there and waits for
 //                                            nobody to wake it
+//   RunUnshared           N -> R             both without an RMW, for a task that nobody
+//   CompleteUnshared      R -> complete      else can reach: see there
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
 //   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
 //                         R -> R,N           nothing: the worker will
@@ -54,7 +56,8 @@
 //
 // Memory ordering. Every transition that gives something away is a release, and
 // every one that takes something over an acquire, of this one word; as all are
-// RMWs they are one release sequence. So a wake that finds kNotified set is an
+// RMWs, but for those of a task that nobody else can reach, they are one release
+// sequence. So a wake that finds kNotified set is an
 // RMW all the same: a mere load would not order the waker's writes before the
 // poll that is still to come.
 
@@ -151,6 +154,17 @@ class BasicTaskState {
     return before.cancelled() ? StartResult::kCancel : StartResult::kRun;
   }
 
+  // TransitionToRunning() of a fresh task whose JoinHandle's owner stands still on this thread
+  // until the poll is over: nobody else can reach it, so it needs no RMW. False: nothing was
+  // done.
+  [[nodiscard]] bool RunUnshared() {
+    // acquire: as in TransitionToRunning(), and as in Release() of references that are gone.
+    if (word_.load(std::memory_order_acquire) != kFresh) return false;
+    // relaxed: nobody else looks.
+    word_.store(kFresh + (S::kRunning - S::kNotified), std::memory_order_relaxed);
+    return true;
+  }
+
   // After it the task may be gone, unless the result says that it is the
   // caller's still.
   IdleResult TransitionToIdle() {
@@ -189,6 +203,18 @@ class BasicTaskState {
       }
     }
     return false;
+  }
+
+  // CompleteForHandle() without an RMW, as RunUnshared(). False: nothing was done; the poll has
+  // shown the task to others, who have it still or have woken or aborted it.
+  [[nodiscard]] bool CompleteUnshared() {
+    constexpr std::uint64_t kRuns = kFresh + (S::kRunning - S::kNotified);
+    // acquire: the uses of those who had a reference come before the cell's freeing, by the
+    // handle's owner on this thread. pairs with: Release().
+    if (word_.load(std::memory_order_acquire) != kRuns) return false;
+    // relaxed: the next to look is the handle's owner, on this thread.
+    word_.store(kRuns + (S::kComplete - S::kRunning) - S::kReference, std::memory_order_relaxed);
+    return true;
   }
 
   // True: the task was idle, is now running and cancelled, and the caller's.

@@ -18,19 +18,22 @@ using model::CheckRandomly;
 using model::CheckWithPreemptions;
 using model::Exhaustively;
 using model::ExpectFound;
+using model::WithPreemptions;
 
 // A task as a runtime has it: plain data where the state word has to order.
 struct Task {
   // One turn of whoever took the task from a queue, and the turns that follow
-  // from wake-ups during the poll. It is ready once it was woken.
-  void Run() {
+  // from wake-ups during the poll. It is ready once it was woken. `here`: the owner of
+  // the handle stands still on this thread meanwhile.
+  void Run(bool here = false) {
     while (true) {
       // The queue's link is read by whoever takes the task out.
       model::Expect(link == 1, "a task that runs was in a queue");
-      if (state.TransitionToRunning() == StartResult::kCancel) return Cancel();
+      const bool unshared = here && state.RunUnshared();
+      if (!unshared && state.TransitionToRunning() == StartResult::kCancel) return Cancel();
       future = future + 1;
       // relaxed: the state word orders it, or the poll sleeps for ever.
-      if (message.load(std::memory_order_relaxed) == 1) return Complete();
+      if (message.load(std::memory_order_relaxed) == 1) return Complete(here);
       if (state.TransitionToIdle() == IdleResult::kIdle) return;
     }
   }
@@ -46,8 +49,9 @@ struct Task {
     future = future + 1;
     Complete();
   }
-  void Complete() {
+  void Complete(bool here = false) {
     outcome = 1;
+    if (here && state.CompleteUnshared()) return;
     // Not tried for a task that is in a list.
     if (model::Choose(2) == 0 && state.CompleteForHandle()) return;
     const TaskSnapshot before = state.TransitionToComplete();
@@ -155,6 +159,7 @@ struct Task {
 enum class Role {
   kRun,          // takes the task, which was just spawned, from its queue
   kRunDropped,   // the same, if its handle has gone
+  kRunAwaited,   // the same as who awaits it; polls the handle then, as kJoin
   kWake,         // wakes it by reference
   kWakeByValue,  // and with its reference
   kAbort,        // aborts it by an AbortHandle
@@ -172,6 +177,10 @@ struct Around {
   static constexpr int kThreads = sizeof...(kRoles);
   static constexpr bool Has(Role role) { return ((kRoles == role) || ...); }
   static constexpr bool kWoken = Has(Role::kWake) || Has(Role::kWakeByValue);
+  static constexpr bool kRunByRole =
+      Has(Role::kRun) || Has(Role::kRunDropped) || Has(Role::kRunAwaited);
+  static constexpr bool kHandleByRole =
+      Has(Role::kJoin) || Has(Role::kRejoin) || Has(Role::kDrop) || Has(Role::kRunAwaited);
   static constexpr bool kCancelled = Has(Role::kAbort) || Has(Role::kShutdown);
 
   void Before() {
@@ -182,7 +191,7 @@ struct Around {
     }
     // relaxed: the threads have not begun.
     if (!kWoken && !kCancelled) task.message.store(1, std::memory_order_relaxed);
-    if (!Has(Role::kRun) && !Has(Role::kRunDropped)) task.Run();
+    if (!kRunByRole) task.Run();
   }
   void Thread(int index) {
     constexpr Role kAll[] = {kRoles...};
@@ -192,6 +201,9 @@ struct Around {
       case Role::kRunDropped:
         if (!task.state.Load().join_interest()) task.Run();
         return;
+      case Role::kRunAwaited:
+        task.Run(/*here=*/true);
+        return task.Join(1);
       case Role::kWake:
         return task.Wake();
       case Role::kWakeByValue:
@@ -222,7 +234,7 @@ struct Around {
         task.Shutdown();
       }
     }
-    if (!Has(Role::kJoin) && !Has(Role::kRejoin) && !Has(Role::kDrop)) {
+    if (!kHandleByRole) {
       model::Expect(task.state.Load().complete(), "no wake and no abort is lost");
       task.DropHandle();
     }
@@ -281,6 +293,30 @@ TEST(TaskStateModelTest, CompletionForTheHandlePublishesTheOutcome) {
 }
 TEST(TaskStateModelTest, AWakerThatComesTooLateSeesTheOutcome) {
   ExpectRmwAcquires<JoinAgainstRun>("SetJoinWaker");
+}
+
+// -- Without an RMW ------------------------------------------------------------
+//
+// Who else has a reference may give it up, or wake or abort the task by it, at any time.
+
+using ReleaseAgainstAwaited = Around<Role::kRunAwaited, Role::kRelease>;
+using WakeAgainstAwaited = Around<Role::kRunAwaited, Role::kWakeByValue>;
+using AbortAgainstAwaited = Around<Role::kRunAwaited, Role::kAbort>;
+
+TEST(TaskStateModelTest, AnAwaitedTaskIsAloneOnlyWhenAllOthersHaveGone) {
+  CheckWithPreemptions<ReleaseAgainstAwaited>(3);
+  CheckWithPreemptions<WakeAgainstAwaited>(3);
+  CheckWithPreemptions<AbortAgainstAwaited>(3);
+}
+TEST(TaskStateModelTest, RunningUnsharedAcquires) {
+  ExpectFound<WakeAgainstAwaited>(
+      WithPreemptions(3),
+      {.function = "RunUnshared", .access = Access::kLoad, .from = std::memory_order_acquire});
+}
+TEST(TaskStateModelTest, CompletingUnsharedAcquires) {
+  ExpectFound<ReleaseAgainstAwaited>(
+      WithPreemptions(3),
+      {.function = "CompleteUnshared", .access = Access::kLoad, .from = std::memory_order_acquire});
 }
 
 using RejoinAgainstRun = Around<Role::kRun, Role::kRejoin>;

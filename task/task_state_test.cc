@@ -211,6 +211,48 @@ TEST(TaskStateTest, ShutdownTakesAnIdleTaskAndLeavesAQueuedOne) {
   EXPECT_FALSE(complete.TransitionToShutdown());
 }
 
+// A task that somebody else can reach is neither run nor completed without an RMW.
+TEST(TaskStateTest, UnsharedInEveryState) {
+  {
+    TaskState fresh;
+    EXPECT_FALSE(fresh.CompleteUnshared());
+    EXPECT_TRUE(fresh.RunUnshared());
+    EXPECT_TRUE(fresh.Load().running() && !fresh.Load().notified());
+    EXPECT_FALSE(fresh.RunUnshared());
+    EXPECT_TRUE(fresh.CompleteUnshared());
+    EXPECT_TRUE(fresh.Load().complete() && !fresh.Load().running());
+    EXPECT_TRUE(fresh.Load().join_interest());
+    EXPECT_EQ(fresh.Load().references(), 1u);
+    EXPECT_FALSE(fresh.CompleteUnshared());
+  }
+  {
+    TaskState shared;
+    shared.AddReference();
+    EXPECT_FALSE(shared.RunUnshared());
+    ToRunning(shared);
+    EXPECT_FALSE(shared.CompleteUnshared());
+    EXPECT_FALSE(shared.Release());
+    EXPECT_TRUE(shared.CompleteUnshared());
+  }
+  {
+    TaskState aborted;
+    static_cast<void>(aborted.Abort());
+    EXPECT_FALSE(aborted.RunUnshared());
+  }
+  {
+    TaskState woken;
+    EXPECT_TRUE(woken.RunUnshared());
+    static_cast<void>(woken.NotifyByRef());
+    EXPECT_FALSE(woken.CompleteUnshared());
+  }
+  {
+    TaskState detached;
+    bool had_waker = false;
+    static_cast<void>(detached.DropJoinHandle(had_waker));
+    EXPECT_FALSE(detached.RunUnshared());
+  }
+}
+
 // The counter shares its word with flags: neither may disturb the other.
 TEST(TaskStateTest, ReferencesLeaveTheFlagsAlone) {
   TaskState state;
