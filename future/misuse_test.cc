@@ -19,8 +19,13 @@
 #include "home/future/ready.h"
 #include "home/future/select.h"
 #include "home/future/stream_buffered.h"
+#include "home/future/stream_chunks.h"
+#include "home/future/stream_combine.h"
 #include "home/future/stream_consume.h"
+#include "home/future/stream_map.h"
 #include "home/future/stream_source.h"
+#include "home/future/stream_take.h"
+#include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 
 namespace home {
@@ -112,7 +117,7 @@ TEST(MisuseDeathTest, PollAfterReadyNamesTheFuture) {
   EXPECT_DEATH(PollAfterReady(Join(Ready(1))), "\\(Join\\) was polled after");
   EXPECT_DEATH(PollAfterReady(TryJoin(Ready(IntOr(1)))), "\\(TryJoin\\) was polled after");
   EXPECT_DEATH(PollAfterReady(Select(Ready(1))), "\\(Select\\) was polled after");
-  EXPECT_DEATH(PollAfterReady(Race(Ready(1), Ready(2))), "\\(Select\\) was polled after");
+  EXPECT_DEATH(PollAfterReady(Race(Ready(1), Ready(2))), "\\(Race\\) was polled after");
   EXPECT_DEATH(PollAfterReady(JoinAll(std::array{Ready(1)})), "\\(JoinAll\\) was polled after");
   EXPECT_DEATH(PollAfterReady(TryJoinAll(std::array{Ready(IntOr(1))})),
                "\\(TryJoinAll\\) was polled after");
@@ -128,12 +133,74 @@ TEST(MisuseDeathTest, PollAfterReadyNamesTheEndOfAPipeline) {
                "\\(ForEachConcurrent\\) was polled after");
 }
 
+// Polls `stream` to its end, and once more.
+template <Stream S>
+void PollAfterEnd(S stream) {
+  while (testing::PollNextOnce(stream).value().has_value()) continue;
+  static_cast<void>(testing::PollNextOnce(stream));
+}
+// Takes an item of `stream`, and moves it.
+template <Stream S>
+void MoveAfterItem(S stream) {
+  EXPECT_TRUE(testing::PollNextOnce(stream).value().has_value());
+  S moved = std::move(stream);
+  static_cast<void>(moved);
+}
+
+TEST(MisuseDeathTest, PollAfterTheEndNamesTheStream) {
+  const auto id = [](int x) { return x; };
+  const auto yes = [](int) { return true; };
+  const auto none = [] { return FromRange(std::vector<int>{}); };
+  EXPECT_DEATH(PollAfterEnd(none() | Map(id)), "a stream \\(Map\\) was polled after its end");
+  EXPECT_DEATH(PollAfterEnd(none() | Then([](int x) { return Ready(x); })),
+               "\\(Then\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | Inspect(yes)), "\\(Inspect\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | Filter(yes)), "\\(Filter\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | Skip(1)), "\\(Skip\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | SkipWhile(yes)), "\\(SkipWhile\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | Chain(none())), "\\(Chain\\) was polled");
+  EXPECT_DEATH(PollAfterEnd(none() | Zip(none())), "\\(Zip\\) was polled");
+}
+
+TEST(MisuseTest, SomeStreamsMayBePolledAfterTheirEnd) {
+  const auto two = [] { return FromRange(std::vector<int>{1, 2}); };
+  PollAfterEnd(two());
+  PollAfterEnd(two() | Take(1));
+  PollAfterEnd(two() | TakeWhile([](int x) { return x < 2; }));
+  PollAfterEnd(two() | Merge(two()));
+  PollAfterEnd(two() | Chunks(2));
+  PollAfterEnd(two() | Map([](int x) { return Ready(x); }) | Buffered(2));
+}
+
+TEST(MisuseDeathTest, MoveAfterTheFirstPollNamesTheStream) {
+  const auto id = [](int x) { return x; };
+  const auto yes = [](int) { return true; };
+  const auto two = [] { return FromRange(std::vector<int>{1, 2}); };
+  const auto ready = [](int x) { return Ready(x); };
+  EXPECT_DEATH(MoveAfterItem(two()), "a stream \\(FromRange\\) was moved after its first poll");
+  EXPECT_DEATH(MoveAfterItem(two() | Map(id)), "\\(Map\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Then(ready)), "\\(Then\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Inspect(yes)), "\\(Inspect\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Filter(yes)), "\\(Filter\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Take(2)), "\\(Take\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | TakeWhile(yes)), "\\(TakeWhile\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Skip(1)), "\\(Skip\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Chain(two())), "\\(Chain\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Zip(two())), "\\(Zip\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Merge(two())), "\\(Merge\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Chunks(1)), "\\(Chunks\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Map(ready) | Buffered(1)), "\\(Buffered\\) was moved");
+  EXPECT_DEATH(MoveAfterItem(two() | Map(ready) | BufferedUnordered(1)),
+               "\\(BufferedUnordered\\) was moved");
+}
+
 TEST(MisuseDeathTest, MoveAfterTheFirstPollNamesTheFuture) {
   const auto id = [](int x) { return x; };
   EXPECT_DEATH(MoveAfterPoll(Map(PendingForever<int>(), id)),
                "\\(Map\\) was moved after its first");
   EXPECT_DEATH(MoveAfterPoll(Join(PendingForever<int>())), "\\(Join\\) was moved after");
   EXPECT_DEATH(MoveAfterPoll(Select(PendingForever<int>())), "\\(Select\\) was moved after");
+  EXPECT_DEATH(MoveAfterPoll(Race(PendingForever<int>())), "\\(Race\\) was moved after");
   EXPECT_DEATH(MoveAfterPoll(Lazy([] { return PendingForever<int>(); })), "\\(Lazy\\) was moved");
   EXPECT_DEATH(MoveAfterPoll(Then(PendingForever<int>(), [](int) { return Ready(1); })),
                "\\(Then\\) was moved after");

@@ -7,18 +7,26 @@
 namespace home::internal {
 namespace {
 
-[[noreturn]] void Die(const char* name, const char* mistake) noexcept {
+[[noreturn]] void Die(const char* what, const char* name, const char* mistake) noexcept {
   char message[128];
-  std::snprintf(message, sizeof message, "a future (%s) was %s", name, mistake);
+  std::snprintf(message, sizeof message, "a %s (%s) was %s", what, name, mistake);
   Fatal(message);
 }
 
 }  // namespace
 
 void DieOfPollAfterReady(const char* name) noexcept {
-  Die(name, "polled after it was ready, or after its poll threw");
+  Die("future", name, "polled after it was ready, or after its poll threw");
 }
 
-void DieOfMoveAfterPoll(const char* name) noexcept { Die(name, "moved after its first poll"); }
+void DieOfMoveAfterPoll(const char* name) noexcept {
+  Die("future", name, "moved after its first poll");
+}
+
+void DieOfPollAfterEnd(const char* name) noexcept { Die("stream", name, "polled after its end"); }
+
+void DieOfStreamMoveAfterPoll(const char* name) noexcept {
+  Die("stream", name, "moved after its first poll");
+}
 
 }  // namespace home::internal

@@ -31,6 +31,9 @@ namespace home::internal {
 [[noreturn]] void DieOfPollAfterReady(const char* name) noexcept;
 // Dies with the message that a `name` was moved after its first poll.
 [[noreturn]] void DieOfMoveAfterPoll(const char* name) noexcept;
+// The same for streams (stream_check.h).
+[[noreturn]] void DieOfPollAfterEnd(const char* name) noexcept;
+[[noreturn]] void DieOfStreamMoveAfterPoll(const char* name) noexcept;
 
 #if defined(NDEBUG)
 

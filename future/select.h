@@ -98,13 +98,15 @@ template <bool kBiased, Future F, Future... Fs>
 class [[nodiscard]] RaceFuture {
  public:
   using Output = FutureOutput<F>;
+  static constexpr const char* kName = "Race";
 
   explicit RaceFuture(F future, Fs... futures)
       : select_(std::move(future), std::move(futures)...) {}
 
   home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
     auto winner = select_.Poll(cx);
-    if (winner.pending()) return kPending;
+    if (winner.pending()) return check_.Pending();
     if constexpr (std::is_void_v<Output>) {
       return kReady;
     } else {
@@ -114,6 +116,7 @@ class [[nodiscard]] RaceFuture {
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<RaceFuture> check_;
   SelectFuture<kBiased, F, Fs...> select_;
 };
 

@@ -11,7 +11,8 @@
 // contract (future.h): it is lazy; PollNext() returns Ready with the next item
 // or with nullopt at the end, or Pending after it has arranged a wake; between
 // its first poll and its end it must not move. Polling after the end is a
-// programming error, unless a stream says otherwise. Destroying a stream
+// programming error, unless a stream says otherwise. Debug builds die of either
+// (stream_check.h). Destroying a stream
 // cancels it, completely and synchronously.
 //
 // An item that is a reference is a std::reference_wrapper, because an optional

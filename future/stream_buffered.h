@@ -34,6 +34,7 @@
 #include "home/future/pipe.h"
 #include "home/future/poll_check.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -43,12 +44,15 @@ template <Stream S, typename Set>
 class [[nodiscard]] BufferedStream {
  public:
   using Item = typename Set::Item;
+  static constexpr const char* kName =
+      std::is_same_v<Set, FuturesUnordered<StreamItem<S>>> ? "BufferedUnordered" : "Buffered";
 
   BufferedStream(S stream, std::size_t limit) : stream_(std::move(stream)), limit_(limit) {
     if (limit == 0) Fatal("Buffered with room for no future");
   }
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     while (true) {
       while (!ended_ && set_.size() < limit_) {
         auto polled = stream_.PollNext(cx);
@@ -57,7 +61,7 @@ class [[nodiscard]] BufferedStream {
         if (!ended_) set_.Push(*std::move(polled.value()));
       }
       if (set_.empty()) {
-        if (ended_) return std::optional<Item>();
+        if (ended_) return check_.End();
         return kPending;
       }
       auto polled = set_.PollNext(cx);
@@ -68,6 +72,7 @@ class [[nodiscard]] BufferedStream {
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<BufferedStream, internal::AfterEnd::kPoll> check_;
   S stream_;
   std::size_t limit_;
   Set set_;

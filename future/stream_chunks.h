@@ -21,6 +21,7 @@
 #include "home/future/fatal.h"
 #include "home/future/pipe.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -28,12 +29,14 @@ template <Stream S>
 class [[nodiscard]] ChunksStream {
  public:
   using Item = std::vector<StreamItem<S>>;
+  static constexpr const char* kName = "Chunks";
 
   ChunksStream(S stream, std::size_t size) : stream_(std::move(stream)), size_(size) {
     if (size == 0) Fatal("Chunks of no items");
   }
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     while (!ended_) {
       auto polled = stream_.PollNext(cx);
       if (polled.pending()) return kPending;
@@ -45,11 +48,12 @@ class [[nodiscard]] ChunksStream {
       chunk_.push_back(*std::move(polled.value()));
       if (chunk_.size() == size_) return std::optional<Item>(std::exchange(chunk_, Item()));
     }
-    if (chunk_.empty()) return std::optional<Item>();
+    if (chunk_.empty()) return check_.End();
     return std::optional<Item>(std::exchange(chunk_, Item()));
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<ChunksStream, internal::AfterEnd::kPoll> check_;
   S stream_;
   std::size_t size_;
   Item chunk_;

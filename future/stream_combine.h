@@ -23,6 +23,7 @@
 
 #include "home/future/pipe.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -31,20 +32,25 @@ template <Stream First, Stream Second>
 class [[nodiscard]] ChainStream {
  public:
   using Item = StreamItem<First>;
+  static constexpr const char* kName = "Chain";
 
   ChainStream(First first, Second second)
       : first_(std::in_place, std::move(first)), second_(std::move(second)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     if (first_) {
       auto polled = first_->PollNext(cx);
       if (polled.pending() || polled.value()) return polled;
       first_.reset();
     }
-    return second_.PollNext(cx);
+    auto polled = second_.PollNext(cx);
+    check_.Note(polled);
+    return polled;
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<ChainStream> check_;
   std::optional<First> first_;  // until its end
   Second second_;
 };
@@ -65,10 +71,12 @@ template <Stream... Ss>
 class [[nodiscard]] ZipStream {
  public:
   using Item = std::tuple<StreamItem<Ss>...>;
+  static constexpr const char* kName = "Zip";
 
   explicit ZipStream(Ss... streams) : streams_(std::move(streams)...) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     return PollAll(cx, std::index_sequence_for<Ss...>());
   }
 
@@ -87,7 +95,7 @@ class [[nodiscard]] ZipStream {
     ((ended ? void() : note(PollOne<kIndices>(cx))), ...);
     if (ended) {
       ((std::get<kIndices>(items_).reset()), ...);
-      return std::optional<Item>();
+      return check_.End();
     }
     if (pending) return kPending;
     std::optional<Item> item(std::in_place, *std::move(std::get<kIndices>(items_))...);
@@ -106,6 +114,7 @@ class [[nodiscard]] ZipStream {
     return Found::kItem;
   }
 
+  [[no_unique_address]] internal::StreamCheck<ZipStream> check_;
   std::tuple<Ss...> streams_;
   std::tuple<std::optional<StreamItem<Ss>>...> items_;  // those that wait
 };
@@ -129,11 +138,13 @@ template <Stream First, Stream... Rest>
 class [[nodiscard]] MergeStream {
  public:
   using Item = StreamItem<First>;
+  static constexpr const char* kName = "Merge";
 
   explicit MergeStream(First first, Rest... rest)
       : streams_(std::make_optional(std::move(first)), std::make_optional(std::move(rest))...) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     std::optional<Item> item;
     bool all_ended = true;
     const std::size_t first = turn_;
@@ -142,8 +153,9 @@ class [[nodiscard]] MergeStream {
       PollChild(index, cx, item, all_ended, std::make_index_sequence<kCount>());
       if (item) turn_ = (index + 1) % kCount;
     }
-    if (!item && !all_ended) return kPending;
-    return item;
+    if (item) return item;
+    if (all_ended) return check_.End();
+    return kPending;
   }
 
  private:
@@ -169,6 +181,7 @@ class [[nodiscard]] MergeStream {
     }
   }
 
+  [[no_unique_address]] internal::StreamCheck<MergeStream, internal::AfterEnd::kPoll> check_;
   std::tuple<std::optional<First>, std::optional<Rest>...> streams_;  // each until its end
   std::size_t turn_ = 0;                                              // who is asked first
 };

@@ -26,6 +26,7 @@
 #include "home/future/map.h"
 #include "home/future/pipe.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -33,18 +34,21 @@ template <Stream S, typename Fn>
 class [[nodiscard]] MapStream {
  public:
   using Item = std::remove_cvref_t<std::invoke_result_t<Fn&, StreamItem<S>>>;
+  static constexpr const char* kName = "Map";
 
   MapStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     auto polled = stream_.PollNext(cx);
     if (polled.pending()) return kPending;
     std::optional<StreamItem<S>>& item = polled.value();
-    if (!item) return std::optional<Item>();
+    if (!item) return check_.End();
     return std::optional<Item>(std::invoke(fn_, *std::move(item)));
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<MapStream> check_;
   S stream_;
   [[no_unique_address]] Fn fn_;
 };
@@ -60,15 +64,17 @@ class [[nodiscard]] ThenStream {
  public:
   using Step = std::invoke_result_t<Fn&, StreamItem<S>>;
   using Item = FutureOutput<Step>;
+  static constexpr const char* kName = "Then";
 
   ThenStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     if (!step_) {
       auto polled = stream_.PollNext(cx);
       if (polled.pending()) return kPending;
       std::optional<StreamItem<S>>& item = polled.value();
-      if (!item) return std::optional<Item>();
+      if (!item) return check_.End();
       step_.emplace(Make{fn_, *item});
     }
     const ResetIfDone guard(step_);
@@ -103,6 +109,7 @@ class [[nodiscard]] ThenStream {
     mutable bool keep_ = false;
   };
 
+  [[no_unique_address]] internal::StreamCheck<ThenStream> check_;
   S stream_;
   [[no_unique_address]] Fn fn_;
   std::optional<Step> step_;
@@ -119,16 +126,20 @@ template <Stream S, typename Fn>
 class [[nodiscard]] InspectStream {
  public:
   using Item = StreamItem<S>;
+  static constexpr const char* kName = "Inspect";
 
   InspectStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     auto polled = stream_.PollNext(cx);
+    check_.Note(polled);
     if (polled.ready() && polled.value()) std::invoke(fn_, std::as_const(*polled.value()));
     return polled;
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<InspectStream> check_;
   S stream_;
   [[no_unique_address]] Fn fn_;
 };
@@ -143,18 +154,22 @@ template <Stream S, typename Fn>
 class [[nodiscard]] FilterStream {
  public:
   using Item = StreamItem<S>;
+  static constexpr const char* kName = "Filter";
 
   FilterStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     while (true) {
       auto polled = stream_.PollNext(cx);
+      check_.Note(polled);
       if (polled.pending() || !polled.value()) return polled;
       if (std::invoke(fn_, std::as_const(*polled.value()))) return polled;
     }
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<FilterStream> check_;
   S stream_;
   [[no_unique_address]] Fn fn_;
 };

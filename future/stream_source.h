@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -23,12 +24,14 @@ template <typename R>
 class [[nodiscard]] RangeStream {
  public:
   using Item = std::ranges::range_value_t<R>;
+  static constexpr const char* kName = "FromRange";
 
   explicit RangeStream(R range) : range_(std::move(range)) {}
 
   Poll<std::optional<Item>> PollNext(Context&) {
+    check_.Begin();
     if (!at_) at_.emplace(std::ranges::begin(range_));
-    if (*at_ == std::ranges::end(range_)) return std::optional<Item>();
+    if (*at_ == std::ranges::end(range_)) return check_.End();
     std::optional<Item> item;
     if constexpr (std::ranges::view<R>) {
       // A view refers to elements that belong to somebody else.
@@ -41,6 +44,7 @@ class [[nodiscard]] RangeStream {
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<RangeStream, internal::AfterEnd::kPoll> check_;
   R range_;
   std::optional<std::ranges::iterator_t<R>> at_;  // from the first poll on
 };

@@ -19,6 +19,7 @@
 
 #include "home/future/pipe.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 
 namespace home {
 
@@ -26,17 +27,21 @@ template <Stream S>
 class [[nodiscard]] TakeStream {
  public:
   using Item = StreamItem<S>;
+  static constexpr const char* kName = "Take";
 
   TakeStream(S stream, std::size_t count) : stream_(std::move(stream)), left_(count) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
-    if (left_ == 0) return std::optional<Item>();
+    check_.Begin();
+    if (left_ == 0) return check_.End();
     auto polled = stream_.PollNext(cx);
+    check_.Note(polled);
     if (polled.ready()) left_ = polled.value() ? left_ - 1 : 0;
     return polled;
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<TakeStream, internal::AfterEnd::kPoll> check_;
   S stream_;
   std::size_t left_;
 };
@@ -55,19 +60,22 @@ template <Stream S, typename Fn>
 class [[nodiscard]] TakeWhileStream {
  public:
   using Item = StreamItem<S>;
+  static constexpr const char* kName = "TakeWhile";
 
   TakeWhileStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
-    if (done_) return std::optional<Item>();
+    check_.Begin();
+    if (done_) return check_.End();
     auto polled = stream_.PollNext(cx);
     if (polled.pending()) return kPending;
     done_ = !polled.value() || !std::invoke(fn_, std::as_const(*polled.value()));
-    if (done_) return std::optional<Item>();
+    if (done_) return check_.End();
     return polled;
   }
 
  private:
+  [[no_unique_address]] internal::StreamCheck<TakeWhileStream, internal::AfterEnd::kPoll> check_;
   S stream_;
   [[no_unique_address]] Fn fn_;
   bool done_ = false;
@@ -83,40 +91,6 @@ template <typename Fn>
 auto TakeWhile(Fn&& fn) {
   return Pipe([kept = std::decay_t<Fn>(std::forward<Fn>(fn))](auto stream) mutable {
     return TakeWhile(std::move(stream), std::move(kept));
-  });
-}
-
-template <Stream S, typename Fn>
-class [[nodiscard]] SkipWhileStream {
- public:
-  using Item = StreamItem<S>;
-
-  SkipWhileStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
-
-  Poll<std::optional<Item>> PollNext(Context& cx) {
-    while (true) {
-      auto polled = stream_.PollNext(cx);
-      if (polled.pending() || !polled.value() || !skipping_) return polled;
-      skipping_ = std::invoke(fn_, std::as_const(*polled.value()));
-      if (!skipping_) return polled;
-    }
-  }
-
- private:
-  S stream_;
-  [[no_unique_address]] Fn fn_;
-  bool skipping_ = true;
-};
-
-// The items from the first on for which fn(const item&) is false.
-template <Stream S, typename Fn>
-SkipWhileStream<S, std::decay_t<Fn>> SkipWhile(S stream, Fn&& fn) {
-  return SkipWhileStream<S, std::decay_t<Fn>>(std::move(stream), std::forward<Fn>(fn));
-}
-template <typename Fn>
-auto SkipWhile(Fn&& fn) {
-  return Pipe([kept = std::decay_t<Fn>(std::forward<Fn>(fn))](auto stream) mutable {
-    return SkipWhile(std::move(stream), std::move(kept));
   });
 }
 
@@ -138,6 +112,45 @@ class FirstItems {
 };
 
 }  // namespace internal
+
+template <Stream S, typename Fn>
+class [[nodiscard]] SkipWhileStream {
+ public:
+  using Item = StreamItem<S>;
+  static constexpr const char* kName =
+      std::is_same_v<Fn, internal::FirstItems> ? "Skip" : "SkipWhile";
+
+  SkipWhileStream(S stream, Fn fn) : stream_(std::move(stream)), fn_(std::move(fn)) {}
+
+  Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
+    while (true) {
+      auto polled = stream_.PollNext(cx);
+      check_.Note(polled);
+      if (polled.pending() || !polled.value() || !skipping_) return polled;
+      skipping_ = std::invoke(fn_, std::as_const(*polled.value()));
+      if (!skipping_) return polled;
+    }
+  }
+
+ private:
+  [[no_unique_address]] internal::StreamCheck<SkipWhileStream> check_;
+  S stream_;
+  [[no_unique_address]] Fn fn_;
+  bool skipping_ = true;
+};
+
+// The items from the first on for which fn(const item&) is false.
+template <Stream S, typename Fn>
+SkipWhileStream<S, std::decay_t<Fn>> SkipWhile(S stream, Fn&& fn) {
+  return SkipWhileStream<S, std::decay_t<Fn>>(std::move(stream), std::forward<Fn>(fn));
+}
+template <typename Fn>
+auto SkipWhile(Fn&& fn) {
+  return Pipe([kept = std::decay_t<Fn>(std::forward<Fn>(fn))](auto stream) mutable {
+    return SkipWhile(std::move(stream), std::move(kept));
+  });
+}
 
 // All items but the first `count`.
 template <Stream S>

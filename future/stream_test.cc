@@ -300,6 +300,43 @@ TEST(StreamTest, DroppingAPipelineCancelsItsSource) {
   EXPECT_EQ(counter.alive(), 0);
 }
 
+// Where each adaptor of several parts waits.
+TEST(StreamTest, DroppingThenCancelsTheFutureUnderWay) {
+  Source source;
+  CountingWaker counter;
+  auto alive = std::make_shared<int>();
+  {
+    auto stream = source.Stream() | Then([alive](int) {
+                    return Map(PendingForever<int>(), [alive](int n) { return n; });
+                  });
+    source.Give(1);
+    EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+    EXPECT_EQ(alive.use_count(), 3);
+  }
+  EXPECT_EQ(alive.use_count(), 1);
+  EXPECT_FALSE(source.has_waker());
+  EXPECT_EQ(counter.alive(), 0);
+}
+TEST(StreamTest, DroppingCombinedStreamsCancelsAllOfThem) {
+  const auto drop_waiting = [](auto combine, bool first, bool second) {
+    Source left;
+    Source right;
+    CountingWaker counter;
+    {
+      auto stream = combine(left.Stream(), right.Stream());
+      EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+      EXPECT_EQ(left.has_waker(), first);
+      EXPECT_EQ(right.has_waker(), second);
+    }
+    EXPECT_FALSE(left.has_waker() || right.has_waker());
+    EXPECT_EQ(counter.alive(), 0);
+  };
+  using Items = Source::Items;
+  drop_waiting([](Items a, Items b) { return Chain(std::move(a), std::move(b)); }, true, false);
+  drop_waiting([](Items a, Items b) { return Zip(std::move(a), std::move(b)); }, true, true);
+  drop_waiting([](Items a, Items b) { return Merge(std::move(a), std::move(b)); }, true, true);
+}
+
 TEST(StreamTest, AMillionItemsUseConstantStack) {
   auto future = FromRange(std::views::iota(0, 1'000'000)) | Filter(IsOdd) | Map(Double) |
                 Fold(0, [](int, int n) { return n; });

@@ -28,6 +28,7 @@
 #include "home/future/pipe.h"
 #include "home/future/poll.h"
 #include "home/future/stream.h"
+#include "home/future/stream_check.h"
 #include "home/timer/sleep.h"
 
 namespace home {
@@ -36,6 +37,7 @@ template <Stream S>
 class [[nodiscard]] ChunksTimeoutStream {
  public:
   using Item = std::vector<StreamItem<S>>;
+  static constexpr const char* kName = "ChunksTimeout";
 
   ChunksTimeoutStream(S stream, std::size_t size, absl::Duration duration)
       : stream_(std::move(stream)), size_(size), duration_(duration), sleep_(duration) {
@@ -43,6 +45,7 @@ class [[nodiscard]] ChunksTimeoutStream {
   }
 
   Poll<std::optional<Item>> PollNext(Context& cx) {
+    check_.Begin();
     while (!ended_) {
       auto polled = stream_.PollNext(cx);
       if (polled.pending()) break;
@@ -58,7 +61,7 @@ class [[nodiscard]] ChunksTimeoutStream {
       if (chunk_.size() == size_) return TakeChunk();
     }
     if (chunk_.empty()) {
-      if (ended_) return std::optional<Item>();
+      if (ended_) return check_.End();
       return kPending;
     }
     if (ended_) return TakeChunk();
@@ -75,6 +78,8 @@ class [[nodiscard]] ChunksTimeoutStream {
     return std::exchange(chunk_, Item());
   }
 
+  [[no_unique_address]]
+  internal::StreamCheck<ChunksTimeoutStream, internal::AfterEnd::kPoll> check_;
   S stream_;
   std::size_t size_;
   absl::Duration duration_;
