@@ -21,6 +21,7 @@
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
 #include "home/sync/sync_policy.h"
 #include "home/sync/waiter_list.h"
@@ -55,9 +56,10 @@ class Barrier {
 class [[nodiscard]] Barrier::WaitFuture {
  public:
   using Output = bool;
+  static constexpr const char* kName = "Barrier::Wait";
 
   explicit WaitFuture(Barrier& barrier) noexcept : barrier_(&barrier) {}
-  WaitFuture(WaitFuture&& other) noexcept : barrier_(other.barrier_) {
+  WaitFuture(WaitFuture&& other) noexcept : check_(other.check_), barrier_(other.barrier_) {
     if (other.waits_) Fatal("a barrier's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
@@ -69,6 +71,7 @@ class [[nodiscard]] Barrier::WaitFuture {
   }
 
   home::Poll<bool> Poll(Context& cx) {
+    check_.Begin();
     bool leads = false;
     WakeList wakes;
     const bool done = barrier_->waiters_.Poll(barrier_->mutex_, waiter_, cx.waker(),
@@ -85,11 +88,15 @@ class [[nodiscard]] Barrier::WaitFuture {
                                               });
     waits_ = !done;
     wakes.WakeAll();
-    if (!done) return cx.PendingFor("barrier");
+    if (!done) {
+      static_cast<void>(cx.PendingFor("barrier"));
+      return check_.Pending();
+    }
     return leads;
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
   Barrier* barrier_;
   Waiter waiter_;
   bool waits_ = false;

@@ -81,5 +81,12 @@ TEST(BarrierTest, HostileWaker) {
                              });
 }
 
+#if !defined(NDEBUG)
+TEST(BarrierDeathTest, PollAfterReadyNamesTheFuture) {
+  Barrier barrier(1);
+  EXPECT_DEATH(testing::PollAfterReady(barrier.Wait()), "\\(Barrier::Wait\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

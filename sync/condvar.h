@@ -28,6 +28,7 @@
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
 #include "home/sync/mutex.h"
 #include "home/sync/sync_policy.h"
@@ -88,11 +89,15 @@ template <typename T, typename Handle>
 class [[nodiscard]] CondvarFuture {
  public:
   using Output = BasicMutexGuard<T, Handle>;
+  static constexpr const char* kName = "Condvar::Wait";
 
   CondvarFuture(Condvar& condvar, Output guard)
       : condvar_(&condvar), lock_(guard.mutex()), guard_(std::move(guard)) {}
   CondvarFuture(CondvarFuture&& other) noexcept
-      : condvar_(other.condvar_), lock_(std::move(other.lock_)), guard_(std::move(other.guard_)) {
+      : check_(other.check_),
+        condvar_(other.condvar_),
+        lock_(std::move(other.lock_)),
+        guard_(std::move(other.guard_)) {
     if (other.stage_ != Stage::kFresh) Fatal("a condvar's future was moved after its first poll");
   }
   CondvarFuture& operator=(CondvarFuture&&) = delete;
@@ -108,6 +113,7 @@ class [[nodiscard]] CondvarFuture {
   }
 
   home::Poll<Output> Poll(Context& cx) {
+    check_.Begin();
     if (stage_ != Stage::kLocking) {
       const bool notified =
           condvar_->waiters_.Poll(condvar_->mutex_, waiter_, cx.waker(), /*will_likely_wait=*/true,
@@ -115,16 +121,21 @@ class [[nodiscard]] CondvarFuture {
       stage_ = notified ? Stage::kLocking : Stage::kWaiting;
       // At first: whoever locks the mutex now can notify us.
       guard_.reset();
-      if (!notified) return cx.PendingFor("condvar");
+      if (!notified) {
+        static_cast<void>(cx.PendingFor("condvar"));
+        return check_.Pending();
+      }
     }
     auto locked = lock_.Poll(cx);
-    if (locked.ready()) stage_ = Stage::kDone;
+    if (locked.pending()) return check_.Pending();
+    stage_ = Stage::kDone;
     return locked;
   }
 
  private:
   enum class Stage : std::uint8_t { kFresh, kWaiting, kLocking, kDone };
 
+  [[no_unique_address]] internal::PollCheck<CondvarFuture> check_;
   Condvar* condvar_;
   LockFuture<T, Handle> lock_;
   std::optional<Output> guard_;

@@ -112,5 +112,18 @@ TEST_F(CondvarTest, HostileWaker) {
                              });
 }
 
+#if !defined(NDEBUG)
+TEST_F(CondvarTest, PollAfterReadyNamesTheFuture) {
+  const auto misuse = [this] {
+    CountingWaker counter;
+    auto wait = Begin(counter);
+    condvar_.NotifyOne();
+    EXPECT_TRUE(PollOnce(*wait, counter).ready());
+    static_cast<void>(PollOnce(*wait, counter));
+  };
+  EXPECT_DEATH(misuse(), "\\(Condvar::Wait\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

@@ -16,6 +16,8 @@ namespace home::sync_internal {
 
 // The word: the count.
 struct ZeroKind {
+  static constexpr const char* kName = "Latch or WaitGroup";
+
   static std::optional<std::uint64_t> Take(std::uint64_t word, std::uint64_t) {
     if (word != 0) return std::nullopt;
     return word;

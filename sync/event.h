@@ -30,6 +30,7 @@
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
 #include "home/sync/sync_policy.h"
 #include "home/sync/waiter_list.h"
@@ -77,9 +78,10 @@ class Event {
 class [[nodiscard]] Event::WaitFuture {
  public:
   using Output = void;
+  static constexpr const char* kName = "Event::Wait";
 
   explicit WaitFuture(Event& event) noexcept : event_(&event) {}
-  WaitFuture(WaitFuture&& other) noexcept : event_(other.event_) {
+  WaitFuture(WaitFuture&& other) noexcept : check_(other.check_), event_(other.event_) {
     if (other.waits_) Fatal("an event's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
@@ -90,6 +92,7 @@ class [[nodiscard]] Event::WaitFuture {
   home::Poll<void> Poll(Context& cx);
 
  private:
+  [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
   Event* event_;
   Waiter waiter_;
   bool waits_ = false;
@@ -110,6 +113,7 @@ inline void Event::Set() {
 }
 
 inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
+  check_.Begin();
   // The mutex is taken even if the answer is already known: the caller may destroy the event
   // after Ready, so Set() must have left the mutex by then.
   const bool done = event_->waiters_.Poll(
@@ -117,7 +121,10 @@ inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
       // relaxed: it changes under the mutex only.
       [this](bool released) { return released || event_->set_.load(std::memory_order_relaxed); });
   waits_ = !done;
-  if (!done) return cx.PendingFor("event");
+  if (!done) {
+    static_cast<void>(cx.PendingFor("event"));
+    return check_.Pending();
+  }
   return kReady;
 }
 

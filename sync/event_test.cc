@@ -205,5 +205,13 @@ TEST(EventStressTest, WritesBeforeSetAreSeenAfterTheWait) {
   }
 }
 
+#if !defined(NDEBUG)
+TEST(EventDeathTest, PollAfterReadyNamesTheFuture) {
+  Event event;
+  event.Set();
+  EXPECT_DEATH(testing::PollAfterReady(event.Wait()), "\\(Event::Wait\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

@@ -8,6 +8,7 @@
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
+#include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/sync_policy.h"
 
@@ -46,7 +47,8 @@ class GrantWait {
   bool waits_ = false;
 };
 
-// A future of void that waits for a grant, with a reason to give.
+// A future of void that waits for a grant, with a reason to give. Kind::kName is what it is
+// called if it is misused.
 template <typename Kind, typename Policy = SyncPolicy>
 class [[nodiscard]] GrantFuture {
  public:
@@ -56,11 +58,13 @@ class [[nodiscard]] GrantFuture {
       : wait_(queue, request), reason_(reason) {}
 
   home::Poll<void> Poll(Context& cx) {
-    if (wait_.Poll(cx, reason_) == Grant::kWaits) return kPending;
+    check_.Begin();
+    if (wait_.Poll(cx, reason_) == Grant::kWaits) return check_.Pending();
     return kReady;
   }
 
  private:
+  [[no_unique_address]] internal::PollCheck<Kind> check_;
   GrantWait<Kind, Policy> wait_;
   const char* reason_;
 };

@@ -41,5 +41,12 @@ TEST(LatchTest, OfZeroIsOpen) {
   EXPECT_TRUE(PollOnce(wait).ready());
 }
 
+#if !defined(NDEBUG)
+TEST(LatchDeathTest, PollAfterReadyNamesTheFuture) {
+  Latch latch(0);
+  EXPECT_DEATH(testing::PollAfterReady(latch.Wait()), "\\(Latch or WaitGroup\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

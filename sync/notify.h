@@ -37,6 +37,7 @@ namespace sync_internal {
 
 // The word: whether a notification is kept.
 struct NotificationKind {
+  static constexpr const char* kName = "Notify::Wait";
   static constexpr std::uint64_t kKept = 4;
 
   static std::optional<std::uint64_t> Take(std::uint64_t word, std::uint64_t) {

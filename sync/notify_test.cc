@@ -114,5 +114,13 @@ TEST(NotifyTest, HostileWaker) {
                              });
 }
 
+#if !defined(NDEBUG)
+TEST(NotifyDeathTest, PollAfterReadyNamesTheFuture) {
+  Notify notify;
+  notify.NotifyOne();
+  EXPECT_DEATH(testing::PollAfterReady(notify.Wait()), "\\(Notify::Wait\\) was polled after");
+}
+#endif
+
 }  // namespace
 }  // namespace home

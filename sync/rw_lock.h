@@ -55,6 +55,7 @@ namespace sync_internal {
 // The word: a writer, one who may become a writer, the number of readers. A request is what it
 // adds to the word, but for the two that are named.
 struct RwKind {
+  static constexpr const char* kName = "RwLock";
   static constexpr std::uint64_t kWriter = 4;
   static constexpr std::uint64_t kUpgradable = 8;
   static constexpr std::uint64_t kReader = 16;

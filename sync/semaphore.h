@@ -44,6 +44,8 @@ namespace sync_internal {
 
 // The word: permits. A request: their number; both in units of kOne.
 struct PermitKind {
+  static constexpr const char* kName = "Semaphore";
+
   template <typename Policy>
   using Queue = GrantQueue<PermitKind, Policy>;
 
