@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "home/future/lock_watch.h"
 #include "home/scheduler/blocking_class.h"
 #include "home/scheduler/histogram.h"
 #include "home/task/task_info.h"
@@ -90,6 +91,8 @@ struct RuntimeMetrics {
   std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
   // The latest of each worker that had any.
   std::vector<LongPoll> long_polls;
+  // Who holds locks of home/sync, and waits for them, in the whole process. In debug builds.
+  std::vector<LockUse> lock_uses;
   // Only with RuntimeBuilder::TimeHistograms, over all workers: how long polls took,
   // and how long tasks waited from their wake-up (or spawn) to their poll, in steps of
   // 64 ns; a wait of more than 274 s counts as the rest after division by that.

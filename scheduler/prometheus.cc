@@ -1,7 +1,9 @@
 #include "home/scheduler/prometheus.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "home/future/lock_watch.h"
 #include "home/scheduler/blocking_class.h"
 
 namespace home {
@@ -124,6 +127,26 @@ void AppendLongPolls(std::string& text, const std::vector<LongPoll>& polls) {
   }
 }
 
+void AppendLockUses(std::string& text, const std::vector<LockUse>& uses) {
+  if (uses.empty()) return;
+  Head(text, "home_lock_use_seconds", "gauge",
+       "For how long at most a lock is held, or waited for, in debug builds.");
+  // One who holds it several times is one sample.
+  std::map<std::string, absl::Duration> samples;
+  for (const LockUse& use : uses) {
+    absl::Duration& duration = samples[absl::StrCat(
+        "{lock=\"", use.kind, "\",address=\"",
+        absl::Hex(reinterpret_cast<std::uintptr_t>(use.lock)), "\",state=\"",
+        use.holds ? "holds" : "waits", "\",task=\"", use.task.id, "\",name=\"",
+        Escaped(use.task.name != nullptr ? use.task.name : ""), "\",location=\"",
+        Escaped(use.location.file_name()), ":", use.location.line(), "\"}")];
+    duration = std::max(duration, use.duration);
+  }
+  for (const auto& [labels, duration] : samples) {
+    absl::StrAppend(&text, "home_lock_use_seconds", labels, " ", Seconds(duration), "\n");
+  }
+}
+
 void AppendHistogram(std::string& text, absl::string_view name, absl::string_view help,
                      const Histogram& histogram) {
   constexpr std::uint64_t kFirstBound = std::uint64_t{1} << 7;
@@ -182,6 +205,7 @@ std::string PrometheusText(const RuntimeMetrics& metrics) {
     }
   }
   AppendLongPolls(text, metrics.long_polls);
+  AppendLockUses(text, metrics.lock_uses);
   if (metrics.poll_time) {
     AppendHistogram(text, "home_runtime_poll_seconds", "How long polls of tasks took.",
                     *metrics.poll_time);

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "home/future/lock_watch.h"
 #include "home/scheduler/histogram.h"
 #include "home/scheduler/metrics.h"
 #include "home/task/task_id.h"
@@ -160,6 +161,38 @@ TEST(PrometheusTest, ALongPollIsThereWithItsTask) {
                   absl::StrCat("worker=\"1\",task=\"17\",name=\"a \\\"\\\\\\nb\",location=\"",
                                here.file_name(), ":", here.line(), "\",running=\"true\"")),
             0.25);
+}
+
+TEST(PrometheusTest, WhoHoldsAndAwaitsLocks) {
+  RuntimeMetrics metrics = SomeMetrics();
+  metrics.lock_uses.clear();
+  EXPECT_EQ(ParseText(PrometheusText(metrics)).count("home_lock_use_seconds"), 0u);
+  const std::source_location here = std::source_location::current();
+  LockUse use{.kind = "mutex",
+              .lock = reinterpret_cast<const void*>(0x2a0),
+              .holds = true,
+              .task = {.id = 17, .name = "a", .location = here, .poll = 1},
+              .location = here,
+              .duration = absl::Milliseconds(250)};
+  metrics.lock_uses.push_back(use);
+  use.duration = absl::Milliseconds(500);
+  metrics.lock_uses.push_back(use);
+  use.holds = false;
+  use.task = {};
+  metrics.lock_uses.push_back(use);
+  std::map<std::string, Family> families = ParseText(PrometheusText(metrics));
+  EXPECT_EQ(families["home_lock_use_seconds"].type, "gauge");
+  const std::string place = absl::StrCat(here.file_name(), ":", here.line());
+  EXPECT_EQ(Value(families["home_lock_use_seconds"],
+                  absl::StrCat("lock=\"mutex\",address=\"2a0\",state=\"holds\",task=\"17\","
+                               "name=\"a\",location=\"",
+                               place, "\"")),
+            0.5);
+  EXPECT_EQ(Value(families["home_lock_use_seconds"],
+                  absl::StrCat("lock=\"mutex\",address=\"2a0\",state=\"waits\",task=\"0\","
+                               "name=\"\",location=\"",
+                               place, "\"")),
+            0.5);
 }
 
 TEST(PrometheusTest, HistogramsAreThereOnlyIfTheyAreKept) {

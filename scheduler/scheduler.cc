@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/random.h"
 #include "home/future/ready.h"
 #include "home/future/wake_list.h"
@@ -566,6 +567,7 @@ RuntimeMetrics Scheduler::Metrics() const {
     }
   }
   watchdog_.AddTo(metrics);
+  metrics.lock_uses = LockUses();
   metrics.tasks_completed += metrics.total.completed;
   // Spawns are read anew, after all completions, lest more tasks seem to have
   // ended than were spawned. As nothing orders the counters, that may still be.

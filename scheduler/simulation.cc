@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/random.h"
 #include "home/reactor/poller.h"
 #include "home/scheduler/injector.h"
@@ -411,6 +412,9 @@ void Simulation::Die(std::string_view why) const {
     }
   }
   if (tasks.size() > kMost) absl::StrAppend(&message, "\n  and ", tasks.size() - kMost, " more");
+  if (const std::string locks = LockReport(); !locks.empty()) {
+    absl::StrAppend(&message, "\nLocks, of a debug build:\n", locks);
+  }
   Fatal(message.c_str());
 }
 

@@ -23,10 +23,12 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include "home/future/context.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
@@ -50,8 +52,10 @@ class Condvar {
   // Cancellation: dropping the future gives up the guard. A notification that it got from
   // NotifyOne() goes on to the next.
   template <typename T, typename Handle>
-  [[nodiscard]] CondvarFuture<T, Handle> Wait(BasicMutexGuard<T, Handle> guard) {
-    return CondvarFuture<T, Handle>(*this, std::move(guard));
+  [[nodiscard]] CondvarFuture<T, Handle> Wait(
+      BasicMutexGuard<T, Handle> guard,
+      const internal::LockPlace& place = std::source_location::current()) {
+    return CondvarFuture<T, Handle>(*this, std::move(guard), place);
   }
 
   // Wakes the one that waits longest, if there is one.
@@ -91,8 +95,8 @@ class [[nodiscard]] CondvarFuture {
   using Output = BasicMutexGuard<T, Handle>;
   static constexpr const char* kName = "Condvar::Wait";
 
-  CondvarFuture(Condvar& condvar, Output guard)
-      : condvar_(&condvar), lock_(guard.mutex()), guard_(std::move(guard)) {}
+  CondvarFuture(Condvar& condvar, Output guard, const internal::LockPlace& place)
+      : condvar_(&condvar), lock_(guard.mutex(), place), guard_(std::move(guard)) {}
   CondvarFuture(CondvarFuture&& other) noexcept
       : check_(other.check_),
         condvar_(other.condvar_),

@@ -34,10 +34,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "home/future/context.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/sync/sync_policy.h"
@@ -46,6 +48,8 @@
 
 namespace home {
 namespace sync_internal {
+
+inline constexpr char kMutexKind[] = "mutex";
 
 // The lock without its value.
 template <typename Policy = SyncPolicy>
@@ -129,17 +133,25 @@ class Mutex;
 template <typename T, typename Handle>
 class [[nodiscard]] BasicMutexGuard {
  public:
+  using Mark = internal::LockMark<BasicMutexGuard>;
+
   // For the mutex: takes over a lock that is held.
-  explicit BasicMutexGuard(Handle mutex) noexcept : mutex_(std::move(mutex)) {}
+  BasicMutexGuard(Handle mutex, Mark mark) noexcept
+      : mutex_(std::move(mutex)), mark_(std::move(mark)) {
+    mark_.Hold();
+  }
   BasicMutexGuard(BasicMutexGuard&& other) noexcept
-      : mutex_(std::exchange(other.mutex_, nullptr)) {}
+      : mutex_(std::exchange(other.mutex_, nullptr)), mark_(std::move(other.mark_)) {}
   BasicMutexGuard& operator=(BasicMutexGuard&& other) noexcept {
     BasicMutexGuard old(std::move(*this));
     mutex_ = std::exchange(other.mutex_, nullptr);
+    mark_ = std::move(other.mark_);
     return *this;
   }
   ~BasicMutexGuard() {
-    if (mutex_ != nullptr) mutex_->lock_.Unlock();
+    if (mutex_ == nullptr) return;
+    mark_.Release();
+    mutex_->lock_.Unlock();
   }
 
   [[nodiscard]] T& operator*() const { return mutex_->value_; }
@@ -149,6 +161,7 @@ class [[nodiscard]] BasicMutexGuard {
 
  private:
   Handle mutex_;
+  [[no_unique_address]] Mark mark_;
 };
 
 template <typename T>
@@ -164,18 +177,25 @@ class [[nodiscard]] LockFuture {
   using Output = BasicMutexGuard<T, Handle>;
   static constexpr const char* kName = "Mutex::Lock";
 
-  explicit LockFuture(Handle mutex) : mutex_(std::move(mutex)), wait_(mutex_->lock_) {}
+  LockFuture(Handle mutex, const internal::LockPlace& place)
+      : mutex_(std::move(mutex)),
+        wait_(mutex_->lock_),
+        mark_(sync_internal::kMutexKind, std::to_address(mutex_), place) {}
 
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();
-    if (wait_.Poll(cx).pending()) return check_.Pending();
-    return Output(std::move(mutex_));
+    if (wait_.Poll(cx).pending()) {
+      mark_.Wait();
+      return check_.Pending();
+    }
+    return Output(std::move(mutex_), typename Output::Mark(std::move(mark_)));
   }
 
  private:
   [[no_unique_address]] internal::PollCheck<LockFuture> check_;
   Handle mutex_;
   sync_internal::LockWait<> wait_;
+  [[no_unique_address]] internal::LockMark<LockFuture> mark_;
 };
 
 template <typename T>
@@ -190,11 +210,16 @@ class Mutex {
   // A guard, once the mutex is free.
   // Cancellation: dropping the future loses the place in the queue; a lock that it was handed,
   // or woken for, goes on to the next.
-  [[nodiscard]] LockFuture<T, Mutex*> Lock() { return LockFuture<T, Mutex*>(this); }
+  [[nodiscard]] LockFuture<T, Mutex*> Lock(
+      const internal::LockPlace& place = std::source_location::current()) {
+    return LockFuture<T, Mutex*>(this, place);
+  }
   // A guard if the mutex is free now.
-  [[nodiscard]] std::optional<MutexGuard<T>> TryLock() {
+  [[nodiscard]] std::optional<MutexGuard<T>> TryLock(
+      const internal::LockPlace& place = std::source_location::current()) {
     if (!lock_.TryLock()) return std::nullopt;
-    return MutexGuard<T>(this);
+    return MutexGuard<T>(this,
+                         typename MutexGuard<T>::Mark(sync_internal::kMutexKind, this, place));
   }
   // The value, for one who knows that nobody else uses the mutex.
   [[nodiscard]] T& Unguarded() { return value_; }
@@ -211,8 +236,10 @@ class Mutex {
 
 // As mutex->Lock(), for a guard that keeps the mutex.
 template <typename T>
-[[nodiscard]] LockFuture<T, std::shared_ptr<Mutex<T>>> LockOwned(std::shared_ptr<Mutex<T>> mutex) {
-  return LockFuture<T, std::shared_ptr<Mutex<T>>>(std::move(mutex));
+[[nodiscard]] LockFuture<T, std::shared_ptr<Mutex<T>>> LockOwned(
+    std::shared_ptr<Mutex<T>> mutex,
+    const internal::LockPlace& place = std::source_location::current()) {
+  return LockFuture<T, std::shared_ptr<Mutex<T>>>(std::move(mutex), place);
 }
 
 }  // namespace home

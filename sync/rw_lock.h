@@ -38,9 +38,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include "home/future/context.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
@@ -82,6 +84,11 @@ struct RwKind {
     if (request == kUpgrade) return true;
     return request == kPreferredWriter && (other == kReader || other == kUpgradable);
   }
+  // What it is called in a report, of what is held.
+  static const char* NameOf(std::uint64_t held) {
+    if (held == kWriter) return "rw lock (write)";
+    return held == kReader ? "rw lock (read)" : "rw lock (upgradable read)";
+  }
   // What a granted request holds.
   static std::uint64_t Held(std::uint64_t request) {
     return request == kReader || request == kUpgradable ? request : kWriter;
@@ -108,34 +115,51 @@ namespace sync_internal {
 template <typename Handle>
 class RwHold {
  public:
+  using Mark = internal::LockMark<RwHold>;
+
   // Takes over `held` of the lock's word.
-  RwHold(Handle lock, std::uint64_t held) noexcept : lock_(std::move(lock)), held_(held) {}
+  RwHold(Handle lock, std::uint64_t held, Mark mark) noexcept
+      : lock_(std::move(lock)), held_(held), mark_(std::move(mark)) {
+    mark_.Hold();
+  }
   RwHold(RwHold&& other) noexcept
-      : lock_(std::exchange(other.lock_, nullptr)), held_(other.held_) {}
+      : lock_(std::exchange(other.lock_, nullptr)),
+        held_(other.held_),
+        mark_(std::move(other.mark_)) {}
   RwHold& operator=(RwHold&& other) noexcept {
     RwHold old(std::move(*this));
     lock_ = std::exchange(other.lock_, nullptr);
     held_ = other.held_;
+    mark_ = std::move(other.mark_);
     return *this;
   }
   ~RwHold() {
-    if (lock_ != nullptr) lock_->queue_.Give(-held_);
+    if (lock_ == nullptr) return;
+    mark_.Release();
+    lock_->queue_.Give(-held_);
   }
 
   // Less, from now on.
   RwHold Exchange(std::uint64_t held) && {
+    mark_.Become(RwKind::NameOf(held));
     lock_->queue_.Give(held - held_);
-    return RwHold(std::exchange(lock_, nullptr), held);
+    held_ = held;
+    return std::move(*this);
   }
   // Gives nothing back: somebody else does.
-  Handle Disown() && { return std::exchange(lock_, nullptr); }
+  Handle Disown() && {
+    mark_.Release();
+    return std::exchange(lock_, nullptr);
+  }
 
   [[nodiscard]] auto& value() const { return lock_->value_; }
   [[nodiscard]] auto& queue() const { return lock_->queue_; }
+  [[nodiscard]] const void* lock() const { return std::to_address(lock_); }
 
  private:
   Handle lock_;
   std::uint64_t held_;
+  [[no_unique_address]] Mark mark_;
 };
 
 }  // namespace sync_internal
@@ -185,21 +209,31 @@ class [[nodiscard]] RwLockFuture {
   using Output = Guard;
   static constexpr const char* kName = "RwLock";
 
-  RwLockFuture(Handle lock, std::uint64_t request)
-      : lock_(std::move(lock)), request_(request), wait_(lock_->queue_, request) {}
+  RwLockFuture(Handle lock, std::uint64_t request, const internal::LockPlace& place)
+      : lock_(std::move(lock)),
+        request_(request),
+        wait_(lock_->queue_, request),
+        mark_(Kind::NameOf(Kind::Held(request)), std::to_address(lock_), place) {}
 
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();
-    if (wait_.Poll(cx, "rw lock") == sync_internal::Grant::kWaits) return check_.Pending();
+    if (wait_.Poll(cx, "rw lock") == sync_internal::Grant::kWaits) {
+      mark_.Wait();
+      return check_.Pending();
+    }
     return Output(
-        sync_internal::RwHold<Handle>(std::move(lock_), sync_internal::RwKind::Held(request_)));
+        Hold(std::move(lock_), Kind::Held(request_), typename Hold::Mark(std::move(mark_))));
   }
 
  private:
+  using Kind = sync_internal::RwKind;
+  using Hold = sync_internal::RwHold<Handle>;
+
   [[no_unique_address]] internal::PollCheck<RwLockFuture> check_;
   Handle lock_;
   std::uint64_t request_;
   sync_internal::GrantWait<sync_internal::RwKind> wait_;
+  [[no_unique_address]] internal::LockMark<RwLockFuture> mark_;
 };
 
 // What Upgrade() returns. Movable before its first poll.
@@ -209,20 +243,29 @@ class [[nodiscard]] RwLockUpgradeFuture {
   using Output = RwLockWriteGuard<T, Handle>;
   static constexpr const char* kName = "RwLock upgrade";
 
-  explicit RwLockUpgradeFuture(sync_internal::RwHold<Handle> hold)
-      : hold_(std::move(hold)), wait_(hold_.queue(), sync_internal::RwKind::kUpgrade) {}
+  RwLockUpgradeFuture(sync_internal::RwHold<Handle> hold, const internal::LockPlace& place)
+      : hold_(std::move(hold)),
+        wait_(hold_.queue(), Kind::kUpgrade),
+        mark_(Kind::NameOf(Kind::kWriter), hold_.lock(), place) {}
 
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();
-    if (wait_.Poll(cx, "rw lock upgrade") == sync_internal::Grant::kWaits) return check_.Pending();
+    if (wait_.Poll(cx, "rw lock upgrade") == sync_internal::Grant::kWaits) {
+      mark_.Wait();
+      return check_.Pending();
+    }
     return Output(
-        sync_internal::RwHold<Handle>(std::move(hold_).Disown(), sync_internal::RwKind::kWriter));
+        Hold(std::move(hold_).Disown(), Kind::kWriter, typename Hold::Mark(std::move(mark_))));
   }
 
  private:
+  using Kind = sync_internal::RwKind;
+  using Hold = sync_internal::RwHold<Handle>;
+
   [[no_unique_address]] internal::PollCheck<RwLockUpgradeFuture> check_;
-  sync_internal::RwHold<Handle> hold_;
-  sync_internal::GrantWait<sync_internal::RwKind> wait_;
+  Hold hold_;
+  sync_internal::GrantWait<Kind> wait_;
+  [[no_unique_address]] internal::LockMark<RwLockUpgradeFuture> mark_;
 };
 
 // The right to read, and, alone of those who have it, to become a writer.
@@ -238,8 +281,9 @@ class [[nodiscard]] RwLockUpgradableGuard {
 
   // The right to write instead, once all other readers are gone; none comes any more.
   // Cancellation: dropping the future gives up the right to read, too.
-  RwLockUpgradeFuture<T, Handle> Upgrade() && {
-    return RwLockUpgradeFuture<T, Handle>(std::move(hold_));
+  RwLockUpgradeFuture<T, Handle> Upgrade(
+      const internal::LockPlace& place = std::source_location::current()) && {
+    return RwLockUpgradeFuture<T, Handle>(std::move(hold_), place);
   }
   // The right to read only, instead.
   RwLockReadGuard<T, Handle> Downgrade() && {
@@ -255,6 +299,7 @@ class RwLock {
   template <typename Guard>
   using Future = RwLockFuture<Guard, RwLock*>;
   using Kind = sync_internal::RwKind;
+  using Place = internal::LockPlace;
 
  public:
   using ReadGuard = RwLockReadGuard<T, RwLock*>;
@@ -281,29 +326,44 @@ class RwLock {
   // A guard, once the lock allows it.
   // Cancellation, of all: dropping the future loses the place in the queue; what it was granted
   // goes on to the next.
-  [[nodiscard]] Future<ReadGuard> Read() { return Future<ReadGuard>(this, Kind::kReader); }
-  [[nodiscard]] Future<WriteGuard> Write() { return Future<WriteGuard>(this, write_request_); }
-  [[nodiscard]] Future<UpgradableGuard> UpgradableRead() {
-    return Future<UpgradableGuard>(this, Kind::kUpgradable);
+  [[nodiscard]] Future<ReadGuard> Read(const Place& place = std::source_location::current()) {
+    return Future<ReadGuard>(this, Kind::kReader, place);
+  }
+  [[nodiscard]] Future<WriteGuard> Write(const Place& place = std::source_location::current()) {
+    return Future<WriteGuard>(this, write_request_, place);
+  }
+  [[nodiscard]] Future<UpgradableGuard> UpgradableRead(
+      const Place& place = std::source_location::current()) {
+    return Future<UpgradableGuard>(this, Kind::kUpgradable, place);
   }
 
   // A guard if that is possible now and nobody waits.
-  [[nodiscard]] std::optional<ReadGuard> TryRead() { return Try<ReadGuard>(Kind::kReader); }
-  [[nodiscard]] std::optional<WriteGuard> TryWrite() { return Try<WriteGuard>(Kind::kWriter); }
-  [[nodiscard]] std::optional<UpgradableGuard> TryUpgradableRead() {
-    return Try<UpgradableGuard>(Kind::kUpgradable);
+  [[nodiscard]] std::optional<ReadGuard> TryRead(
+      const Place& place = std::source_location::current()) {
+    return Try<ReadGuard>(Kind::kReader, place);
+  }
+  [[nodiscard]] std::optional<WriteGuard> TryWrite(
+      const Place& place = std::source_location::current()) {
+    return Try<WriteGuard>(Kind::kWriter, place);
+  }
+  [[nodiscard]] std::optional<UpgradableGuard> TryUpgradableRead(
+      const Place& place = std::source_location::current()) {
+    return Try<UpgradableGuard>(Kind::kUpgradable, place);
   }
 
   // The same for a guard that keeps the lock.
-  [[nodiscard]] static RwLockFuture<OwnedReadGuard, Shared> ReadOwned(Shared lock) {
-    return RwLockFuture<OwnedReadGuard, Shared>(std::move(lock), Kind::kReader);
+  [[nodiscard]] static RwLockFuture<OwnedReadGuard, Shared> ReadOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
+    return RwLockFuture<OwnedReadGuard, Shared>(std::move(lock), Kind::kReader, place);
   }
-  [[nodiscard]] static RwLockFuture<OwnedWriteGuard, Shared> WriteOwned(Shared lock) {
+  [[nodiscard]] static RwLockFuture<OwnedWriteGuard, Shared> WriteOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
     const std::uint64_t request = lock->write_request_;
-    return RwLockFuture<OwnedWriteGuard, Shared>(std::move(lock), request);
+    return RwLockFuture<OwnedWriteGuard, Shared>(std::move(lock), request, place);
   }
-  [[nodiscard]] static RwLockFuture<OwnedUpgradableGuard, Shared> UpgradableReadOwned(Shared lock) {
-    return RwLockFuture<OwnedUpgradableGuard, Shared>(std::move(lock), Kind::kUpgradable);
+  [[nodiscard]] static RwLockFuture<OwnedUpgradableGuard, Shared> UpgradableReadOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
+    return RwLockFuture<OwnedUpgradableGuard, Shared>(std::move(lock), Kind::kUpgradable, place);
   }
 
   // The value, for one who knows that nobody else uses the lock.
@@ -316,9 +376,11 @@ class RwLock {
   friend class RwLockFuture;
 
   template <typename Guard>
-  std::optional<Guard> Try(std::uint64_t request) {
+  std::optional<Guard> Try(std::uint64_t request, const Place& place) {
     if (!queue_.TryTake(request)) return std::nullopt;
-    return Guard(sync_internal::RwHold<RwLock*>(this, Kind::Held(request)));
+    using Hold = sync_internal::RwHold<RwLock*>;
+    const std::uint64_t held = Kind::Held(request);
+    return Guard(Hold(this, held, typename Hold::Mark(Kind::NameOf(held), this, place)));
   }
 
   sync_internal::GrantQueue<Kind> queue_{0};

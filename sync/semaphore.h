@@ -28,12 +28,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
@@ -70,15 +72,22 @@ class Semaphore;
 template <typename Handle>
 class [[nodiscard]] BasicSemaphorePermit {
  public:
+  using Mark = internal::LockMark<BasicSemaphorePermit>;
+
   // For the semaphore: takes over permits that are taken.
-  BasicSemaphorePermit(Handle semaphore, std::size_t count) noexcept
-      : semaphore_(std::move(semaphore)), count_(count) {}
+  BasicSemaphorePermit(Handle semaphore, std::size_t count, Mark mark) noexcept
+      : semaphore_(std::move(semaphore)), count_(count), mark_(std::move(mark)) {
+    mark_.Hold();
+  }
   BasicSemaphorePermit(BasicSemaphorePermit&& other) noexcept
-      : semaphore_(std::move(other.semaphore_)), count_(std::exchange(other.count_, 0)) {}
+      : semaphore_(std::move(other.semaphore_)),
+        count_(std::exchange(other.count_, 0)),
+        mark_(std::move(other.mark_)) {}
   BasicSemaphorePermit& operator=(BasicSemaphorePermit&& other) noexcept {
     BasicSemaphorePermit old(std::move(*this));
     semaphore_ = std::move(other.semaphore_);
     count_ = std::exchange(other.count_, 0);
+    mark_ = std::move(other.mark_);
     return *this;
   }
   ~BasicSemaphorePermit();
@@ -86,12 +95,15 @@ class [[nodiscard]] BasicSemaphorePermit {
   // How many it holds.
   [[nodiscard]] std::size_t count() const { return count_; }
   // They are never given back.
-  void Forget() { count_ = 0; }
+  void Forget() {
+    count_ = 0;
+    mark_.Release();
+  }
   // A permit for `count` of them, at most count(), which this one has no more.
   [[nodiscard]] BasicSemaphorePermit Split(std::size_t count) {
     if (count > count_) Fatal("a semaphore's permit was split into more than it holds");
     count_ -= count;
-    return BasicSemaphorePermit(semaphore_, count);
+    return BasicSemaphorePermit(semaphore_, count, mark_.Another());
   }
   // Takes over those of `other`, which is of the same semaphore.
   void Merge(BasicSemaphorePermit other) {
@@ -102,6 +114,7 @@ class [[nodiscard]] BasicSemaphorePermit {
  private:
   Handle semaphore_;
   std::size_t count_;
+  [[no_unique_address]] Mark mark_;
 };
 
 using SemaphorePermit = BasicSemaphorePermit<Semaphore*>;
@@ -115,23 +128,29 @@ class [[nodiscard]] AcquireFuture {
   using Output = absl::StatusOr<BasicSemaphorePermit<Handle>>;
   static constexpr const char* kName = "Semaphore::Acquire";
 
-  AcquireFuture(Handle semaphore, std::size_t count);
+  AcquireFuture(Handle semaphore, std::size_t count, const internal::LockPlace& place);
 
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();
     const sync_internal::Grant grant = wait_.Poll(cx, "semaphore");
-    if (grant == sync_internal::Grant::kWaits) return check_.Pending();
+    if (grant == sync_internal::Grant::kWaits) {
+      mark_.Wait();
+      return check_.Pending();
+    }
     if (grant == sync_internal::Grant::kReleased) {
       return Output(absl::FailedPreconditionError("semaphore acquire: the semaphore is closed"));
     }
-    return Output(std::in_place, std::move(semaphore_), count_);
+    return Output(std::in_place, std::move(semaphore_), count_, Mark(std::move(mark_)));
   }
 
  private:
+  using Mark = typename BasicSemaphorePermit<Handle>::Mark;
+
   [[no_unique_address]] internal::PollCheck<AcquireFuture> check_;
   Handle semaphore_;
   std::size_t count_;
   sync_internal::GrantWait<sync_internal::PermitKind> wait_;
+  [[no_unique_address]] internal::LockMark<AcquireFuture> mark_;
 };
 
 class Semaphore {
@@ -146,13 +165,15 @@ class Semaphore {
   // `count` permits once there are so many and nobody waits in front; or kFailedPrecondition.
   // Cancellation: dropping the future loses the place in the queue; permits that it was granted
   // go on to the next.
-  [[nodiscard]] AcquireFuture<Semaphore*> Acquire(std::size_t count = 1) {
-    return AcquireFuture<Semaphore*>(this, count);
+  [[nodiscard]] AcquireFuture<Semaphore*> Acquire(
+      std::size_t count = 1, const internal::LockPlace& place = std::source_location::current()) {
+    return AcquireFuture<Semaphore*>(this, count, place);
   }
   // `count` permits if there are so many now and nobody waits.
-  [[nodiscard]] std::optional<SemaphorePermit> TryAcquire(std::size_t count = 1) {
+  [[nodiscard]] std::optional<SemaphorePermit> TryAcquire(
+      std::size_t count = 1, const internal::LockPlace& place = std::source_location::current()) {
     if (!queue_.TryTake(Units(count))) return std::nullopt;
-    return SemaphorePermit(this, count);
+    return SemaphorePermit(this, count, SemaphorePermit::Mark(internal::kPermitKind, this, place));
   }
 
   // There are `count` permits more.
@@ -189,19 +210,24 @@ class Semaphore {
 
 template <typename Handle>
 BasicSemaphorePermit<Handle>::~BasicSemaphorePermit() {
-  if (count_ != 0) semaphore_->Add(count_);
+  if (count_ == 0) return;
+  mark_.Release();
+  semaphore_->Add(count_);
 }
 
 template <typename Handle>
-AcquireFuture<Handle>::AcquireFuture(Handle semaphore, std::size_t count)
+AcquireFuture<Handle>::AcquireFuture(Handle semaphore, std::size_t count,
+                                     const internal::LockPlace& place)
     : semaphore_(std::move(semaphore)),
       count_(count),
-      wait_(semaphore_->queue_, Semaphore::Units(count)) {}
+      wait_(semaphore_->queue_, Semaphore::Units(count)),
+      mark_(internal::kPermitKind, std::to_address(semaphore_), place) {}
 
 // As semaphore->Acquire(), for a permit that keeps the semaphore.
 [[nodiscard]] inline AcquireFuture<std::shared_ptr<Semaphore>> AcquireOwned(
-    std::shared_ptr<Semaphore> semaphore, std::size_t count = 1) {
-  return AcquireFuture<std::shared_ptr<Semaphore>>(std::move(semaphore), count);
+    std::shared_ptr<Semaphore> semaphore, std::size_t count = 1,
+    const internal::LockPlace& place = std::source_location::current()) {
+  return AcquireFuture<std::shared_ptr<Semaphore>>(std::move(semaphore), count, place);
 }
 
 }  // namespace home

@@ -30,6 +30,7 @@
 
 #include "absl/base/attributes.h"
 #include "home/future/context.h"
+#include "home/future/polled_task.h"
 #include "home/task/task_header.h"
 
 namespace home {
@@ -111,7 +112,10 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
   const BorrowedWaker waker(task, &kTaskWakerVTable);
   Context cx(waker.get(), turn);
   BeginPoll(task, owner);
-  const bool ready = task->vtable->poll(task, cx);
+  const bool ready = [&] {
+    const PolledTaskScope scope(task->id.value(), task->name, task->location);
+    return task->vtable->poll(task, cx);
+  }();
   EndPoll(owner);
   if (ready) {
     CompleteTask(task, owner);

@@ -1,0 +1,239 @@
+#include "home/future/lock_watch.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/strings/str_cat.h"
+
+namespace home {
+namespace {
+
+using HoldReport = std::function<void(const LongHold&)>;
+
+std::string PlaceOf(const std::source_location& location) {
+  return absl::StrCat(location.file_name(), ":", location.line());
+}
+
+std::string Describe(const PolledTask& task) {
+  if (task.poll == 0) return "a thread";
+  if (task.id == 0) return task.name != nullptr ? task.name : "a poll";
+  return absl::StrCat("task ", task.id, task.name != nullptr ? " \"" : "",
+                      task.name != nullptr ? task.name : "", task.name != nullptr ? "\"" : "",
+                      " (spawned at ", PlaceOf(task.location), ")");
+}
+
+}  // namespace
+
+#if defined(NDEBUG)
+
+std::vector<LockUse> LockUses() { return {}; }
+void ReportLongHolds(absl::Duration, HoldReport) {}
+
+#else
+
+namespace internal {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// In one of the lists, or in none while `list` is null.
+struct LockEntry {
+  // Of what is read by others, all changes under the list's mutex.
+  LockUse use;
+  SteadyTime since;
+  struct LockList* list = nullptr;
+  LockEntry* previous = nullptr;
+  LockEntry* next = nullptr;
+  // Set by Release(): how long it was held, for a report.
+  bool is_long = false;
+};
+
+struct LockList {
+  std::mutex mutex;
+  LockEntry* first = nullptr;  // under the mutex
+
+  void Insert(LockEntry& entry) {
+    const std::lock_guard lock(mutex);
+    entry.list = this;
+    entry.next = first;
+    if (first != nullptr) first->previous = &entry;
+    first = &entry;
+  }
+  void Remove(LockEntry& entry) {
+    const std::lock_guard lock(mutex);
+    (entry.previous != nullptr ? entry.previous->next : first) = entry.next;
+    if (entry.next != nullptr) entry.next->previous = entry.previous;
+    entry.list = nullptr;
+  }
+};
+
+namespace {
+
+// A list for some threads each, for ever: locks may be used while the program ends.
+constexpr std::size_t kLists = 64;
+using Lists = std::array<LockList, kLists>;
+Lists& AllLists() {
+  static Lists& lists = *new Lists();
+  return lists;
+}
+
+// Not inlined: coroutines move between threads.
+ABSL_ATTRIBUTE_NOINLINE LockList& ThisThreadsList() {
+  static std::atomic<std::size_t> threads{0};
+  // relaxed: a number.
+  thread_local const std::size_t number = threads.fetch_add(1, std::memory_order_relaxed);
+  return AllLists()[number % kLists];
+}
+
+absl::Duration Since(SteadyTime time) {
+  return absl::FromChrono(std::chrono::steady_clock::now() - time);
+}
+
+struct Holds {
+  // relaxed, all: a figure.
+  std::atomic<std::int64_t> threshold_ns{1'000'000'000};
+  std::mutex mutex;
+  std::shared_ptr<const HoldReport> report;  // under the mutex
+};
+Holds& LongHolds() {
+  static Holds& holds = *new Holds();
+  return holds;
+}
+
+void Report(const LongHold& hold) {
+  std::shared_ptr<const HoldReport> report;
+  {
+    const std::lock_guard lock(LongHolds().mutex);
+    report = LongHolds().report;
+  }
+  if (report != nullptr) return (*report)(hold);
+  const LockUse& use = hold.use;
+  std::fprintf(stderr,
+               "home: a %s was held across an await for %s by %s, locked at %s; %zu waited for it "
+               "in the end\n",
+               use.kind, absl::FormatDuration(use.duration).c_str(), Describe(use.task).c_str(),
+               PlaceOf(use.location).c_str(), hold.waiters);
+}
+
+}  // namespace
+
+LockMarkBase::LockMarkBase(const char* kind, const void* lock, const LockPlace& place) noexcept
+    : kind_(kind), lock_(lock), place_(place) {}
+LockMarkBase::LockMarkBase(LockMarkBase&& other) noexcept = default;
+LockMarkBase& LockMarkBase::operator=(LockMarkBase&& other) noexcept {
+  LockMarkBase old(std::move(*this));
+  kind_ = other.kind_;
+  lock_ = other.lock_;
+  place_ = other.place_;
+  entry_ = std::move(other.entry_);
+  return *this;
+}
+LockMarkBase::~LockMarkBase() {
+  if (entry_ == nullptr) return;
+  Release();
+  if (!entry_->is_long) return;
+  LongHold hold{.use = entry_->use};
+  for (const LockUse& use : LockUses()) {
+    if (use.lock == lock_ && !use.holds) ++hold.waiters;
+  }
+  Report(hold);
+}
+
+void LockMarkBase::Wait() {
+  if (entry_ == nullptr) Enter(/*holds=*/false);
+}
+void LockMarkBase::Hold() { Enter(/*holds=*/true); }
+
+void LockMarkBase::Enter(bool holds) {
+  if (entry_ != nullptr) entry_->list->Remove(*entry_);
+  entry_ = std::make_unique<LockEntry>();
+  entry_->use = {.kind = kind_,
+                 .lock = lock_,
+                 .holds = holds,
+                 .task = CurrentPolledTask(),
+                 .location = place_.location,
+                 .duration = {}};
+  entry_->since = std::chrono::steady_clock::now();
+  ThisThreadsList().Insert(*entry_);
+}
+
+void LockMarkBase::Become(const char* kind) {
+  kind_ = kind;
+  if (entry_ == nullptr) return;
+  const std::lock_guard lock(entry_->list->mutex);
+  entry_->use.kind = kind;
+}
+
+void LockMarkBase::Release() noexcept {
+  if (entry_ == nullptr || entry_->list == nullptr) return;
+  entry_->list->Remove(*entry_);
+  LockUse& use = entry_->use;
+  use.duration = Since(entry_->since);
+  // Whoever held it in a poll, and is not in that poll any more.
+  const bool across_await = use.task.poll != 0 && use.task.poll != CurrentPolledTask().poll;
+  entry_->is_long = use.holds && across_await && kind_ != kPermitKind &&
+                    absl::ToInt64Nanoseconds(use.duration) >=
+                        LongHolds().threshold_ns.load(std::memory_order_relaxed);
+}
+
+LockMarkBase LockMarkBase::Again() const {
+  LockMarkBase another(kind_, lock_, place_);
+  if (entry_ != nullptr && entry_->use.holds) another.Hold();
+  return another;
+}
+
+}  // namespace internal
+
+std::vector<LockUse> LockUses() {
+  using internal::LockEntry;
+  std::vector<LockUse> uses;
+  for (internal::LockList& list : internal::AllLists()) {
+    const std::lock_guard lock(list.mutex);
+    const std::size_t before = uses.size();
+    for (const LockEntry* entry = list.first; entry != nullptr; entry = entry->next) {
+      uses.push_back(entry->use);
+      uses.back().duration = internal::Since(entry->since);
+    }
+    // The oldest first.
+    std::reverse(uses.begin() + static_cast<std::ptrdiff_t>(before), uses.end());
+  }
+  return uses;
+}
+
+void ReportLongHolds(absl::Duration threshold, HoldReport report) {
+  internal::Holds& holds = internal::LongHolds();
+  holds.threshold_ns.store(absl::ToInt64Nanoseconds(threshold), std::memory_order_relaxed);
+  auto shared = report ? std::make_shared<const HoldReport>(std::move(report)) : nullptr;
+  const std::lock_guard lock(holds.mutex);
+  std::swap(holds.report, shared);
+}
+
+#endif
+
+std::string LockReport() {
+  const std::vector<LockUse> uses = LockUses();
+  std::vector<const void*> locks;
+  for (const LockUse& use : uses) {
+    if (std::find(locks.begin(), locks.end(), use.lock) == locks.end()) locks.push_back(use.lock);
+  }
+  std::string report;
+  for (std::size_t i = 0; i < locks.size(); ++i) {
+    for (const bool holds : {true, false}) {
+      for (const LockUse& use : uses) {
+        if (use.lock != locks[i] || use.holds != holds) continue;
+        absl::StrAppend(&report, "lock ", i + 1, ", a ", use.kind,
+                        holds ? ", is held by " : ", is awaited by ", Describe(use.task), " at ",
+                        PlaceOf(use.location), "\n");
+      }
+    }
+  }
+  return report;
+}
+
+}  // namespace home

@@ -1,0 +1,293 @@
+#include "home/future/lock_watch.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/future/polled_task.h"
+#include "home/future/testing.h"
+#include "home/scheduler/runtime.h"
+#include "home/sync/condvar.h"
+#include "home/sync/mutex.h"
+#include "home/sync/rw_lock.h"
+#include "home/sync/semaphore.h"
+
+namespace home {
+namespace {
+
+using internal::PolledTaskScope;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::PollOnce;
+using ::testing::SizeIs;
+
+#if defined(NDEBUG)
+
+TEST(LockWatchTest, CostsNothing) {
+  static_assert(sizeof(MutexGuard<int>) == sizeof(void*));
+  static_assert(sizeof(RwLock<int>::ReadGuard) == 2 * sizeof(void*));
+  static_assert(sizeof(SemaphorePermit) == 2 * sizeof(void*));
+  Mutex<int> mutex;
+  const auto guard = mutex.TryLock();
+  EXPECT_THAT(LockUses(), IsEmpty());
+  EXPECT_EQ(LockReport(), "");
+}
+
+#else
+
+// As an executor would poll a task.
+constexpr std::uint64_t kTask = 7;
+PolledTaskScope InPoll(std::uint64_t id = kTask) {
+  return PolledTaskScope(id, "worker", std::source_location::current());
+}
+
+std::vector<LockUse> UsesOf(const void* lock) {
+  std::vector<LockUse> uses = LockUses();
+  std::erase_if(uses, [lock](const LockUse& use) { return use.lock != lock; });
+  return uses;
+}
+
+TEST(LockWatchTest, TellsWhoHoldsAndWho) {
+  Mutex<int> mutex;
+  auto lock = mutex.Lock();
+  {
+    const PolledTaskScope scope = InPoll(7);
+    auto guard = PollOnce(lock);
+    const auto held = UsesOf(&mutex);
+    ASSERT_THAT(held, SizeIs(1));
+    EXPECT_STREQ(held[0].kind, "mutex");
+    EXPECT_TRUE(held[0].holds);
+    EXPECT_EQ(held[0].task.id, 7u);
+    EXPECT_STREQ(held[0].task.name, "worker");
+    EXPECT_THAT(held[0].location.file_name(), HasSubstr("lock_watch_test.cc"));
+    EXPECT_GE(held[0].duration, absl::ZeroDuration());
+    {
+      auto waits = mutex.Lock();
+      EXPECT_THAT(UsesOf(&mutex), SizeIs(1));  // not before it is polled
+      const PolledTaskScope other = InPoll(8);
+      EXPECT_TRUE(PollOnce(waits).pending());
+      EXPECT_TRUE(PollOnce(waits).pending());
+      const auto both = UsesOf(&mutex);
+      ASSERT_THAT(both, SizeIs(2));
+      const auto waiter =
+          std::find_if(both.begin(), both.end(), [](const LockUse& use) { return !use.holds; });
+      ASSERT_NE(waiter, both.end());
+      EXPECT_EQ(waiter->task.id, 8u);
+      EXPECT_GT(waiter->location.line(), held[0].location.line());
+    }
+    EXPECT_THAT(UsesOf(&mutex), SizeIs(1));
+  }
+  EXPECT_THAT(UsesOf(&mutex), IsEmpty());
+}
+
+TEST(LockWatchTest, FollowsAGuardThatMoves) {
+  Mutex<int> first;
+  Mutex<int> second;
+  auto guard = *first.TryLock();
+  auto moved = std::move(guard);
+  EXPECT_THAT(UsesOf(&first), SizeIs(1));
+  moved = *second.TryLock();
+  EXPECT_THAT(UsesOf(&first), IsEmpty());
+  EXPECT_THAT(UsesOf(&second), SizeIs(1));
+}
+
+TEST(LockWatchTest, ReadersAndWriters) {
+  RwLock<int> lock;
+  const auto kind = [&lock] { return std::string(UsesOf(&lock).at(0).kind); };
+  {
+    const auto reading = lock.TryRead();
+    const auto also = lock.TryRead();
+    EXPECT_EQ(kind(), "rw lock (read)");
+    EXPECT_THAT(UsesOf(&lock), SizeIs(2));
+    auto write = lock.Write();
+    EXPECT_TRUE(PollOnce(write).pending());
+    EXPECT_THAT(UsesOf(&lock), SizeIs(3));
+  }
+  auto looking = *lock.TryUpgradableRead();
+  EXPECT_EQ(kind(), "rw lock (upgradable read)");
+  auto upgrade = std::move(looking).Upgrade();
+  {
+    auto writing = std::move(PollOnce(upgrade)).value();
+    EXPECT_EQ(kind(), "rw lock (write)");
+    EXPECT_THAT(UsesOf(&lock), SizeIs(1));
+    auto reading = std::move(writing).Downgrade();
+    EXPECT_EQ(kind(), "rw lock (read)");
+    EXPECT_THAT(UsesOf(&lock), SizeIs(1));
+  }
+  EXPECT_THAT(UsesOf(&lock), IsEmpty());
+}
+
+TEST(LockWatchTest, Permits) {
+  Semaphore semaphore(3);
+  auto two = *semaphore.TryAcquire(2);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  auto one = two.Split(1);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
+  two.Merge(std::move(one));
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  auto acquire = semaphore.Acquire(2);
+  EXPECT_TRUE(PollOnce(acquire).pending());
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
+  two.Forget();
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  semaphore.Close();
+  EXPECT_FALSE(PollOnce(acquire).value().ok());
+}
+
+TEST(LockWatchTest, ACondvarHoldsNothingWhileItWaits) {
+  Mutex<int> mutex;
+  Condvar condvar;
+  auto wait = condvar.Wait(*mutex.TryLock());
+  EXPECT_THAT(UsesOf(&mutex), SizeIs(1));
+  EXPECT_TRUE(PollOnce(wait).pending());
+  EXPECT_THAT(UsesOf(&mutex), IsEmpty());
+  condvar.NotifyOne();
+  const auto guard = PollOnce(wait);
+  EXPECT_THAT(UsesOf(&mutex), SizeIs(1));
+}
+
+// -- Long holds -----------------------------------------------------------------------------
+
+// Every hold across an await is long here.
+class LongHoldTest : public ::testing::Test {
+ protected:
+  LongHoldTest() {
+    ReportLongHolds(absl::ZeroDuration(),
+                    [this](const LongHold& hold) { reported_.push_back(hold); });
+  }
+  ~LongHoldTest() override { ReportLongHolds(absl::Seconds(1), nullptr); }
+
+  std::vector<LongHold> reported_;
+};
+
+TEST_F(LongHoldTest, AGuardAcrossAnAwait) {
+  Mutex<int> mutex;
+  std::optional<MutexGuard<int>> guard;
+  {
+    const PolledTaskScope scope = InPoll(7);
+    guard = mutex.TryLock();
+  }
+  auto waits = mutex.Lock();
+  EXPECT_TRUE(PollOnce(waits).pending());
+  {
+    const PolledTaskScope scope = InPoll(7);
+    guard.reset();
+  }
+  ASSERT_THAT(reported_, SizeIs(1));
+  EXPECT_EQ(reported_[0].use.task.id, 7u);
+  EXPECT_EQ(reported_[0].use.lock, &mutex);
+  EXPECT_EQ(reported_[0].waiters, 1u);
+}
+
+// The lock is free when the report is made.
+TEST_F(LongHoldTest, TheReportMayLock) {
+  Mutex<int> mutex;
+  std::optional<MutexGuard<int>> guard;
+  bool locked = false;
+  ReportLongHolds(absl::ZeroDuration(),
+                  [&](const LongHold&) { locked = mutex.TryLock().has_value(); });
+  {
+    const PolledTaskScope scope = InPoll();
+    guard = mutex.TryLock();
+  }
+  guard.reset();
+  EXPECT_TRUE(locked);
+}
+
+TEST_F(LongHoldTest, NotWithinAPollNorOnAThreadNorOfPermits) {
+  Mutex<int> mutex;
+  RwLock<int> lock;
+  Semaphore semaphore(1);
+  std::optional<SemaphorePermit> permit;
+  {
+    const auto guard = mutex.TryLock();
+  }
+  {
+    const PolledTaskScope scope = InPoll();
+    const auto guard = mutex.TryLock();
+    const auto reading = lock.TryRead();
+    permit = semaphore.TryAcquire();
+  }
+  permit.reset();
+  EXPECT_THAT(reported_, IsEmpty());
+}
+
+TEST_F(LongHoldTest, ALineByDefault) {
+  ReportLongHolds(absl::ZeroDuration(), nullptr);
+  RwLock<int> lock;
+  std::optional<RwLock<int>::WriteGuard> guard;
+  {
+    const PolledTaskScope scope = InPoll(7);
+    guard = lock.TryWrite();
+  }
+  ::testing::internal::CaptureStderr();
+  guard.reset();
+  const std::string line = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(line, HasSubstr("home: a rw lock (write) was held across an await for "));
+  EXPECT_THAT(line, HasSubstr(" by task 7 \"worker\" (spawned at "));
+  EXPECT_THAT(line, HasSubstr("; 0 waited for it in the end\n"));
+}
+
+// -- With a runtime -------------------------------------------------------------------------
+
+TEST(LockWatchRuntimeTest, TheMetricsTellOfTasks) {
+  Runtime runtime = Runtime::Simulated(1);
+  Mutex<int> mutex;
+  runtime.BlockOn([&]() -> Async<void> {
+    auto holder = Spawn(
+        [&]() -> Async<void> {
+          const auto guard = co_await mutex.Lock();
+          co_await YieldNow();
+          const RuntimeMetrics metrics = RuntimeMetrics::Snapshot();
+          const auto use = std::find_if(metrics.lock_uses.begin(), metrics.lock_uses.end(),
+                                        [&](const LockUse& used) { return used.lock == &mutex; });
+          EXPECT_NE(use, metrics.lock_uses.end());
+          EXPECT_STREQ(use->task.name, "holder");
+        },
+        "holder");
+    const auto done = co_await holder;
+    EXPECT_TRUE(done.ok());
+  });
+}
+
+Async<void> LockBoth(Mutex<int>* first, Mutex<int>* second) {
+  const auto one = co_await first->Lock();
+  co_await YieldNow();
+  co_await YieldNow();
+  const auto two = co_await second->Lock();
+}
+
+TEST(LockWatchRuntimeDeathTest, AStuckSimulationNamesHoldersAndWaiters) {
+  const auto deadlock = [] {
+    // Some seed has both of them hold one.
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      Runtime::Simulated(seed).BlockOn([]() -> Async<void> {
+        Mutex<int> a;
+        Mutex<int> b;
+        auto first = Spawn(LockBoth(&a, &b), "first");
+        auto second = Spawn(LockBoth(&b, &a), "second");
+        const auto first_done = co_await first;
+        const auto second_done = co_await second;
+        EXPECT_TRUE(first_done.ok() && second_done.ok());
+      });
+    }
+  };
+  EXPECT_DEATH(deadlock(),
+               "lock 1, a mutex, is held by task [0-9]+ \"(first|second)\" .*\n"
+               "lock 1, a mutex, is awaited by task [0-9]+ \"(first|second)\" .*\n"
+               "lock 2, a mutex, is held by task [0-9]+ \"(first|second)\" .*\n"
+               "lock 2, a mutex, is awaited by task");
+}
+
+#endif
+
+}  // namespace
+}  // namespace home
