@@ -1,19 +1,14 @@
 #include "home/channel/broadcast.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "home/future/async.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
-#include "home/scheduler/runtime.h"
 #include "home/sync/testing.h"
 
 namespace home {
@@ -166,42 +161,6 @@ TYPED_TEST(BroadcastTest, HostileWaker) {
 }
 
 TEST(BroadcastDeathTest, ZeroCapacity) { EXPECT_DEATH((void)MakeBroadcast<int>(0), "capacity"); }
-
-// On the runtime: receivers that keep up or fall behind, some aborted. Each counts as many
-// values as were sent.
-Async<void> Follow(BroadcastReceiver<std::string> receiver, std::atomic<int>* followed, int all) {
-  std::uint64_t seen = 0;
-  while (true) {
-    const auto received = co_await receiver.Recv();
-    if (!received.has_value()) break;
-    seen += received->missed() + 1;
-    EXPECT_EQ(received->value(), Make<std::string>(static_cast<int>(seen) - 1));
-  }
-  EXPECT_EQ(seen, static_cast<std::uint64_t>(all));
-  followed->fetch_add(1);
-}
-TEST(BroadcastStressTest, ReceiversThatFallBehindAndGo) {
-  constexpr int kValues = 2'000;
-  std::atomic<int> followed{0};
-  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn([&followed]() -> Async<void> {
-    std::vector<JoinHandle<void>> tasks;
-    {
-      auto ends = MakeBroadcast<std::string>(16);
-      for (int i = 0; i < 8; ++i) tasks.push_back(Spawn(Follow(ends.second, &followed, kValues)));
-      for (int i = 0; i < kValues; ++i) {
-        ends.first.Send(Make<std::string>(i));
-        if (i % 10 == 0) co_await YieldNow();
-        if (i == kValues / 2) tasks[0].Abort();
-      }
-    }
-    for (auto& task : tasks) {
-      const auto done = co_await task;
-      static_cast<void>(done.ok());
-    }
-  });
-  // The aborted one, too, if it is in the middle of a poll that lasts until the end.
-  EXPECT_GE(followed, 7);
-}
 
 }  // namespace
 }  // namespace home

@@ -1,12 +1,15 @@
 // Channels of values between tasks and threads: what Go's and crossbeam's tests of channels
-// check, with tasks that are aborted in between.
+// check, with tasks that are aborted in between. On threads, and on the simulated flavour, where
+// channel_simulation_test runs it under many seeds.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -16,23 +19,47 @@
 #include "gtest/gtest.h"
 #include "home/channel/kinds_testing.h"
 #include "home/future/async.h"
+#include "home/future/random.h"
 #include "home/future/select.h"
 #include "home/scheduler/runtime.h"
+#include "home/scheduler/testing.h"
+#include "home/timer/timeout.h"
 
 namespace home {
 namespace {
 
-constexpr int kEach = 3'000;
+using channel_testing::Mpmc;
+using channel_testing::Mpsc;
+using testing::Flavour;
 
 template <typename Kind>
 inline constexpr int kReceivers = Kind::kManyReceivers ? 3 : 1;
 
-template <typename Kind>
+// A kind of channel on a flavour of the runtime: much of each, or little where a seed makes
+// each run another one.
+template <typename Kind, Flavour kOn>
+struct On : Kind {
+  static constexpr Flavour kFlavour = kOn;
+  static constexpr bool kSimulated = kOn == Flavour::kSimulated;
+  static constexpr int kEach = kSimulated ? 20 : 3'000;
+  static constexpr int kRounds = kSimulated ? 8 : 60;
+};
+using Cases = ::testing::Types<On<Mpmc<>, Flavour::kFourWorkers>, On<Mpsc<>, Flavour::kFourWorkers>,
+                               On<Mpmc<>, Flavour::kSimulated>, On<Mpsc<>, Flavour::kSimulated>>;
+struct CaseName {
+  template <typename Case>
+  static std::string GetName(int) {
+    return std::string(Case::kManyReceivers ? "Mpmc" : "Mpsc") +
+           (Case::kSimulated ? "Simulated" : "FourWorkers");
+  }
+};
+
+template <typename Case>
 class ChannelStressTest : public ::testing::Test {
  protected:
-  Runtime runtime_ = *RuntimeBuilder().WorkerThreads(4).Build();
+  Runtime runtime_ = testing::MakeRuntime(Case::kFlavour);
 };
-TYPED_TEST_SUITE(ChannelStressTest, channel_testing::Kinds);
+TYPED_TEST_SUITE(ChannelStressTest, Cases, CaseName);
 
 // The copy of a receiver, or the only one.
 template <typename Receiver>
@@ -56,8 +83,8 @@ struct Log {
 };
 
 template <typename Sender>
-Async<void> SendAll(Sender sender, int id) {
-  for (int i = 0; i < kEach; ++i) {
+Async<void> SendAll(Sender sender, int id, int count) {
+  for (int i = 0; i < count; ++i) {
     if (i % 3 == 0) {
       const auto permit = co_await sender.Reserve();
       if (!permit.ok()) co_return;
@@ -89,7 +116,7 @@ Async<void> FanInFanOut(std::size_t capacity) {
   std::vector<JoinHandle<void>> tasks;
   {
     auto ends = Kind::template Make<Message>(capacity);
-    for (int i = 0; i < kSenders; ++i) tasks.push_back(Spawn(SendAll(ends.first, i)));
+    for (int i = 0; i < kSenders; ++i) tasks.push_back(Spawn(SendAll(ends.first, i, Kind::kEach)));
     for (int i = 0; i < kReceivers<Kind>; ++i) {
       tasks.push_back(Spawn(ReceiveAll(Share(ends.second), &log)));
     }
@@ -98,7 +125,7 @@ Async<void> FanInFanOut(std::size_t capacity) {
     const auto done = co_await task;
     EXPECT_TRUE(done.ok());
   }
-  for (const auto& count : log.counts) EXPECT_EQ(count, kEach);
+  for (const auto& count : log.counts) EXPECT_EQ(count, Kind::kEach);
 }
 
 // Pitfall 26: capacities around the size of a block.
@@ -139,7 +166,7 @@ Async<void> ReceiveForEver(Receiver receiver, Tally* tally) {
 template <typename Kind>
 Async<void> Abortive(std::size_t capacity) {
   Tally tally;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < Kind::kRounds; ++round) {
     {
       auto ends =
           Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
@@ -175,7 +202,7 @@ Async<void> SelectLoop() {
   auto a = Kind::template Make<int>(1);
   auto b = Kind::template Make<int>(3);
   auto produce = [](auto sender) -> Async<void> {
-    for (int i = 0; i < kEach; ++i) {
+    for (int i = 0; i < Kind::kEach; ++i) {
       const auto sent = co_await sender.Send(i);
       EXPECT_TRUE(sent.ok());
     }
@@ -204,8 +231,8 @@ Async<void> SelectLoop() {
     EXPECT_EQ(*value, rest_next);
     ++rest_next;
   }
-  EXPECT_EQ(next[0], kEach);
-  EXPECT_EQ(next[1], kEach);
+  EXPECT_EQ(next[0], Kind::kEach);
+  EXPECT_EQ(next[1], Kind::kEach);
   const auto first_done = co_await first;
   const auto second_done = co_await second;
   EXPECT_TRUE(first_done.ok() && second_done.ok());
@@ -214,8 +241,8 @@ TYPED_TEST(ChannelStressTest, SelectLoop) { this->runtime_.BlockOn(SelectLoop<Ty
 
 // A close in the middle of the traffic: all that was accepted before is received.
 template <typename Kind>
-Async<void> CloseRaces(int rounds) {
-  for (int round = 0; round < rounds; ++round) {
+Async<void> CloseRaces() {
+  for (int round = 0; round < 3 * Kind::kRounds; ++round) {
     auto ends = Kind::template Make<int>(4);
     std::atomic<int> accepted{0};
     std::atomic<int> received{0};
@@ -246,7 +273,7 @@ Async<void> CloseRaces(int rounds) {
     EXPECT_EQ(accepted, received);
   }
 }
-TYPED_TEST(ChannelStressTest, CloseRaces) { this->runtime_.BlockOn(CloseRaces<TypeParam>(200)); }
+TYPED_TEST(ChannelStressTest, CloseRaces) { this->runtime_.BlockOn(CloseRaces<TypeParam>()); }
 
 // The sieve of Eratosthenes: a task and a rendezvous a prime.
 template <typename Kind>
@@ -290,8 +317,57 @@ Async<void> Sieve() {
 }
 TYPED_TEST(ChannelStressTest, Sieve) { this->runtime_.BlockOn(Sieve<TypeParam>()); }
 
+// Tasks that give up after a time: what was accepted is received, or undelivered, once.
+template <typename Sender>
+Async<void> SendInTime(Sender sender, Tally* tally, int count) {
+  for (int i = 1; i <= count; ++i) {
+    auto send = Timeout(sender.Send(i), absl::Microseconds(RandomBelow(3)));
+    const auto sent = co_await send;
+    if (sent.ok()) tally->sent.fetch_add(i);
+  }
+}
+template <typename Receiver>
+Async<void> ReceiveInTime(Receiver receiver, Tally* tally) {
+  while (!receiver.IsDrained()) {
+    auto receive = Timeout(receiver.Recv(), absl::Microseconds(RandomBelow(3)));
+    const auto received = co_await receive;
+    if (received.ok() && received->has_value()) tally->received.fetch_add(**received);
+  }
+}
+
+template <typename Kind>
+Async<void> TimeOuts(std::size_t capacity) {
+  Tally tally;
+  std::vector<JoinHandle<void>> tasks;
+  {
+    auto ends =
+        Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
+    for (int i = 0; i < 3; ++i) {
+      tasks.push_back(Spawn(SendInTime(ends.first, &tally, Kind::kEach / 4)));
+    }
+    for (int i = 0; i < kReceivers<Kind>; ++i) {
+      tasks.push_back(Spawn(ReceiveInTime(Share(ends.second), &tally)));
+    }
+  }
+  for (auto& task : tasks) {
+    const auto done = co_await task;
+    EXPECT_TRUE(done.ok());
+  }
+  EXPECT_EQ(tally.received + tally.undelivered, tally.sent);
+}
+TYPED_TEST(ChannelStressTest, TimeOuts) {
+  for (const std::size_t capacity : {0u, 1u, 5u}) {
+    this->runtime_.BlockOn(TimeOuts<TypeParam>(capacity));
+  }
+}
+
 // Plain threads at both ends, with deadlines that pass.
-TYPED_TEST(ChannelStressTest, Threads) {
+template <typename Kind>
+class ChannelThreadsTest : public ::testing::Test {};
+TYPED_TEST_SUITE(ChannelThreadsTest, channel_testing::Kinds);
+
+TYPED_TEST(ChannelThreadsTest, Deadlines) {
+  constexpr int kEach = 3'000;
   auto ends = TypeParam::template Make<int>(2);
   std::atomic<std::int64_t> sum{0};
   std::vector<std::thread> threads;
@@ -329,9 +405,9 @@ Async<void> Batches(std::size_t capacity) {
   auto ends = Kind::template Make<int>(capacity);
   auto produce = [](auto sender) -> Async<void> {
     std::vector<int> batch;
-    for (int i = 0; i < kEach;) {
+    for (int i = 0; i < Kind::kEach;) {
       batch.clear();
-      for (int j = 0; j < 70 && i < kEach; ++j) batch.push_back(i++);
+      for (int j = 0; j < 70 && i < Kind::kEach; ++j) batch.push_back(i++);
       const auto sent = co_await sender.SendMany(absl::MakeSpan(batch));
       EXPECT_EQ(sent, batch.size());
     }
@@ -366,7 +442,7 @@ Async<void> Batches(std::size_t capacity) {
     const auto part = co_await task;
     sum += *part;
   }
-  EXPECT_EQ(sum, std::int64_t{kEach} * (kEach - 1));
+  EXPECT_EQ(sum, std::int64_t{Kind::kEach} * (Kind::kEach - 1));
 }
 TYPED_TEST(ChannelStressTest, Batches) {
   for (const std::size_t capacity : {1u, 40u, 1000u}) {

@@ -1,4 +1,5 @@
-// Oneshot on the runtime: replies to tasks of which some are aborted.
+// Oneshot on the runtime: replies to tasks of which some are aborted. On threads, and on the
+// simulated flavour, where channel_simulation_test runs it under many seeds.
 
 #include <atomic>
 #include <cstdint>
@@ -9,11 +10,19 @@
 #include "home/channel/oneshot.h"
 #include "home/future/async.h"
 #include "home/scheduler/runtime.h"
+#include "home/scheduler/testing.h"
 
 namespace home {
 namespace {
 
-constexpr int kRounds = 2'000;
+using testing::Flavour;
+
+class OneshotStressTest : public ::testing::TestWithParam<Flavour> {
+ protected:
+  // Few where a seed makes each run another one.
+  const int rounds_ = GetParam() == Flavour::kSimulated ? 20 : 2'000;
+  Runtime runtime_ = testing::MakeRuntime(GetParam());
+};
 
 struct Tally {
   std::atomic<int> sent{0};
@@ -31,8 +40,8 @@ Async<void> Receive(OneshotReceiver<int> receiver, Tally* tally) {
   if (value.ok()) tally->received.fetch_add(1);
 }
 
-Async<void> Abortive(Tally* tally) {
-  for (int round = 0; round < kRounds; ++round) {
+Async<void> Abortive(Tally* tally, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
     auto ends = MakeOneshot<int>([tally](int) { tally->undelivered.fetch_add(1); });
     auto receiving = Spawn(Receive(std::move(ends.second), tally));
     auto replying = Spawn(Reply(std::move(ends.first), tally, int{round}));
@@ -47,9 +56,9 @@ Async<void> Abortive(Tally* tally) {
   }
 }
 
-TEST(OneshotStressTest, EachValueEndsOnce) {
+TEST_P(OneshotStressTest, EachValueEndsOnce) {
   Tally tally;
-  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn(Abortive(&tally));
+  runtime_.BlockOn(Abortive(&tally, rounds_));
   EXPECT_EQ(tally.received + tally.undelivered, tally.sent);
 }
 
@@ -59,9 +68,9 @@ Async<void> WaitForNobody(OneshotSender<int> sender) {
   EXPECT_FALSE(sender.Send(std::move(value)));
 }
 
-TEST(OneshotStressTest, ClosedAgainstTheReceiversEnd) {
-  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn([]() -> Async<void> {
-    for (int round = 0; round < kRounds; ++round) {
+TEST_P(OneshotStressTest, ClosedAgainstTheReceiversEnd) {
+  runtime_.BlockOn([rounds = rounds_]() -> Async<void> {
+    for (int round = 0; round < rounds; ++round) {
       auto ends = MakeOneshot<int>();
       auto waiting = Spawn(WaitForNobody(std::move(ends.first)));
       if (round % 2 == 0) co_await YieldNow();
@@ -73,6 +82,10 @@ TEST(OneshotStressTest, ClosedAgainstTheReceiversEnd) {
     }
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Flavours, OneshotStressTest,
+                         ::testing::Values(Flavour::kFourWorkers, Flavour::kSimulated),
+                         testing::FlavourName);
 
 }  // namespace
 }  // namespace home

@@ -1,15 +1,11 @@
 #include "home/channel/watch.h"
 
-#include <atomic>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "gtest/gtest.h"
-#include "home/future/async.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
-#include "home/scheduler/runtime.h"
 #include "home/sync/testing.h"
 
 namespace home {
@@ -166,39 +162,6 @@ TEST(WatchTest, HostileValue) {
   auto [sender, receiver] = MakeWatch<Peeker>(Peeker(shared));
   sender.Send(Peeker(shared));
   EXPECT_EQ(receiver.Borrow()->other, shared);
-}
-
-// On the runtime: every receiver sees the last value, and versions only grow.
-Async<void> Follow(WatchReceiver<int> receiver, int last) {
-  int seen = 0;
-  while (true) {
-    const bool changed = co_await receiver.Changed();
-    if (!changed) break;
-    const auto value = receiver.Borrow();
-    EXPECT_GE(*value, seen);
-    seen = *value;
-  }
-  EXPECT_EQ(seen, last);
-}
-constexpr int kValues = 2'000;
-
-TEST(WatchStressTest, EveryoneSeesTheLast) {
-  RuntimeBuilder().WorkerThreads(4).Build()->BlockOn([]() -> Async<void> {
-    std::vector<JoinHandle<void>> tasks;
-    {
-      auto ends = MakeWatch<int>(0);
-      for (int i = 0; i < 8; ++i) tasks.push_back(Spawn(Follow(ends.second, kValues)));
-      for (int i = 1; i <= kValues; ++i) {
-        ends.first.Send(i);
-        if (i % 10 == 0) co_await YieldNow();
-        if (i == kValues / 2) tasks[0].Abort();
-      }
-    }
-    for (auto& task : tasks) {
-      const auto done = co_await task;
-      static_cast<void>(done.ok());
-    }
-  });
 }
 
 }  // namespace

@@ -57,8 +57,17 @@ inline Async<void> Turns(int count) {
 template <typename Output>
 using Given = std::optional<std::conditional_t<std::is_void_v<Output>, std::monostate, Output>>;
 
-// What `future` gives; or nothing: half of the futures are given up if they are not ready after
-// some turns.
+// Until the caller loses patience: after some turns, or some time, which in a simulation is
+// when all others wait too.
+inline Async<void> Patience() {
+  if (Draw(3) == 0) {
+    co_await Sleep(absl::Microseconds(Draw(3)));
+  } else {
+    co_await Turns(Draw(4));
+  }
+}
+
+// What `future` gives; or nothing: half of the futures are given up if they are not ready soon.
 template <Future F>
 Async<Given<FutureOutput<F>>> Impatiently(F future) {
   using Output = Given<FutureOutput<F>>;
@@ -71,7 +80,7 @@ Async<Given<FutureOutput<F>>> Impatiently(F future) {
       co_return Output(std::move(output));
     }
   }
-  auto select = Select(std::move(future), Turns(Draw(4)));
+  auto select = Select(std::move(future), Patience());
   auto winner = co_await select;
   if (winner.index() == 1) co_return std::nullopt;
   co_return Output(std::get<0>(std::move(winner)));
