@@ -24,33 +24,27 @@ using model::Randomly;
 using model::WithPreemptions;
 using std::memory_order_acquire;
 using std::memory_order_release;
+using sync_testing::LockScenario;
 using sync_testing::ModelSyncPolicy;
-using sync_testing::ModelTask;
 
 template <typename Kind, int kThreadCount, std::uint64_t kWord>
-struct Scenario {
-  static constexpr int kThreads = kThreadCount;
+struct Scenario : LockScenario<kThreadCount> {
   using Future = GrantFuture<Kind, ModelSyncPolicy>;
 
   void Take(int thread, std::uint64_t request) {
     Future future(queue, request, "");
-    tasks[thread].Run(future);
+    this->tasks[thread].Run(future);
   }
   // Waits, but gives up after one poll; what it got it gives back.
   void TakeBriefly(int thread, std::uint64_t request) {
     Future future(queue, request, "");
-    if (tasks[thread].PollOnce(future).ready()) Kind::GiveBack(queue, request);
-  }
-  void After() {
-    for (ModelTask& task : tasks) model::Expect(task.wakers() == 0, "no waker is left");
+    if (this->tasks[thread].PollOnce(future).ready()) Kind::GiveBack(queue, request);
   }
   void ExpectWord(std::uint64_t word) {
     model::Expect(queue.word() == word, "all is given back, and nobody waits");
   }
 
   GrantQueue<Kind, ModelSyncPolicy> queue{kWord};
-  ModelTask tasks[kThreads];
-  model::Data<int> guarded{0};
 };
 
 constexpr std::uint64_t kOne = PermitQueue::kOne;
@@ -60,11 +54,11 @@ template <int kThreads>
 struct Exclusion : Scenario<PermitKind, kThreads, kOne> {
   void Thread(int index) {
     this->Take(index, kOne);
-    this->guarded = this->guarded + 1;
+    this->Count();
     this->queue.Give(kOne);
   }
   void After() {
-    model::Expect(this->guarded == kThreads, "one at a time");
+    this->ExpectCounted(kThreads);
     this->ExpectWord(kOne);
     Scenario<PermitKind, kThreads, kOne>::After();
   }
@@ -129,7 +123,7 @@ struct ReadersAndWriter : Scenario<RwKind, 3, 0> {
   void Thread(int index) {
     if (index == 0) {
       Take(0, kWrite);
-      guarded = guarded + 1;
+      Count();
       queue.Give(-RwKind::kWriter);
     } else {
       Take(index, RwKind::kReader);
@@ -158,7 +152,7 @@ struct Upgrade : Scenario<RwKind, 3, 0> {
       queue.Give(-RwKind::kReader);
     } else {
       Take(2, RwKind::kWriter);
-      guarded = guarded + 1;
+      Count();
       queue.Give(-RwKind::kWriter);
     }
   }

@@ -85,6 +85,24 @@ class ModelTask {
   model::Atomic<int> wakers_{0};
 };
 
+// What scenarios of locks have in common: a task a thread, and a value that one changes at a
+// time.
+template <int kThreadCount>
+struct LockScenario {
+  static constexpr int kThreads = kThreadCount;
+
+  // By whoever has the lock.
+  void Count() { guarded = guarded + 1; }
+  // After the threads.
+  void ExpectCounted(int times) { model::Expect(guarded == times, "one at a time"); }
+  void After() {
+    for (ModelTask& task : tasks) model::Expect(task.wakers() == 0, "no waker is left");
+  }
+
+  ModelTask tasks[kThreads];
+  model::Data<int> guarded{0};
+};
+
 }  // namespace home::sync_testing
 
 #endif  // HOME_SYNC_MODEL_TESTING_H_

@@ -19,37 +19,33 @@ using model::Randomly;
 using model::WithPreemptions;
 using std::memory_order_acquire;
 using std::memory_order_seq_cst;
+using sync_testing::LockScenario;
 using sync_testing::ModelSyncPolicy;
-using sync_testing::ModelTask;
 
 template <int kThreadCount>
-struct Scenario {
-  static constexpr int kThreads = kThreadCount;
-
+struct Scenario : LockScenario<kThreadCount> {
   void LockAndCount(int thread) {
     LockWait<ModelSyncPolicy> wait(lock);
-    tasks[thread].Run(wait);
-    Count();
+    this->tasks[thread].Run(wait);
+    CountAndUnlock();
   }
-  void Count() {
-    guarded = guarded + 1;
+  void CountAndUnlock() {
+    this->Count();
     lock.Unlock();
   }
   void After() {
     model::Expect(lock.TryLock(), "nobody has the lock");
-    for (ModelTask& task : tasks) model::Expect(task.wakers() == 0, "no waker is left");
+    LockScenario<kThreadCount>::After();
   }
 
   Lock<ModelSyncPolicy> lock;
-  ModelTask tasks[kThreads];
-  model::Data<int> guarded{0};
 };
 
 template <int kThreads>
 struct Exclusion : Scenario<kThreads> {
   void Thread(int index) { this->LockAndCount(index); }
   void After() {
-    model::Expect(this->guarded == kThreads, "one at a time");
+    this->ExpectCounted(kThreads);
     Scenario<kThreads>::After();
   }
 };
@@ -59,7 +55,7 @@ struct Overtaken : Scenario<3> {
     for (int i = 0; i < (index == 0 ? 3 : 1); ++i) LockAndCount(index);
   }
   void After() {
-    model::Expect(guarded == 5, "one at a time");
+    ExpectCounted(5);
     Scenario::After();
   }
 };
@@ -71,7 +67,7 @@ struct Cancelled : Scenario<3> {
     } else if (index == 1) {
       LockWait<ModelSyncPolicy> wait(lock);
       for (int i = 0; i < 2; ++i) {
-        if (tasks[1].PollOnce(wait).ready()) return Count();
+        if (tasks[1].PollOnce(wait).ready()) return CountAndUnlock();
       }
     } else {
       LockAndCount(2);

@@ -202,14 +202,5 @@ TEST(RwLockTest, HostileWaker) {
   EXPECT_TRUE(lock.TryWrite().has_value());
 }
 
-#if !defined(NDEBUG)
-// It would have a lock that nobody gives up.
-TEST(RwLockDeathTest, PollAfterReadyNamesTheFuture) {
-  RwLock<int> lock;
-  EXPECT_DEATH(testing::PollAfterReady(lock.Read()), "\\(RwLock\\) was polled after");
-  EXPECT_DEATH(testing::PollAfterReady(lock.Write()), "\\(RwLock\\) was polled after");
-}
-#endif
-
 }  // namespace
 }  // namespace home

@@ -1,6 +1,5 @@
 #include "home/sync/semaphore.h"
 
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -125,18 +124,6 @@ TEST(SemaphoreTest, Close) {
   }
 }
 
-TEST(SemaphoreTest, AnOwnedPermitKeepsTheSemaphore) {
-  auto semaphore = std::make_shared<Semaphore>(1);
-  const std::weak_ptr<Semaphore> weak = semaphore;
-  auto acquire = AcquireOwned(std::move(semaphore));
-  {
-    auto permit = *std::move(PollOnce(acquire)).value();
-    auto moved = std::move(permit);
-    EXPECT_FALSE(weak.expired());
-  }
-  EXPECT_TRUE(weak.expired());
-}
-
 TEST(SemaphoreTest, ReplacesAWakerOnlyByAnother) {
   Semaphore semaphore(0);
   CountingWaker first;
@@ -163,15 +150,6 @@ TEST(SemaphoreTest, HostileWaker) {
                                });
   }
 }
-
-#if !defined(NDEBUG)
-// It would have a lock or a permit that nobody gives up.
-TEST(SemaphoreMisuseDeathTest, PollAfterReadyNamesTheFuture) {
-  Semaphore semaphore(2);
-  EXPECT_DEATH(testing::PollAfterReady(semaphore.Acquire()),
-               "\\(Semaphore::Acquire\\) was polled after");
-}
-#endif
 
 }  // namespace
 }  // namespace home
