@@ -14,7 +14,7 @@ enum class TimerPrecision : std::uint8_t {
   // Due within 4 us (1 ms / 256). A runtime that sleeps uses a timeout in nanoseconds, where
   // the system has one, and the system's own timer slack comes on top (on Linux 50 us for
   // threads that are not real-time). Where such timers are dense they are batched: a runtime
-  // that has fired some sleeps for 100 us before it wakes for more.
+  // that has fired two or more at once wakes for the next 150 us later at the earliest.
   kHigh,
 };
 

@@ -64,11 +64,10 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
   assert(shard_index < shard_count_);
   const std::uint64_t tick = TickAtOrAfter(deadline, precision);
   const std::int64_t due = StartOf(tick).nanoseconds();
-  node.service_ = this;
-  node.shard_ = static_cast<std::uint32_t>(shard_index);
+  Shard& shard = shards_[shard_index];
+  node.shard_ = &shard;
   node.waker_.Put(std::move(waker));
 
-  Shard& shard = shards_[shard_index];
   bool lowered = false;
   {
     const std::lock_guard lock(shard.lock);
@@ -82,14 +81,14 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
 
 bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
   if (node.state() == TimerNode::State::kFired) return false;
-  assert(node.service_ != nullptr);
+  assert(node.shard_ != nullptr);
   // Not under the lock: only this thread writes the words. If the node fires in
   // this moment, the waker that it wakes is for the same task.
   if (node.waker_.WillWake(current)) return true;
   // Cloned before the lock and dropped after it: either may run a user's code.
   Waker fresh = current.Clone();
   Waker old;
-  Shard& shard = node.service_->shards_[node.shard_];
+  Shard& shard = *node.shard_;
   const std::lock_guard lock(shard.lock);
   // relaxed: only written under the lock while the node is armed.
   if (node.state_.load(std::memory_order_relaxed) != TimerNode::State::kArmed) return false;
@@ -101,7 +100,7 @@ bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
 void TimerService::Cancel(TimerNode& node) {
   Waker dropped;  // after the lock
   if (node.state() == TimerNode::State::kArmed) {
-    Shard& shard = node.service_->shards_[node.shard_];
+    Shard& shard = *node.shard_;
     const std::lock_guard lock(shard.lock);
     // relaxed: only written under the lock while the node is armed. It may have
     // fired meanwhile: then the firing side is done with it.
@@ -145,8 +144,6 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
     fired += count;
     if (budget != 0) break;  // nothing is left that is due
   }
-  // relaxed: it bounds a cost, and who reads an older value sleeps a little less.
-  if (fired != 0) last_fired_.store(now.nanoseconds(), std::memory_order_relaxed);
   return fired;
 }
 
@@ -160,6 +157,8 @@ std::size_t TimerService::FireExpired(std::size_t shard, WakeList& wakes) {
 std::size_t TimerService::FireAllExpired(Instant now, WakeList& wakes) {
   std::size_t fired = 0;
   for (std::size_t i = 0; i < shard_count_; ++i) fired += FireExpired(i, now, wakes);
+  // relaxed: it bounds a cost, and who reads an older value sleeps a little less.
+  if (fired >= kDense) last_fired_.store(now.nanoseconds(), std::memory_order_relaxed);
   return fired;
 }
 
@@ -171,7 +170,7 @@ Instant TimerService::PrepareSleep() {
   const std::int64_t earliest = gate_.Prepare(
       shard_count_,
       [this](std::size_t i) -> std::atomic<std::int64_t>& { return shards_[i].next; });
-  // relaxed: see FireShard().
+  // relaxed: see FireAllExpired().
   const std::int64_t fired = last_fired_.load(std::memory_order_relaxed);
   const Instant batch_end = Instant::FromNanoseconds(fired).PlusNanoseconds(kBatchNanos);
   const Instant until = Instant::FromNanoseconds(earliest);

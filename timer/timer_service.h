@@ -73,6 +73,21 @@ namespace home {
 
 class TimerService;
 
+namespace timer_internal {
+
+// A wheel and its lock.
+//
+// 128: two cache lines, which x86 prefetches together.
+struct alignas(128) TimerShard {
+  timer_internal::ShardLock lock;
+  bool closed = false;  // guarded by lock
+  // Written under the lock, read without it. DriverGate's G1.
+  std::atomic<std::int64_t> next{DriverGate<>::kInfinite};
+  TimerWheel wheel;  // guarded by lock
+};
+
+}  // namespace timer_internal
+
 // One timer: a place in a shard's wheel and the waker to wake. It lives inside
 // the future that waits, which calls Cancel() before it goes away.
 //
@@ -105,8 +120,7 @@ class TimerNode : public TimerEntry {
   friend class TimerService;
 
   std::atomic<State> state_{State::kIdle};
-  std::uint32_t shard_ = 0;
-  TimerService* service_ = nullptr;
+  timer_internal::TimerShard* shard_ = nullptr;
   // Holds a waker while kArmed: who ends that state takes it.
   WakerSlot waker_;
 };
@@ -164,8 +178,8 @@ class TimerService {
   // By the driver, before it blocks: publishes that it is about to sleep and
   // returns until when it may: the earliest deadline of all shards, Infinite if
   // there is none, a past moment if something is due. From here to
-  // FinishSleep() an earlier timer calls wake_driver. Within kBatchNanos of the last
-  // timer that fired it returns the end of that time at the earliest.
+  // FinishSleep() an earlier timer calls wake_driver. Within kBatchNanos of a FireAllExpired()
+  // that fired several it returns the end of that time at the earliest.
   [[nodiscard]] Instant PrepareSleep();
   // By the driver, when it is awake again.
   void FinishSleep();
@@ -191,21 +205,18 @@ class TimerService {
   // A shard's lock is held for this many entries at most, one fired or moved
   // down a level; each may be a cache miss.
   static constexpr std::size_t kMovesPerLock = 128;
-  static constexpr std::size_t kMovesPerCall = 128 * kMovesPerLock;
+  static constexpr std::size_t kMovesPerCall = 16 * kMovesPerLock;
 
   static constexpr std::int64_t kInfinite = DriverGate<>::kInfinite;
-  // A sleep that ends with a timer costs some microseconds, so that timers a few of them
-  // apart would keep a processor busy. This bounds what they cost to a tenth of one.
-  static constexpr std::int64_t kBatchNanos = 100'000;
+  // Where timers are so dense that one wake-up fires so many, the driver sleeps on for so
+  // long before the next. A sleep that ends with a timer costs some ten microseconds, with
+  // what it makes other workers do, and timers that come one by one would keep a processor
+  // busy; this bounds what they cost to some percent of it. One that is alone, or in a row with
+  // gaps, is not held up.
+  static constexpr std::size_t kDense = 2;
+  static constexpr std::int64_t kBatchNanos = 150'000;
 
-  // 128: two cache lines, which x86 prefetches together.
-  struct alignas(128) Shard {
-    timer_internal::ShardLock lock;
-    bool closed = false;  // guarded by lock
-    // Written under the lock, read without it. DriverGate's G1.
-    std::atomic<std::int64_t> next{kInfinite};
-    TimerWheel wheel;  // guarded by lock
-  };
+  using Shard = timer_internal::TimerShard;
 
   std::size_t FireShard(Shard& shard, Instant now, WakeList& wakes);
 
@@ -214,7 +225,7 @@ class TimerService {
   const Clock* const clock_;
   absl::AnyInvocable<void()> wake_driver_;
   alignas(128) DriverGate<> gate_;
-  // When a call last fired something, in nanoseconds.
+  // When a call last fired kDense timers or more, in nanoseconds.
   std::atomic<std::int64_t> last_fired_{DriverGate<>::kAwake};
 };
 

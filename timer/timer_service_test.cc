@@ -116,27 +116,40 @@ TEST_F(TimerServiceTest, HighPrecisionIsNeverEarlyAndLateByATickAtMost) {
   }
 }
 
-// A driver that was woken by a timer is not woken by the next one a few microseconds later,
+// A driver that was woken by two timers is not woken by the next one a few microseconds later,
 // nor does it sleep for ever.
 TEST_F(TimerServiceTest, DenseTimersAreBatched) {
-  TimerNode first, second, third;
+  TimerNode nodes[4];
   const auto arm = [this](TimerNode& node, int micros) {
     timers_.Arm(node, 0, start_ + absl::Microseconds(micros), waker_.Make(), TimerPrecision::kHigh);
   };
-  arm(first, 1000);
-  arm(second, 1008);
-  arm(third, 1500);
-  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1000));
+  const auto sleep_and_fire = [this] {
+    const Instant until = timers_.PrepareSleep();
+    timers_.FinishSleep();
+    clock_.AdvanceTo(until);
+    EXPECT_GE(Fire(), 1u);
+    return until;
+  };
+  arm(nodes[0], 1000);
+  arm(nodes[1], 1000);
+  arm(nodes[2], 1008);
+  arm(nodes[3], 1500);
+  EXPECT_EQ(sleep_and_fire(), start_ + absl::Microseconds(1000));
+  EXPECT_EQ(sleep_and_fire(), start_ + absl::Microseconds(1150));
+  EXPECT_EQ(sleep_and_fire(), start_ + absl::Microseconds(1500));
+  EXPECT_EQ(timers_.PrepareSleep(), Instant::Infinite());
   timers_.FinishSleep();
-  clock_.AdvanceTo(start_ + absl::Microseconds(1000));
+}
+
+TEST_F(TimerServiceTest, LonelyTimersAreNotBatched) {
+  TimerNode first, second;
+  timers_.Arm(first, 0, start_ + absl::Microseconds(1000), waker_.Make(), TimerPrecision::kHigh);
+  timers_.Arm(second, 1, start_ + absl::Microseconds(1125), waker_.Make(), TimerPrecision::kHigh);
+  clock_.Advance(absl::Microseconds(1000));
   EXPECT_EQ(Fire(), 1u);
-  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1100));
+  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1125));
   timers_.FinishSleep();
-  clock_.AdvanceTo(start_ + absl::Microseconds(1100));
-  EXPECT_EQ(Fire(), 1u);
-  EXPECT_EQ(timers_.PrepareSleep(), start_ + absl::Microseconds(1500));
-  timers_.FinishSleep();
-  TimerService::Cancel(third);
+  TimerService::Cancel(second);
 }
 
 TEST_F(TimerServiceTest, PastDeadlineFiresAtOnce) {

@@ -49,6 +49,8 @@ void TimerWheel::Place(TimerEntry& entry) noexcept {
     entry.prev_ = last;
     last->next_ = &entry;
     head->prev_ = &entry;
+    // W5. In a short ring that is some entry of it.
+    last->prev_->prev_->prev_->SetHint(entry);
   }
 }
 
@@ -129,6 +131,7 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
       TimerEntry* const entry = slots_[cascading_][SlotOf(elapsed_, cascading_)];
       if (entry != nullptr) {
         --budget;
+        entry->PrefetchHint();  // W5
         Unlink(*entry);
         if (entry->tick_ <= elapsed_) {
           --size_;
