@@ -44,7 +44,7 @@
 // Memory ordering: what happened before Arm() happens before the waker is
 // woken, through the shard's lock.
 // Cost: Arm and Cancel one uncontended lock each, that is one RMW (shard_lock.h);
-// FireExpired one relaxed load while nothing is due. 10 KiB a shard.
+// FireExpired one relaxed load while nothing is due. 12 KiB a shard.
 //
 // Rejected: std::mutex, see shard_lock.h. A lock that is biased towards the shard's
 // worker, which then needs no RMW, while others pay a membarrier(2): tasks that were

@@ -34,15 +34,28 @@ void TimerWheel::Place(TimerEntry& entry) noexcept {
     const std::uint64_t block = std::min(tick >> shift, (elapsed_ >> shift) + (kSlots - 1));  // W2
     slot = static_cast<unsigned>(block) & (kSlots - 1);
   }
-  entry.level_ = static_cast<std::uint8_t>(level);
-  entry.slot_ = static_cast<std::uint8_t>(slot);
+  unsigned row = level;
+  const std::uint64_t block = BlockOf(tick);
+  if (level == 1) {
+    row = RowOf(block);
+  } else if (block == BlockOf(elapsed_) + 1 && block % kSlots != 0 &&
+             slots_[2][block % kSlots] == nullptr) {
+    // Ahead of its time (W3).
+    row = RowOf(block);
+    slot = SlotOf(tick, 1);
+  }
+  PlaceIn(entry, row, slot);
+}
 
-  TimerEntry*& head = slots_[level][slot];
+void TimerWheel::PlaceIn(TimerEntry& entry, unsigned row, unsigned slot) noexcept {
+  entry.row_ = static_cast<std::uint8_t>(row);
+  entry.slot_ = static_cast<std::uint8_t>(slot);
+  TimerEntry*& head = slots_[row][slot];
   if (head == nullptr) {
     entry.next_ = &entry;
     entry.prev_ = &entry;
     head = &entry;
-    occupied_[level][slot / 64] |= std::uint64_t{1} << (slot % 64);  // W4
+    occupied_[row][slot / 64] |= std::uint64_t{1} << (slot % 64);  // W4
   } else {
     TimerEntry* const last = head->prev_;
     entry.next_ = head;
@@ -55,12 +68,12 @@ void TimerWheel::Place(TimerEntry& entry) noexcept {
 }
 
 void TimerWheel::Unlink(TimerEntry& entry) noexcept {
-  const unsigned level = entry.level_;
+  const unsigned row = entry.row_;
   const unsigned slot = entry.slot_;
-  TimerEntry*& head = slots_[level][slot];
+  TimerEntry*& head = slots_[row][slot];
   if (entry.next_ == &entry) {
     head = nullptr;
-    occupied_[level][slot / 64] &= ~(std::uint64_t{1} << (slot % 64));  // W4
+    occupied_[row][slot / 64] &= ~(std::uint64_t{1} << (slot % 64));  // W4
   } else {
     entry.prev_->next_ = entry.next_;
     entry.next_->prev_ = entry.prev_;
@@ -70,30 +83,54 @@ void TimerWheel::Unlink(TimerEntry& entry) noexcept {
   entry.prev_ = nullptr;
 }
 
-unsigned TimerWheel::FindOccupied(unsigned level, unsigned from) const noexcept {
+void TimerWheel::MoveAhead() noexcept {
+  const std::uint64_t block = BlockOf(elapsed_) + 1;
+  // The first block of a slot of level 3: its entries are up there.
+  if (block % kSlots == 0) return;
+  for (int moves = 0; moves < kMovesAhead; ++moves) {
+    TimerEntry* const entry = slots_[2][block % kSlots];
+    if (entry == nullptr) return;
+    entry->PrefetchHint();
+    Unlink(*entry);
+    PlaceIn(*entry, RowOf(block), SlotOf(entry->tick_, 1));
+  }
+}
+
+unsigned TimerWheel::FindOccupied(unsigned row, unsigned from) const noexcept {
   if (from >= kSlots) return kSlots;
   unsigned word = from / 64;
-  std::uint64_t bits = occupied_[level][word] & (~std::uint64_t{0} << (from % 64));
+  std::uint64_t bits = occupied_[row][word] & (~std::uint64_t{0} << (from % 64));
   while (bits == 0) {
     if (++word == kWords) return kSlots;
-    bits = occupied_[level][word];
+    bits = occupied_[row][word];
   }
   return word * 64 + static_cast<unsigned>(std::countr_zero(bits));
 }
 
-std::uint64_t TimerWheel::NextBlock(unsigned& level, unsigned& slot) const noexcept {
-  for (level = 1; level < kLevels; ++level) {
-    const unsigned shift = kSlotBits * level;
-    const unsigned current = SlotOf(elapsed_, level);
-    slot = FindOccupied(level, current + 1);
+std::uint64_t TimerWheel::NextBlock(unsigned& row, unsigned& slot) const noexcept {
+  const std::uint64_t block = BlockOf(elapsed_);
+  row = RowOf(block);
+  slot = FindOccupied(row, SlotOf(elapsed_, 1) + 1);
+  if (slot < kSlots) return (block << (2 * kSlotBits)) + (std::uint64_t{slot} << kSlotBits);
+  // The next block, and what was moved ahead of it: the rest of it goes first.
+  const std::uint64_t next = block + 1;
+  if (next % kSlots == 0 || slots_[2][next % kSlots] == nullptr) {
+    row = RowOf(next);
+    slot = FindOccupied(row, 0);
+    if (slot < kSlots) return (next << (2 * kSlotBits)) + (std::uint64_t{slot} << kSlotBits);
+  }
+  for (row = 2; row < kLevels; ++row) {
+    const unsigned shift = kSlotBits * row;
+    const unsigned current = SlotOf(elapsed_, row);
+    slot = FindOccupied(row, current + 1);
     if (slot < kSlots) return ((elapsed_ >> shift) - current + slot) << shift;
   }
   // W2: what is left lies in the second half of the ring.
-  level = kLevels - 1;
-  const unsigned shift = kSlotBits * level;
-  slot = FindOccupied(level, 0);
+  row = kLevels - 1;
+  const unsigned shift = kSlotBits * row;
+  slot = FindOccupied(row, 0);
   if (slot == kSlots) return kNever;
-  return ((elapsed_ >> shift) - SlotOf(elapsed_, level) + kSlots + slot) << shift;
+  return ((elapsed_ >> shift) - SlotOf(elapsed_, row) + kSlots + slot) << shift;
 }
 
 std::uint64_t TimerWheel::NextTick() const noexcept {
@@ -102,11 +139,16 @@ std::uint64_t TimerWheel::NextTick() const noexcept {
   const unsigned current = SlotOf(elapsed_, 0);
   const unsigned slot = FindOccupied(0, current);
   if (slot < kSlots) return elapsed_ - current + slot;
-  unsigned level;
+  unsigned row;
   unsigned block_slot;
-  const std::uint64_t block = NextBlock(level, block_slot);
+  const std::uint64_t block = NextBlock(row, block_slot);
+  // Some of this slot were moved ahead: the earliest may be among them.
+  if (row == 2 && FindOccupied(RowOf(BlockOf(block)), 0) < kSlots &&
+      BlockOf(block) == BlockOf(elapsed_) + 1) {
+    return block;
+  }
   // All that lies elsewhere is due after this block (W1).
-  const TimerEntry* const head = slots_[level][block_slot];
+  const TimerEntry* const head = slots_[row][block_slot];
   std::uint64_t earliest = head->tick_;
   const TimerEntry* entry = head->next_;
   for (int looked = 1; entry != head; entry = entry->next_) {
@@ -114,7 +156,7 @@ std::uint64_t TimerWheel::NextTick() const noexcept {
     earliest = std::min(earliest, entry->tick_);
   }
   // W2: one that is due after its block is to be sorted in anew.
-  const unsigned shift = kSlotBits * level;
+  const unsigned shift = kSlotBits * LevelOf(row);
   return earliest >> shift == block >> shift ? earliest : block;
 }
 
@@ -128,7 +170,7 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
       return due;
     }
     if (cascading_ != 0) {  // W3
-      TimerEntry* const entry = slots_[cascading_][SlotOf(elapsed_, cascading_)];
+      TimerEntry* const entry = slots_[cascading_][SlotOf(elapsed_, LevelOf(cascading_))];
       if (entry != nullptr) {
         --budget;
         entry->PrefetchHint();  // W5
@@ -143,19 +185,20 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
       cascading_ = 0;
     }
     // Nothing is left in this tick: go to the next one with something to do.
-    unsigned level = 0;
+    unsigned row = 0;
     std::uint64_t next = kNever;
     if (size_ != 0) {
       const unsigned current = SlotOf(elapsed_, 0);
       unsigned slot = FindOccupied(0, current + 1);
-      next = slot < kSlots ? elapsed_ - current + slot : NextBlock(level, slot);
+      next = slot < kSlots ? elapsed_ - current + slot : NextBlock(row, slot);
     }
     if (next > now) {
       elapsed_ = now;  // W1 holds: no occupied block starts up to here
+      MoveAhead();
       return nullptr;
     }
     elapsed_ = next;
-    cascading_ = level;
+    cascading_ = row;
   }
 }
 

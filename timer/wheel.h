@@ -27,7 +27,8 @@
 //
 //  W1 An entry in level L < 4 shares all bytes above L with elapsed(), and its
 //     byte L is greater (level 0: not less). So everything in a level is due
-//     before everything in the level above it, and levels 0-3 never wrap.
+//     before everything in the level above it, and levels 0-3 never wrap. (Level 1 has
+//     the beginning of the next slot of level 2 besides, see W3.)
 //  W2 Level 4 is a ring: its slots hold the next 255 blocks of 2^32 ticks. An
 //     entry that is due later than that (2^40 ticks) waits in the
 //     furthest slot and is sorted in anew when the wheel arrives there.
@@ -37,6 +38,12 @@
 //     The moves are charged to PopDue's budget, so
 //     that one call is bounded however many entries share a slot; a cascade
 //     that ran out of budget goes on in the next call, and elapsed() waits.
+//     Entries of the next slot of level 2, the next 256 ms, are moved ahead of its time,
+//     some in every call that finds nothing more due. They wait in a second row of level 1:
+//     blocks of 2^16 ticks with odd and even numbers have a row each. Without that a slot of
+//     many entries would hold up all that are due in its first milliseconds. What is inserted
+//     goes into that row at once, unless others still wait in level 2, whom it must not
+//     overtake.
 //  W4 A bit in `occupied_` is set if and only if its slot is not empty. Finding
 //     the next occupied slot reads at most four words a level.
 //
@@ -51,7 +58,7 @@
 // out of budget.
 //
 // Thread-safety: none; the caller locks.
-// Cost: 10 KiB; an entry is 32 bytes, inside whatever waits. Nothing allocates.
+// Cost: 12 KiB; an entry is 32 bytes, inside whatever waits. Nothing allocates.
 
 #ifndef HOME_TIMER_WHEEL_H_
 #define HOME_TIMER_WHEEL_H_
@@ -97,7 +104,7 @@ class TimerEntry {
   std::uint64_t tick_ = 0;
   // W5. In cache lines, from this entry on.
   std::int32_t hint_ = 0;
-  std::uint8_t level_ = 0;
+  std::uint8_t row_ = 0;
   std::uint8_t slot_ = 0;
 };
 
@@ -153,6 +160,10 @@ class TimerWheel {
   static constexpr unsigned kSlotBits = 8;
   static constexpr unsigned kSlots = 1u << kSlotBits;
   static constexpr unsigned kWords = kSlots / 64;
+  // A row of slots a level, and the second one of level 1 (W3).
+  static constexpr unsigned kRows = kLevels + 1;
+  // So many entries are moved ahead in a call; they are not charged to its budget.
+  static constexpr int kMovesAhead = 96;
   // NextTick() looks at so many entries of a slot at most; each may be a cache miss.
   static constexpr int kFewEntries = 4;
 
@@ -160,20 +171,32 @@ class TimerWheel {
   static constexpr unsigned SlotOf(std::uint64_t tick, unsigned level) noexcept {
     return static_cast<unsigned>(tick >> (kSlotBits * level)) & (kSlots - 1);
   }
+  static constexpr unsigned LevelOf(unsigned row) noexcept { return row == kLevels ? 1 : row; }
+  // The number of the block of 2^16 ticks, one of level 2's slots.
+  static constexpr std::uint64_t BlockOf(std::uint64_t tick) noexcept {
+    return tick >> (2 * kSlotBits);
+  }
+  // Level 1's row for a block.
+  static constexpr unsigned RowOf(std::uint64_t block) noexcept {
+    return block % 2 == 0 ? 1 : kLevels;
+  }
   // Links `entry` by its tick_, without counting it.
   void Place(TimerEntry& entry) noexcept;
+  void PlaceIn(TimerEntry& entry, unsigned row, unsigned slot) noexcept;
+  // W3.
+  void MoveAhead() noexcept;
   void Unlink(TimerEntry& entry) noexcept;
-  // The first occupied slot of `level` that is >= `from`, or kSlots.
-  [[nodiscard]] unsigned FindOccupied(unsigned level, unsigned from) const noexcept;
-  // The start of the next occupied block above level 0, its level and its slot.
-  [[nodiscard]] std::uint64_t NextBlock(unsigned& level, unsigned& slot) const noexcept;
+  // The first occupied slot of `row` that is >= `from`, or kSlots.
+  [[nodiscard]] unsigned FindOccupied(unsigned row, unsigned from) const noexcept;
+  // The start of the next occupied slot above level 0, its row and its number.
+  [[nodiscard]] std::uint64_t NextBlock(unsigned& row, unsigned& slot) const noexcept;
 
   std::uint64_t elapsed_;
   std::size_t size_ = 0;
-  // The level whose slot at elapsed_ is being cascaded; 0 if none is.
+  // The row whose slot at elapsed_ is being cascaded; 0 if none is.
   unsigned cascading_ = 0;
-  std::uint64_t occupied_[kLevels][kWords] = {};
-  TimerEntry* slots_[kLevels][kSlots] = {};
+  std::uint64_t occupied_[kRows][kWords] = {};
+  TimerEntry* slots_[kRows][kSlots] = {};
 };
 
 }  // namespace home

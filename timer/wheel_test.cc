@@ -192,24 +192,61 @@ TEST(TimerWheelTest, ClockThatGoesBackFiresNothingEarly) {
 
 TEST(TimerWheelTest, CascadeIsBoundedByTheBudget) {
   constexpr std::size_t kEntries = 1000;
+  constexpr std::uint64_t kTick = 3 * 65536 + 300;
   TimerWheel wheel;
   std::vector<std::unique_ptr<TimerEntry>> entries;
   for (std::size_t i = 0; i < kEntries; ++i) {
     entries.push_back(std::make_unique<TimerEntry>());
-    wheel.Insert(*entries.back(), 65536 + 300);  // level 2, then 1, then 0
+    wheel.Insert(*entries.back(), kTick);  // level 2, then 1, then 0
   }
   std::size_t calls = 0;
   std::size_t fired = 0;
   for (;; ++calls) {
     std::size_t budget = 10;
-    while (wheel.PopDue(65536 + 300, budget) != nullptr) ++fired;
+    while (wheel.PopDue(kTick, budget) != nullptr) ++fired;
     if (budget != 0) break;
     if (wheel.NextTick() != TimerWheel::kNever) {
-      ASSERT_LE(wheel.NextTick(), 65536u + 300u);
+      ASSERT_LE(wheel.NextTick(), kTick);
     }
   }
   EXPECT_EQ(fired, kEntries);
   EXPECT_EQ(calls, 3 * kEntries / 10);
+}
+
+// Those of the next slot of level 2 do not hold up what is due at its start.
+TEST(TimerWheelTest, EntriesAreMovedAheadOfTheirBlock) {
+  constexpr std::uint64_t kBlock = 65536;
+  TimerWheel wheel(2 * kBlock);
+  TimerEntry many[90];
+  TimerEntry first, late;
+  for (TimerEntry& entry : many) wheel.Insert(entry, 4 * kBlock + 1000);
+  wheel.Insert(first, 4 * kBlock + 256);
+  EXPECT_EQ(AdvanceTo(wheel, 3 * kBlock + 10), Entries{});
+  wheel.Insert(late, 4 * kBlock + 1000);
+  EXPECT_EQ(wheel.NextTick(), 4 * kBlock + 256);
+  std::size_t budget = 2;
+  EXPECT_EQ(wheel.PopDue(4 * kBlock + 256, budget), &first);
+  Entries expected;
+  for (TimerEntry& entry : many) expected.push_back(&entry);
+  expected.push_back(&late);
+  EXPECT_EQ(AdvanceTo(wheel, 4 * kBlock + 1000), expected);
+}
+
+// As long as some of them wait where they were, nobody overtakes them.
+TEST(TimerWheelTest, EntriesThatAreMovedAheadKeepTheirOrder) {
+  constexpr std::uint64_t kBlock = 65536;
+  TimerWheel wheel(2 * kBlock);
+  TimerEntry many[250];
+  TimerEntry late;
+  for (TimerEntry& entry : many) wheel.Insert(entry, 4 * kBlock + 1000);
+  EXPECT_EQ(AdvanceTo(wheel, 3 * kBlock + 10), Entries{});
+  wheel.Insert(late, 4 * kBlock + 1000);
+  EXPECT_EQ(wheel.NextTick(), 4 * kBlock);
+  EXPECT_EQ(AdvanceTo(wheel, 3 * kBlock + 20), Entries{});
+  Entries expected;
+  for (TimerEntry& entry : many) expected.push_back(&entry);
+  expected.push_back(&late);
+  EXPECT_EQ(AdvanceTo(wheel, 4 * kBlock + 1000), expected);
 }
 
 // Arming and cancelling go on while a cascade has stopped half way.
@@ -248,7 +285,7 @@ TEST(TimerWheelTest, CascadeWhoseRestIsRemoved) {
 
 TEST(TimerWheelTest, EntryIsSmall) {
   EXPECT_LE(sizeof(TimerEntry), 32u);
-  EXPECT_LE(sizeof(TimerWheel), 10u * 1024 + 192);
+  EXPECT_LE(sizeof(TimerWheel), 12u * 1024 + 224);
 }
 
 }  // namespace
