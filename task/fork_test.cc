@@ -4,7 +4,6 @@
 #include "home/task/fork.h"
 
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -22,7 +21,6 @@
 #include "home/future/waker.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"
-#include "home/task/task_header.h"
 #include "home/task/testing.h"
 
 namespace home {
@@ -86,53 +84,6 @@ Async<int> TrackedAfter(Gate& gate, int& destroyed) {
   co_return 1;
 }
 
-// A scheduler that gives back what is newest, like a worker's deque.
-class DequeScheduler final : public TaskScheduler {
- public:
-  DequeScheduler() = default;
-  ~DequeScheduler() {
-    while (RunOne()) {
-    }
-  }
-
-  bool RunOne() {
-    const TaskSchedulerScope scope(this);
-    if (queue_.empty()) return false;
-    TaskHeader* task = queue_.front();
-    queue_.pop_front();
-    ++polls_;
-    Turn turn{.budget = 1000};
-    if (RunTask(task, &turn, *this) == RunResult::kRescheduled) Schedule(task);
-    return true;
-  }
-  std::size_t polls() const { return polls_; }
-  std::size_t taken_back() const { return taken_back_; }
-  std::size_t queued() const { return queue_.size(); }
-
-  void Schedule(TaskHeader* task) noexcept override { queue_.push_back(task); }
-  bool TakeBack(TaskHeader* task) noexcept override {
-    if (queue_.empty() || queue_.back() != task) return false;
-    queue_.pop_back();
-    ++taken_back_;
-    return true;
-  }
-  void OnUnjoinedException(const TaskHeader&, std::exception_ptr) noexcept override {}
-
-  void Bind(TaskHeader* task) { task->owner = 0; }
-  bool Unbind(TaskHeader*) { return true; }
-  void ReleaseLater(TaskHeader*) {}
-
- private:
-  std::deque<TaskHeader*> queue_;
-  std::size_t polls_ = 0;
-  std::size_t taken_back_ = 0;
-};
-
-template <typename F>
-auto SpawnIn(DequeScheduler& scheduler, F&& future) {
-  return SpawnOn(scheduler, std::forward<F>(future));
-}
-
 Async<long> Fib(int n) {
   if (n < 2) co_return n;
   auto left = Fork(Fib(n - 1));
@@ -142,17 +93,16 @@ Async<long> Fib(int n) {
 }
 
 TEST(ForkTest, IsTakenBackIfNobodyTookIt) {
-  DequeScheduler scheduler;
-  JoinHandle<long> fib = SpawnIn(scheduler, Fib(10));
-  ASSERT_TRUE(scheduler.RunOne());
+  ManualScheduler scheduler;
+  scheduler.GiveBack();
+  JoinHandle<long> fib = scheduler.Spawn(Fib(10));
+  EXPECT_EQ(scheduler.RunUntilIdle(), 1u);
   EXPECT_TRUE(fib.finished());
-  EXPECT_EQ(scheduler.polls(), 1u);
-  EXPECT_EQ(scheduler.taken_back(), 88u);
-  EXPECT_EQ(scheduler.queued(), 0u);
+  EXPECT_EQ(scheduler.given_back(), 88u);
 }
 
 TEST(ForkTest, IsTakenFromTheMiddleOfAQueue) {
-  ManualScheduler scheduler;  // takes nothing back by itself
+  ManualScheduler scheduler;  // gives nothing back by itself
   JoinHandle<long> fib = scheduler.Spawn(Fib(10));
   // The children's tasks are left in the queue without their children.
   EXPECT_EQ(scheduler.RunUntilIdle(), 1u + 88u);
@@ -221,7 +171,8 @@ class Yield {
 
 // A child that has run and is the newest in the queue again looks like a new one.
 TEST(ForkTest, AChildThatYieldedIsTakenBackWithWhatItHasDone) {
-  DequeScheduler scheduler;
+  ManualScheduler scheduler;
+  scheduler.GiveBack();
   Gate gate;
   std::optional<int> result;
   int runs = 0;
@@ -238,10 +189,10 @@ TEST(ForkTest, AChildThatYieldedIsTakenBackWithWhatItHasDone) {
     co_await wait;
     result = co_await forked;
   };
-  JoinHandle<void> parent = SpawnIn(scheduler, body());
+  JoinHandle<void> parent = scheduler.Spawn(body());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(scheduler.RunOne());
   EXPECT_TRUE(parent.finished());
-  EXPECT_EQ(scheduler.taken_back(), 1u);
+  EXPECT_EQ(scheduler.given_back(), 1u);
   EXPECT_EQ(result, 7);
   EXPECT_EQ(runs, 1);
   EXPECT_TRUE(scheduler.RunOne());  // the end of the child's task
@@ -328,11 +279,12 @@ TEST(ForkTest, RecursionIsFlat) {
     }
   };
   constexpr int kDepth = 200000;
-  DequeScheduler scheduler;
-  JoinHandle<int> deep = SpawnIn(scheduler, Deep::Of(kDepth));
+  ManualScheduler scheduler;
+  scheduler.GiveBack();
+  JoinHandle<int> deep = scheduler.Spawn(Deep::Of(kDepth));
   ASSERT_TRUE(scheduler.RunOne());
   EXPECT_TRUE(deep.finished());
-  EXPECT_EQ(scheduler.taken_back(), static_cast<std::size_t>(kDepth));
+  EXPECT_EQ(scheduler.given_back(), static_cast<std::size_t>(kDepth));
 }
 
 TEST(ForkTest, DroppedBeforeItRanIsDestroyedUnrun) {

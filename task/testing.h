@@ -82,11 +82,24 @@ class ManualScheduler final : public TaskScheduler {
     }
   }
 
+  // From now on a forked child that is the newest in the queue is given back to its parent, as
+  // by a worker's deque (TaskScheduler::TakeBack).
+  void GiveBack() { gives_back_ = true; }
+  // How many were.
+  std::size_t given_back() const { return given_back_; }
+
   int unjoined_exceptions() const { return unjoined_exceptions_; }
 
   void Schedule(TaskHeader* task) noexcept override {
     const std::lock_guard lock(mutex_);
     queue_.push_back(task);
+  }
+  bool TakeBack(TaskHeader* task) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (!gives_back_ || queue_.empty() || queue_.back() != task) return false;
+    queue_.pop_back();
+    ++given_back_;
+    return true;
   }
   void OnUnjoinedException(const TaskHeader&, std::exception_ptr) noexcept override {
     ++unjoined_exceptions_;
@@ -114,6 +127,8 @@ class ManualScheduler final : public TaskScheduler {
 
   std::mutex mutex_;
   std::deque<TaskHeader*> queue_;
+  bool gives_back_ = false;
+  std::size_t given_back_ = 0;
   TaskHeader* bound_ = nullptr;
   int unjoined_exceptions_ = 0;
 };
