@@ -20,6 +20,7 @@
 //     afterwards this thread runs them, without a worker, until the last has ended.
 //   - Where no worker would be blocked (in a blocking closure, in the future of a multi-thread
 //     BlockOn, outside of a runtime): just calls.
+//   - In a task that another thread polls as all workers are stuck (stand_in.h): just calls.
 //   - In a current-thread or a simulated runtime: just calls. There is one thread, and all that
 //     it runs stands still. No virtual time passes.
 //   - Outside of the polls of tasks, but on a worker (in wakers, hooks, destructors of results):

@@ -1,10 +1,10 @@
 // LocalTasks: the tasks that are pinned to one thread, see spawn_local.h.
 //
-// Each thread that runs tasks has one: a worker for as long as its thread runs, and a
-// BlockOn for itself. It is the TaskScheduler of its tasks: a wake on the thread appends
-// the task to a plain queue; a wake from another thread goes to the inbox (local_inbox.h),
-// and wakes the thread if the inbox was empty. Nobody steals from either, and the tasks are in no
-// worker's list but in one of their own.
+// Each thread that runs tasks has one: a worker for as long as its thread runs, who stands in
+// for workers for as long as it has such tasks, and a BlockOn for itself. It is the TaskScheduler
+// of its tasks: a wake on the thread appends the task to a plain queue; a wake from another thread
+// goes to the inbox (local_inbox.h), and wakes the thread if the inbox was empty. Nobody steals
+// from either, and the tasks are in no worker's list but in one of their own.
 //
 // The end (Close) comes on the thread, too: all tasks are cancelled there, so that no
 // future is ever touched by another thread. A task that is marked notified but in no

@@ -55,6 +55,7 @@ struct WorkerMetrics {
 
 // A poll that takes longer than RuntimeBuilder::LongPollThreshold, or took.
 struct LongPoll {
+  // Or the number of workers: the poll of who stood in for them.
   std::size_t worker = 0;
   TaskInfo task;
   absl::Duration duration;  // at least
@@ -74,22 +75,25 @@ struct RuntimeMetrics {
   [[nodiscard]] static RuntimeMetrics Snapshot();
 
   std::vector<WorkerMetrics> workers;
-  WorkerMetrics total;                // of all workers
+  WorkerMetrics total;                // of all workers, and of who stood in for them
   std::uint64_t tasks_spawned = 0;    // on workers and from outside
   std::uint64_t tasks_completed = 0;  // or cancelled
   std::uint64_t tasks_alive = 0;      // spawned and not yet complete
   std::uint64_t injected = 0;         // tasks that came through the global queue
   std::size_t injector_depth = 0;     // tasks in the global queue now
+  // Times that all workers were in polls longer than RuntimeBuilder::LongPollThreshold and
+  // another thread stood in for them.
+  std::uint64_t stand_ins = 0;
   // Threads of the blocking pool now, with those that block in place.
   std::size_t blocking_threads = 0;
   // Of these, threads that were workers until they blocked in place, and are not done with
-  // that task yet.
+  // that task yet; and one that stands in for workers.
   std::size_t blocking_in_place = 0;
   std::size_t blocking_idle = 0;    // of these, without work
   std::size_t blocking_queued = 0;  // closures that wait for a thread
   // By BlockingClass, as an index.
   std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
-  // The latest of each worker that had any.
+  // The latest of each worker that had any, and of who stood in for them.
   std::vector<LongPoll> long_polls;
   // Who holds locks of home/sync, and waits for them, in the whole process. In debug builds.
   std::vector<LockUse> lock_uses;

@@ -183,6 +183,9 @@ std::string PrometheusText(const RuntimeMetrics& metrics) {
          "Tasks that came through the global queue.", metrics.injected);
   Single(text, "home_runtime_global_queue_depth", "gauge", "Tasks in the global queue.",
          metrics.injector_depth);
+  Single(text, "home_runtime_stand_ins_total", "counter",
+         "Times that all workers were in long polls and another thread stood in.",
+         metrics.stand_ins);
   Single(text, "home_runtime_blocking_threads", "gauge", "Threads for closures that block.",
          metrics.blocking_threads);
   Single(text, "home_runtime_blocking_idle_threads", "gauge",

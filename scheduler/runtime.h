@@ -257,8 +257,10 @@ class RuntimeBuilder {
   // some 25 ns each. Default: no.
   RuntimeBuilder& TimeHistograms(bool on);
   // From which length on a poll of a worker's is counted and reported, and others run its
-  // queue (home/scheduler/watchdog.h): at least 1 ms, or infinite for never. A thread looks
-  // four times in this time, while anything runs. Multi-thread only. Default: 100 ms.
+  // queue (home/scheduler/watchdog.h): at least 1 ms, or infinite for never. While all workers
+  // are in such polls, and there is more than one worker, one more thread runs tasks
+  // (home/scheduler/stand_in.h). A thread looks four times in this time, while anything runs.
+  // Multi-thread only. Default: 100 ms.
   RuntimeBuilder& LongPollThreshold(absl::Duration threshold);
   // Called on that thread for each such poll, and again whenever it has taken twice as long as
   // it had then. Must not throw, and should not block. Default: logs to standard error.

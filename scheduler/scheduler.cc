@@ -97,10 +97,14 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
       }()),
       idle_(options_.workers),
       watch_(idle_, options_.workers),
-      watchdog_(options_.long_poll_threshold, options_.long_poll_handler, options_.workers) {
-  for (std::size_t i = 0; i < options_.workers; ++i) {
+      watchdog_(options_.long_poll_threshold, options_.long_poll_handler,
+                workers() == 1 ? 1 : workers() + 1) {
+  for (std::size_t i = 0; i < workers(); ++i) {
     workers_.push_back(std::make_unique<Worker>(this, i));
   }
+  if (workers() == 1) return;
+  workers_.push_back(std::make_unique<Worker>(this, workers()));
+  stand_in_ = std::make_unique<StandIn>(*this, *workers_.back());
 }
 
 Scheduler::~Scheduler() = default;
@@ -108,15 +112,15 @@ Scheduler::~Scheduler() = default;
 absl::Status Scheduler::StartThreads() {
   {
     const std::lock_guard lock(mutex_);
-    running_ = workers_.size();
+    running_ = workers();
   }
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
+  for (std::size_t i = 0; i < workers(); ++i) {
     absl::StatusOr<Thread> thread = Thread::Start(
         options_.thread_stack_bytes, [self = shared_from_this(), i] { self->RunWorkerThread(i); });
     if (!thread.ok()) {
-      LeaveWorkers(workers_.size() - i);
+      LeaveWorkers(workers() - i);
       return absl::Status(thread.status().code(),
-                          absl::StrCat("runtime: worker ", i + 1, " of ", workers_.size(), ": ",
+                          absl::StrCat("runtime: worker ", i + 1, " of ", workers(), ": ",
                                        thread.status().message()));
     }
     threads_.push_back(*thread);
@@ -427,6 +431,13 @@ void Scheduler::Abandon(std::shared_ptr<Scheduler> scheduler) {
   abandoned.push_back(std::move(scheduler));
 }
 
+bool Scheduler::JoinWorkers() {
+  const std::lock_guard lock(mutex_);
+  if (running_ == 0) return false;
+  ++running_;
+  return true;
+}
+
 void Scheduler::LeaveWorkers(std::size_t count) {
   {
     const std::lock_guard lock(mutex_);
@@ -448,6 +459,8 @@ void Scheduler::Drain() {
   const CurrentWorkerScope no_worker(nullptr);
   if (simulation_ != nullptr) simulation_->Close();
   DrainOwner owner{*this};
+  // How long a task that is spawned in place waits for its cancellation.
+  constexpr std::int64_t kNapNanoseconds = 1'000'000;
   injector_.Close([this, &owner] {
     std::uint64_t cancelled = 0;
     const auto cancel = [this, &owner, &cancelled](TaskHeader* task) {
@@ -485,19 +498,17 @@ void Scheduler::Drain() {
     outside_completed_.fetch_add(cancelled, std::memory_order_relaxed);  // relaxed: a figure
     // acquire: pairs with EndInPlace().
     const bool in_place = in_place_.load(std::memory_order_acquire) != 0;
-    if (in_place && cancelled == 0) DriveForInPlace();
+    if (in_place && cancelled == 0) Drive(kNapNanoseconds);
     return Injector::Pass{.progress = in_place || cancelled > 0,
                           .all_done = lists_empty && !in_place};
   });
   timers_.Close();
 }
 
-void Scheduler::DriveForInPlace() {
-  // How long a task that is spawned in place waits for its cancellation.
-  constexpr std::int64_t kNapNanoseconds = 1'000'000;
+void Scheduler::Drive(std::int64_t nap_nanoseconds) {
   WakeList wakes;
   static_cast<void>(timers_.FireAllExpired(wakes));
-  static_cast<void>(reactor_->Poll(wakes.empty() ? kNapNanoseconds : 0, wakes));
+  static_cast<void>(reactor_->Poll(wakes.empty() ? nap_nanoseconds : 0, wakes));
   wakes.WakeAll();
 }
 
@@ -555,8 +566,9 @@ RuntimeMetrics Scheduler::Metrics() const {
   // relaxed: figures.
   metrics.tasks_completed = outside_completed_.load(std::memory_order_relaxed);
   for (const auto& worker : workers_) {
-    metrics.workers.push_back(worker->Metrics());
-    metrics.total += metrics.workers.back();
+    const WorkerMetrics figures = worker->Metrics();
+    if (worker->index() < workers()) metrics.workers.push_back(figures);
+    metrics.total += figures;
     if (const WorkerTimes* times = worker->times()) {
       if (!metrics.poll_time) {
         metrics.poll_time.emplace();
@@ -566,6 +578,7 @@ RuntimeMetrics Scheduler::Metrics() const {
       times->latency.AddTo(*metrics.schedule_latency);
     }
   }
+  if (stand_in_ != nullptr) metrics.stand_ins = stand_in_->turns();
   watchdog_.AddTo(metrics);
   metrics.lock_uses = LockUses();
   metrics.tasks_completed += metrics.total.completed;

@@ -67,7 +67,8 @@
 // -- The watchdog ------------------------------------------------------------------
 //
 // A poll that takes long holds up what only its worker would run. A thread of its own looks
-// for such polls, has others take over what they hold up, and names them: watchdog.h.
+// for such polls, has others take over what they hold up, and names them: watchdog.h. If all
+// workers are in such polls another thread stands in for them: stand_in.h.
 //
 // -- Shutdown ---------------------------------------------------------------------
 //
@@ -116,8 +117,6 @@
 #include "home/future/context.h"
 #include "home/future/poll.h"
 #include "home/future/waker.h"
-#include "home/parker/parker.h"
-#include "home/parker/parker_policy.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/blocking_class.h"
 #include "home/scheduler/blocking_pool.h"
@@ -129,6 +128,7 @@
 #include "home/scheduler/platform.h"
 #include "home/scheduler/simulation.h"
 #include "home/scheduler/simulation_options.h"
+#include "home/scheduler/stand_in.h"
 #include "home/scheduler/thread.h"
 #include "home/scheduler/watch.h"
 #include "home/scheduler/watchdog.h"
@@ -164,8 +164,6 @@ class Worker;
 [[nodiscard]] inline std::int64_t QueueingTime(const TaskHeader& task, Instant now) {
   return std::int64_t{QueueStamp(now) - task.queued_at} << 6;
 }
-
-using SchedulerParker = BasicParker<internal::WithChaos<ParkerPolicy>>;
 
 struct SchedulerOptions {
   // No threads of its own: tasks run inside BlockOn.
@@ -264,8 +262,9 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
 
   // -- For workers -----------------------------------------------------------------
 
+  // Of index workers(): the stand-in's, if there is one.
   [[nodiscard]] Worker& worker(std::size_t index) { return *workers_[index]; }
-  [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+  [[nodiscard]] std::size_t workers() const { return options_.workers; }
   [[nodiscard]] Idle& idle() { return idle_; }
   [[nodiscard]] Injector& injector() { return injector_; }
   [[nodiscard]] bool stopping() const {
@@ -289,10 +288,29 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   }
   // Whether any queue seems to have a task.
   [[nodiscard]] bool WorkVisible() const;
+  // Puts a task into the global queue.
+  void Inject(TaskHeader* task) noexcept;
   // Before `task` is put into a queue: the beginning of its QueueingTime().
   void StampQueued(TaskHeader* task) const {
     if (ABSL_PREDICT_FALSE(options_.time_histograms)) task->queued_at = QueueStamp(Now());
   }
+
+  // -- For who stands in for them (stand_in.h) ---------------------------------------
+
+  // Null if there is none.
+  [[nodiscard]] StandIn* stand_in() { return stand_in_.get(); }
+  [[nodiscard]] BlockingPool& blocking() { return blocking_; }
+  // Counts the caller among those for whom the drain waits. False: nobody is left.
+  [[nodiscard]] bool JoinWorkers();
+  // By each worker's thread as it leaves, for those that could not be started, and by who
+  // has joined; the last one drains.
+  void LeaveWorkers(std::size_t count);
+  // Runs what is pinned to this thread, which is no worker any more, until nothing is left or
+  // the runtime stops.
+  void RunPinned(LocalTasks& local, SchedulerParker& parker);
+  // Fires timers and polls the reactor, where it waits so long if no timer is due. By whoever
+  // drives (watch.h), if anybody else might.
+  void Drive(std::int64_t nap_nanoseconds);
 
  private:
   Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor);
@@ -302,19 +320,10 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   // Makes the calling thread the worker until the runtime stops: true; or until it has given
   // the worker away: false.
   [[nodiscard]] bool WorkAs(std::size_t index);
-  // Runs what is pinned to this thread, which is no worker any more, until nothing is left or
-  // the runtime stops.
-  void RunPinned(LocalTasks& local, SchedulerParker& parker);
   // Tells all who run tasks to stop.
   void Stop();
-  // Called by each worker's thread as it leaves, and for those that could not
-  // be started; the last one drains.
-  void LeaveWorkers(std::size_t count);
   void Drain();
-  // What the workers no longer do, for those who block in place; naps.
-  void DriveForInPlace();
   void ShutDownBecauseOf(std::exception_ptr exception);
-  void Inject(TaskHeader* task) noexcept;
   [[nodiscard]] bool TasksAlive() const;
   void WakeIfQuiet();
 
@@ -332,7 +341,9 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   Watch watch_;
   Watchdog watchdog_;
   Injector injector_;
+  // Behind them the stand-in's, if there is one.
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<StandIn> stand_in_;
   // The workers' and the watchdog's.
   std::vector<Thread> threads_;
 

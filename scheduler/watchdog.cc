@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "home/scheduler/scheduler.h"
+#include "home/scheduler/stand_in.h"
 #include "home/scheduler/worker.h"
 #include "home/timer/clock.h"
 #include "home/timer/instant.h"
@@ -39,8 +40,8 @@ PollTimer::Finding PollTimer::Look(const std::optional<PollMark::View>& poll,
   return Finding::kReport;
 }
 
-Watchdog::Watchdog(absl::Duration threshold, LongPollHandler handler, std::size_t workers)
-    : nap_(threshold / 4), handler_(std::move(handler)), records_(workers, Record(threshold)) {}
+Watchdog::Watchdog(absl::Duration threshold, LongPollHandler handler, std::size_t watched)
+    : nap_(threshold / 4), handler_(std::move(handler)), records_(watched, Record(threshold)) {}
 
 void Watchdog::Run(Scheduler& scheduler) {
   // Not the timers' clock, which a test may have stopped.
@@ -68,14 +69,20 @@ void Watchdog::Stop() {
 
 bool Watchdog::LookAtAll(Scheduler& scheduler, absl::Duration passed) {
   std::uint64_t polls = 0;
+  bool anybody_polls = false;
+  std::size_t stuck_workers = 0;
   for (std::size_t i = 0; i < records_.size(); ++i) {
-    LookAt(scheduler, i, passed);
+    if (LookAt(scheduler, i, passed)) anybody_polls = true;
+    if (i < scheduler.workers() && records_[i].timer.reported()) ++stuck_workers;
     polls += scheduler.worker(i).polls();
   }
-  return polls != std::exchange(polls_, polls) || scheduler.idle().awake() != 0;
+  if (StandIn* const stand_in = scheduler.stand_in()) {
+    stand_in->AfterLook(/*all_stuck=*/stuck_workers == scheduler.workers());
+  }
+  return polls != std::exchange(polls_, polls) || anybody_polls || scheduler.idle().awake() != 0;
 }
 
-void Watchdog::LookAt(Scheduler& scheduler, std::size_t index, absl::Duration passed) {
+bool Watchdog::LookAt(Scheduler& scheduler, std::size_t index, absl::Duration passed) {
   Worker& worker = scheduler.worker(index);
   Record& record = records_[index];
   const bool was_reported = record.timer.reported();
@@ -86,11 +93,11 @@ void Watchdog::LookAt(Scheduler& scheduler, std::size_t index, absl::Duration pa
       const std::lock_guard lock(mutex_);
       record.latest->running = false;
     }
-    return;
+    return false;
   }
   // Its own thread does not run that soon.
   if (worker.WorkVisible()) scheduler.NotifyOne();
-  if (!record.timer.reported()) return;
+  if (!record.timer.reported()) return true;
   const LongPoll long_poll{index, poll->task, record.timer.duration(), /*running=*/true};
   {
     const std::lock_guard lock(mutex_);
@@ -98,12 +105,13 @@ void Watchdog::LookAt(Scheduler& scheduler, std::size_t index, absl::Duration pa
     if (!was_reported) ++record.long_polls;
   }
   if (finding == PollTimer::Finding::kReport) handler_(long_poll);
+  return true;
 }
 
 void Watchdog::AddTo(RuntimeMetrics& metrics) const {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < records_.size(); ++i) {
-    metrics.workers[i].long_polls = records_[i].long_polls;
+    if (i < metrics.workers.size()) metrics.workers[i].long_polls = records_[i].long_polls;
     metrics.total.long_polls += records_[i].long_polls;
     if (records_[i].latest) metrics.long_polls.push_back(*records_[i].latest);
   }

@@ -18,7 +18,9 @@
 // How long a poll has taken is counted by looks, each for two naps at the most: a process
 // that was stopped as a whole blames nobody. So what is reported is never more than the truth.
 //
-// What it can't do: if every worker is in such a poll, nobody is there to steal.
+// If every worker is in a poll that is longer than the threshold nobody is there to take
+// anything over: then it has another thread stand in for them (stand_in.h), which it watches
+// like a worker.
 //
 // Thread-safety: OnWakeUp, Stop and AddTo by any thread; Run by one.
 
@@ -79,8 +81,9 @@ class PollTimer {
 
 class Watchdog {
  public:
-  // `threshold` is positive, or infinite for one that is never run.
-  Watchdog(absl::Duration threshold, LongPollHandler handler, std::size_t workers);
+  // `threshold` is positive, or infinite for one that is never run. `watched`: the workers, and
+  // who stands in for them.
+  Watchdog(absl::Duration threshold, LongPollHandler handler, std::size_t watched);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
@@ -102,9 +105,10 @@ class Watchdog {
     std::optional<LongPoll> latest;
   };
 
-  // Whether any worker has done anything since the last look.
+  // Whether anybody has done anything since the last look, or is in a poll.
   [[nodiscard]] bool LookAtAll(Scheduler& scheduler, absl::Duration passed);
-  void LookAt(Scheduler& scheduler, std::size_t index, absl::Duration passed);
+  // Whether that one is in the same poll as at the last look.
+  [[nodiscard]] bool LookAt(Scheduler& scheduler, std::size_t index, absl::Duration passed);
 
   static constexpr int kQuietLooks = 8;
 

@@ -2,10 +2,13 @@
 
 #include "home/scheduler/watchdog.h"
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <latch>
 #include <mutex>
 #include <optional>
 #include <source_location>
@@ -100,6 +103,16 @@ class Reports {
   }
   // Blocks until there is a report.
   void Await() const { count_.wait(0, std::memory_order_acquire); }
+  // The same, of a poll of that worker.
+  void AwaitWorker(std::size_t worker) const {
+    for (int seen = 0;;) {
+      count_.wait(seen, std::memory_order_acquire);
+      seen = count_.load(std::memory_order_acquire);
+      for (const LongPoll& poll : polls()) {
+        if (poll.worker == worker) return;
+      }
+    }
+  }
   std::vector<LongPoll> polls() const {
     const std::lock_guard lock(mutex_);
     return polls_;
@@ -287,6 +300,223 @@ TEST(WatchdogTest, TheLogNamesTheTask) {
   EXPECT_TRUE(absl::StrContains(log, "for 0.250 s or more")) << log;
 }
 
+// -- While all workers are in long polls ------------------------------------------------------
+
+// Keeps both workers of a runtime in a poll each, from Begin() to End().
+class Stuck {
+ public:
+  explicit Stuck(Runtime& runtime) : runtime_(runtime) {}
+
+  void Begin() {
+    for (Gate& begun : begun_) {
+      polls_.push_back(runtime_.Spawn([this, &begun]() -> Async<> {
+        begun.Open();
+        end_.Wait();
+        co_return;
+      }));
+    }
+    for (const Gate& begun : begun_) begun.Wait();
+  }
+  // Any thread, once.
+  void End() { end_.Open(); }
+  void Await() {
+    for (JoinHandle<void>& poll : polls_) EXPECT_TRUE(runtime_.BlockOn(std::move(poll)).ok());
+  }
+
+ private:
+  Runtime& runtime_;
+  std::array<Gate, 2> begun_;
+  Gate end_;
+  std::vector<JoinHandle<void>> polls_;
+};
+
+TEST(StandInTest, RunsTasksFromOutside) {
+  Runtime runtime = *Builder(2).Build();
+  Stuck stuck(runtime);
+  stuck.Begin();
+  const int answer = *runtime.BlockOn(runtime.Spawn([&]() -> Async<int> {
+    // It yields, is woken, and spawns: all beside the workers.
+    co_await YieldNow();
+    auto other = Spawn([]() -> Async<int> {
+      co_await YieldNow();
+      co_return 17;
+    });
+    const absl::StatusOr<int> value = co_await other;
+    stuck.End();
+    co_return *value;
+  }));
+  EXPECT_EQ(answer, 17);
+  stuck.Await();
+  const RuntimeMetrics metrics = runtime.Metrics();
+  EXPECT_GE(metrics.stand_ins, 1u);
+  EXPECT_EQ(metrics.workers.size(), 2u);
+  EXPECT_GE(metrics.total.long_polls, 2u);
+  EXPECT_TRUE(absl::StrContains(PrometheusText(metrics), "\nhome_runtime_stand_ins_total "));
+}
+
+// Each poll waits for a task that only its own worker would run.
+TEST(StandInTest, RunsTheQueuesOfTheWorkers) {
+  constexpr int kTasks = 10;
+  Runtime runtime = *Builder(2).Build();
+  std::latch both_poll(2);
+  const auto poll = [&]() -> Async<> {
+    both_poll.arrive_and_wait();
+    std::latch ran(kTasks);
+    std::vector<JoinHandle<void>> others;
+    for (int i = 0; i < kTasks; ++i) {
+      others.push_back(Spawn([&ran]() -> Async<> {
+        co_await YieldNow();
+        ran.count_down();
+      }));
+    }
+    ran.wait();
+    for (JoinHandle<void>& other : others) static_cast<void>(co_await other);
+  };
+  JoinHandle<void> first = runtime.Spawn(poll);
+  JoinHandle<void> second = runtime.Spawn(poll);
+  EXPECT_TRUE(runtime.BlockOn(std::move(first)).ok());
+  EXPECT_TRUE(runtime.BlockOn(std::move(second)).ok());
+  EXPECT_GE(runtime.Metrics().stand_ins, 1u);
+}
+
+TEST(StandInTest, KeepsTimersGoing) {
+  Runtime runtime = *Builder(2).Build();
+  Stuck stuck(runtime);
+  stuck.Begin();
+  EXPECT_TRUE(runtime
+                  .BlockOn(runtime.Spawn([&]() -> Async<> {
+                    for (int i = 0; i < 3; ++i) co_await Sleep(absl::Milliseconds(1));
+                    stuck.End();
+                  }))
+                  .ok());
+  stuck.Await();
+}
+
+// They are in its list, and end elsewhere, or never.
+TEST(StandInTest, TasksThatItPolledFirstEndOnWorkers) {
+  constexpr int kTasks = 100;
+  std::vector<testing::Oneshot> values(2 * kTasks);
+  std::atomic<int> begun{0};
+  Runtime runtime = *Builder(2).Build();
+  std::vector<JoinHandle<int>> handles;
+  for (int round = 0; round < 2; ++round) {
+    Stuck stuck(runtime);
+    stuck.Begin();
+    const auto waits = [](std::atomic<int>& polled, testing::Oneshot& value) -> Async<int> {
+      polled.fetch_add(1);
+      polled.notify_all();
+      const int result = co_await value.Wait();
+      co_return result;
+    };
+    for (int i = 0; i < kTasks; ++i) {
+      handles.push_back(runtime.Spawn(waits(begun, values[handles.size()])));
+    }
+    for (int seen = begun.load(); seen < (round + 1) * kTasks; seen = begun.load()) {
+      begun.wait(seen);
+    }
+    stuck.End();
+    stuck.Await();
+    // Half of them are left to the shutdown.
+    for (int i = 0; i < kTasks; i += 2) {
+      const std::size_t index = static_cast<std::size_t>(round * kTasks + i);
+      values[index].Set(i);
+      EXPECT_EQ(*runtime.BlockOn(std::move(handles[index])), i);
+    }
+  }
+  EXPECT_GE(runtime.Metrics().stand_ins, 1u);
+}
+
+TEST(StandInTest, PinnedTasksStayOnItsThread) {
+  Runtime runtime = *Builder(2).Build();
+  testing::Oneshot later;
+  Gate pinned;
+  Stuck stuck(runtime);
+  stuck.Begin();
+  JoinHandle<bool> same_thread = runtime.Spawn([&]() -> Async<bool> {
+    auto local = SpawnLocal([&]() -> Async<bool> {
+      const std::thread::id here = std::this_thread::get_id();
+      pinned.Open();
+      static_cast<void>(co_await later.Wait());
+      co_return std::this_thread::get_id() == here;
+    });
+    const absl::StatusOr<bool> same = co_await local;
+    co_return *same;
+  });
+  pinned.Wait();
+  stuck.End();
+  stuck.Await();
+  later.Set(1);
+  EXPECT_TRUE(*runtime.BlockOn(std::move(same_thread)));
+}
+
+TEST(StandInTest, IsNamedWhenItIsStuckItself) {
+  Reports reports;
+  Runtime runtime = *Builder(2).OnLongPoll(reports.Handler()).Build();
+  Stuck stuck(runtime);
+  stuck.Begin();
+  EXPECT_TRUE(runtime
+                  .BlockOn(runtime.Spawn([&]() -> Async<> {
+                    reports.AwaitWorker(2);
+                    stuck.End();
+                    co_return;
+                  }))
+                  .ok());
+  stuck.Await();
+  const RuntimeMetrics metrics = runtime.Metrics();
+  EXPECT_EQ(metrics.long_polls.back().worker, 2u);
+  EXPECT_GE(metrics.total.long_polls, 3u);
+}
+
+// Run() ends when the last task has ended there.
+TEST(StandInTest, TasksThatEndThereCount) {
+  Runtime runtime = *Builder(2).Build();
+  Stuck stuck(runtime);
+  stuck.Begin();
+  for (int i = 0; i < 10; ++i) runtime.Spawn(YieldNow()).Detach();
+  runtime
+      .Spawn([&stuck]() -> Async<> {
+        stuck.End();
+        co_await YieldNow();
+      })
+      .Detach();
+  runtime.Run();
+  EXPECT_EQ(runtime.Metrics().tasks_alive, 0u);
+  stuck.Await();
+}
+
+// The shutdown waits for its poll as for those of the workers.
+TEST(StandInTest, TheShutdownWaitsForIt) {
+  Runtime runtime = *Builder(2).Build();
+  Stuck stuck(runtime);
+  stuck.Begin();
+  Gate begun;
+  Gate end;
+  JoinHandle<void> handle = runtime.Spawn([&]() -> Async<> {
+    begun.Open();
+    end.Wait();
+    co_await PendingForever<void>();
+  });
+  begun.Wait();
+  EXPECT_FALSE(runtime.ShutdownTimeout(absl::ZeroDuration()));
+  stuck.End();
+  end.Open();
+  Runtime other = *RuntimeBuilder().CurrentThread().Build();
+  EXPECT_FALSE(other.BlockOn(std::move(handle)).ok());
+}
+
+// Its tasks never run two at a time.
+TEST(StandInTest, ThereIsNoneForOneWorker) {
+  Reports reports;
+  Runtime runtime = *Builder(1).OnLongPoll(reports.Handler()).Build();
+  EXPECT_TRUE(runtime
+                  .BlockOn(runtime.Spawn([&]() -> Async<> {
+                    reports.Await();
+                    co_return;
+                  }))
+                  .ok());
+  EXPECT_EQ(runtime.Metrics().stand_ins, 0u);
+}
+
 // Workers that come and go, long polls, functions that block in place, and readers.
 TEST(WatchdogStressTest, ManyRuntimes) {
   for (int round = 0; round < 30; ++round) {
@@ -302,6 +532,9 @@ TEST(WatchdogStressTest, ManyRuntimes) {
         for (int turn = 0; turn < 20; ++turn) {
           if (turn % 5 == 0) co_await Sleep(absl::Microseconds(100 * i));
           if (turn % 5 == 1) BlockInPlace([] { std::this_thread::yield(); });
+          // All workers at once, often.
+          if (turn == 2 && i < 3) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+          if (turn == 3 && i % 8 == 3) SpawnLocal(YieldNow()).Detach();
           co_await YieldNow();
         }
       }));

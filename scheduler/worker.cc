@@ -218,6 +218,8 @@ RunResult Worker::PollAgain(TaskHeader* task, Lent<Worker>& lent) {
 }
 
 RunResult Worker::PollTask(TaskHeader* task, std::uint32_t budget) {
+  // Who calls may have done anything since the last poll.
+  poll_end_.reset();
   Lent<Worker> lent(*this, *this);
   return PollOne(task, budget, lent);
 }
