@@ -28,8 +28,8 @@ class Poller {
     std::uint64_t key = 0;
     ReadySet ready;
   };
-  // Never used as a key by the reactor: implementations may mark their own
-  // wake-up event with it.
+  // No registration's: an event with it ends a wait and is not reported. For whatever
+  // has nothing to say but that somebody has to look.
   static constexpr std::uint64_t kReservedKey = ~std::uint64_t{0};
 
   virtual ~Poller() = default;

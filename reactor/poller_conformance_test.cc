@@ -246,6 +246,13 @@ TEST_P(PollerTest, TenThousandDescriptors) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+TEST_P(PollerTest, ReservedKeyEndsAWaitAndIsNotReported) {
+  const FdPair pipe = MakePipe();
+  ASSERT_TRUE(poller_->Add(pipe.a.get(), Interest::Read(), Poller::kReservedKey).ok());
+  WriteByte(pipe.b);
+  EXPECT_TRUE(Wait(-1).empty());
+}
+
 TEST_P(PollerTest, EveryNotifyIsAnEdgeOfItsOwn) {
   for (int i = 0; i < 1000; ++i) {
     ASSERT_TRUE(poller_->Notify());

@@ -4,6 +4,7 @@
 // edge, whatever the counter says. That saves a system call a wake-up. The
 // counter would be full after 2^64 - 2 writes; Notify() empties it then.
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "home/reactor/poll_events.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/unique_fd.h"
 
@@ -44,16 +46,8 @@ std::uint32_t ToEpoll(Interest interest) {
   return mask;
 }
 
-ReadySet FromEpoll(std::uint32_t events) {
-  unsigned bits = 0;
-  if ((events & EPOLLIN) != 0) bits |= ReadySet::kReadable;
-  if ((events & EPOLLOUT) != 0) bits |= ReadySet::kWritable;
-  if ((events & EPOLLPRI) != 0) bits |= ReadySet::kPriority;
-  if ((events & EPOLLRDHUP) != 0) bits |= ReadySet::kReadClosed;
-  if ((events & EPOLLHUP) != 0) bits |= ReadySet::kReadClosed | ReadySet::kWriteClosed;
-  if ((events & EPOLLERR) != 0) bits |= ReadySet::kError;
-  return ReadySet(bits);
-}
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
+              EPOLLRDHUP == POLLRDHUP && EPOLLHUP == POLLHUP && EPOLLERR == POLLERR);
 
 class EpollPoller final : public Poller {
  public:
@@ -82,7 +76,7 @@ class EpollPoller final : public Poller {
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = buffer_[static_cast<std::size_t>(i)];
       if (event.data.u64 == kReservedKey) continue;
-      events[reported++] = Event{event.data.u64, FromEpoll(event.events)};
+      events[reported++] = Event{event.data.u64, ReadySetOfPoll(event.events)};
     }
     return reported;
   }

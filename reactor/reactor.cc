@@ -8,6 +8,9 @@
 namespace home {
 namespace {
 
+// How long to sleep if an operation could not be handed to the system, in nanoseconds.
+constexpr std::int64_t kShortWait = 1'000'000;
+
 constinit thread_local Reactor* current_reactor = nullptr;
 
 // A coroutine may go on on another thread, and a compiler may keep the address
@@ -20,22 +23,26 @@ constinit thread_local Reactor* current_reactor = nullptr;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create() {
+absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(IoOptions io) {
   absl::StatusOr<std::unique_ptr<reactor_internal::Poller>> poller =
       reactor_internal::CreatePoller();
   if (!poller.ok()) return poller.status();
-  return CreateOn(*std::move(poller));
+  return CreateOn(*std::move(poller), std::move(io));
 }
 
-std::unique_ptr<Reactor> Reactor::CreateOn(std::unique_ptr<reactor_internal::Poller> poller) {
-  return std::unique_ptr<Reactor>(new Reactor(std::move(poller)));
+std::unique_ptr<Reactor> Reactor::CreateOn(std::unique_ptr<reactor_internal::Poller> poller,
+                                           IoOptions io) {
+  return std::unique_ptr<Reactor>(new Reactor(std::move(poller), std::move(io)));
 }
 
-Reactor::Reactor(std::unique_ptr<reactor_internal::Poller> poller)
-    : registry_(std::make_shared<reactor_internal::Registry>(std::move(poller))) {}
+Reactor::Reactor(std::unique_ptr<reactor_internal::Poller> poller, IoOptions io)
+    : registry_(std::make_shared<reactor_internal::Registry>(std::move(poller))),
+      io_options_(std::move(io)) {}
 
 Reactor::~Reactor() {
   WakeList wakes;
+  // acquire: as in Poll().
+  if (reactor_internal::IoEngine* io = io_.load(std::memory_order_acquire)) io->Shutdown(wakes);
   registry_->Shutdown(wakes);
   wakes.WakeAll();
 }
@@ -56,6 +63,12 @@ std::size_t Reactor::Poll(std::int64_t timeout_ns, WakeList& wakes) {
       timeout_ns = 0;
     }
   }
+  // acquire: pairs with io(), for the engine behind it.
+  reactor_internal::IoEngine* io = io_.load(std::memory_order_acquire);
+  if (io != nullptr && !io->BeforeWait(timeout_ns != 0) &&
+      (timeout_ns < 0 || timeout_ns > kShortWait)) {
+    timeout_ns = kShortWait;
+  }
   const std::size_t count = registry_->poller().Wait(timeout_ns, absl::MakeSpan(events_));
   if (blocking) {
     // Uses up the notification, before anything is done about events: a Wake()
@@ -69,6 +82,10 @@ std::size_t Reactor::Poll(std::int64_t timeout_ns, WakeList& wakes) {
   for (std::size_t i = 0; i < count; ++i) {
     if (registry_->Dispatch(events_[i], wakes)) ++handled;
   }
+  // Once more: it may have come into being while we slept.
+  // acquire: as above.
+  io = io_.load(std::memory_order_acquire);
+  if (io != nullptr) handled += io->AfterWait(wakes);
   // release: pairs with the acquire above.
   polling_.store(false, std::memory_order_release);
   return handled;
@@ -90,6 +107,16 @@ void Reactor::Wake() {
 
 absl::StatusOr<Registration> Reactor::Register(int fd, Interest interest, ReadySet initial) {
   return Registration::Create(registry_, fd, interest, initial);
+}
+
+std::shared_ptr<reactor_internal::IoEngine> Reactor::io() {
+  const std::lock_guard<std::mutex> lock(io_mutex_);
+  if (io_owner_ == nullptr) {
+    io_owner_ = reactor_internal::CreateIoEngine(registry_, io_options_);
+    // release: pairs with the acquires in Poll().
+    io_.store(io_owner_.get(), std::memory_order_release);
+  }
+  return io_owner_;
 }
 
 [[gnu::noinline]] Reactor* Reactor::Current() {

@@ -29,9 +29,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "absl/status/statusor.h"
 #include "home/future/wake_list.h"
+#include "home/reactor/io_engine.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/registration.h"
@@ -42,20 +44,22 @@ namespace home {
 class Reactor {
  public:
   // A reactor on the platform's poller; an error if the system has no
-  // descriptors left.
-  static absl::StatusOr<std::unique_ptr<Reactor>> Create();
+  // descriptors left. `io`: how io() is to work.
+  static absl::StatusOr<std::unique_ptr<Reactor>> Create(IoOptions io = IoOptions());
   // A reactor on a poller of the caller's, for tests and other back ends.
-  static std::unique_ptr<Reactor> CreateOn(std::unique_ptr<reactor_internal::Poller> poller);
+  static std::unique_ptr<Reactor> CreateOn(std::unique_ptr<reactor_internal::Poller> poller,
+                                           IoOptions io = IoOptions());
 
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
-  // Wakes everybody who still waits; they find ReadySet::shutdown().
+  // Wakes everybody who still waits; they find ReadySet::shutdown(). Ends the operations
+  // of io() and waits until the system has forgotten them.
   ~Reactor();
 
   // Waits for events and collects the wakers that they call for; the caller
   // wakes them. `timeout_ns`: how long to wait, 0 not at all, negative for ever.
-  // Returns the number of events of live registrations. Returns early, with
-  // none, after Wake(), and now and then for no reason.
+  // Returns the number of events of live registrations and of operations that
+  // ended. Returns early, with none, after Wake(), and now and then for no reason.
   std::size_t Poll(std::int64_t timeout_ns, WakeList& wakes);
 
   // Makes the Poll that is blocked return, or else the next one that would
@@ -69,6 +73,10 @@ class Reactor {
   // waiting for it.
   absl::StatusOr<Registration> Register(int fd, Interest interest, ReadySet initial = ReadySet());
 
+  // The completion layer (io.h). Made by the first call: a reactor that nobody asks for
+  // it has no ring.
+  std::shared_ptr<reactor_internal::IoEngine> io();
+
   // The reactor of the runtime that this thread works for, or null.
   static Reactor* Current();
 
@@ -79,13 +87,18 @@ class Reactor {
     kNotified,  // Wake() was called and no blocking Poll has returned since
   };
 
-  explicit Reactor(std::unique_ptr<reactor_internal::Poller> poller);
+  Reactor(std::unique_ptr<reactor_internal::Poller> poller, IoOptions io);
 
   const std::shared_ptr<reactor_internal::Registry> registry_;
   std::atomic<WakeState> wake_state_{WakeState::kIdle};
   // The last Notify() failed: try again with each Wake().
   std::atomic<bool> notify_failed_{false};
   std::atomic<bool> polling_{false};
+  const IoOptions io_options_;
+  std::mutex io_mutex_;
+  std::shared_ptr<reactor_internal::IoEngine> io_owner_;  // guarded by io_mutex_
+  // The same for Poll, once it is there.
+  std::atomic<reactor_internal::IoEngine*> io_{nullptr};
   // Used by the thread in Poll.
   std::array<reactor_internal::Poller::Event, 512> events_;
 };

@@ -44,6 +44,10 @@
 
 namespace home {
 
+namespace reactor_internal {
+class ReadinessLanes;
+}  // namespace reactor_internal
+
 class Registration {
  public:
   // Watches nothing; only for assigning to.
@@ -100,6 +104,7 @@ class Registration {
 
  private:
   friend class Reactor;
+  friend class reactor_internal::ReadinessLanes;
 
   Registration(std::shared_ptr<reactor_internal::Registry> registry, reactor_internal::Slot* slot,
                int fd)

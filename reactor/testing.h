@@ -4,6 +4,7 @@
 #ifndef HOME_REACTOR_TESTING_H_
 #define HOME_REACTOR_TESTING_H_
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -50,16 +51,55 @@ void TurnUntil(Reactor& reactor, Done done) {
   }
 }
 
-// Polls `future` whenever it was woken, and the reactor in between.
+// Wakes a thread that turns a reactor, and counts how often. Lives as long as its last
+// waker: who wakes may come back from it after the wait is over.
+class ReactorWaker {
+ public:
+  // The first of its wakers, and `*wakes`, which lives as long as that one.
+  static Waker Make(Reactor& reactor, const std::atomic<int>** wakes) {
+    auto* self = new ReactorWaker(reactor);
+    *wakes = &self->wakes_;
+    return Waker(self, &kVTable);
+  }
+
+ private:
+  explicit ReactorWaker(Reactor& reactor) : reactor_(reactor) {}
+
+  static ReactorWaker* Self(void* data) { return static_cast<ReactorWaker*>(data); }
+  static void* OnClone(void* data) {
+    Self(data)->references_.fetch_add(1);
+    return data;
+  }
+  static void OnWake(void* data) {
+    OnWakeByRef(data);
+    OnDrop(data);
+  }
+  static void OnWakeByRef(void* data) {
+    Self(data)->wakes_.fetch_add(1);
+    Self(data)->reactor_.Wake();
+  }
+  static void OnDrop(void* data) {
+    if (Self(data)->references_.fetch_sub(1) == 1) delete Self(data);
+  }
+  static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
+
+  Reactor& reactor_;
+  std::atomic<int> references_{1};
+  std::atomic<int> wakes_{0};
+};
+
+// Polls `future` whenever it was woken, from whatever thread, and the reactor in between.
 template <Future F>
 FutureOutput<F> BlockOn(Reactor& reactor, F&& future) {
   ReactorScope scope(&reactor);
-  CountingWaker counter;
+  const std::atomic<int>* wakes = nullptr;
+  const Waker waker = ReactorWaker::Make(reactor, &wakes);
   for (;;) {
-    const int wakes = counter.wakes();
-    home::Poll<FutureOutput<F>> poll = PollOnce(future, counter);
+    const int before = wakes->load();
+    Context cx(waker);
+    home::Poll<FutureOutput<F>> poll = future.Poll(cx);
     if (poll.ready()) return std::move(poll).value();
-    TurnUntil(reactor, [&] { return counter.wakes() != wakes; });
+    TurnUntil(reactor, [&] { return wakes->load() != before; });
   }
 }
 

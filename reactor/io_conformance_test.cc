@@ -1,0 +1,421 @@
+// What the operations of the completion layer do, on every engine.
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "home/future/testing.h"
+#include "home/reactor/io.h"
+#include "home/reactor/io_testing.h"
+
+namespace home::testing {
+namespace {
+
+using reactor_internal::MakePipe;
+using reactor_internal::MakeSocketPair;
+using reactor_internal::MakeTcpSocket;
+using reactor_internal::TcpListenerFd;
+
+TEST_P(IoTest, Files) {
+  const std::string path = Path("file");
+  UniqueFd fd = Await(IoOpen(io_, path, O_RDWR | O_CREAT, 0640)).value();
+  EXPECT_NE(::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
+  IoFile file = Attach(fd);
+  EXPECT_EQ(Await(IoWrite(file, std::string("hello world"), 0)).count.value(), 11u);
+  EXPECT_EQ(Await(IoWrite(file, std::string("W"), 6)).count.value(), 1u);
+  EXPECT_TRUE(Await(IoFsync(file)).ok());
+  EXPECT_TRUE(Await(IoFsync(file, /*data_only=*/true)).ok());
+  IoResult<std::string> read = Await(IoRead(file, std::string(100, '\0'), 4));
+  ASSERT_TRUE(read.count.ok()) << read.count.status();
+  EXPECT_EQ(read.buffer.substr(0, *read.count), "o World");
+  EXPECT_EQ(Await(IoRead(file, std::string(100, '\0'), 11)).count.value(), 0u);
+
+  const struct statx by_file = Await(IoStat(file)).value();
+  const struct statx by_path = Await(IoStat(io_, path)).value();
+  EXPECT_EQ(by_file.stx_size, 11u);
+  EXPECT_EQ(by_file.stx_ino, by_path.stx_ino);
+  EXPECT_TRUE(S_ISREG(by_path.stx_mode));
+
+  std::optional<UniqueFd> detached = std::move(file).Detach();
+  ASSERT_TRUE(detached.has_value());
+  const int number = detached->get();
+  EXPECT_TRUE(Await(IoClose(io_, *std::move(detached))).ok());
+  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+}
+
+TEST_P(IoTest, FilesHaveACurrentPosition) {
+  UniqueFd fd = Await(IoOpen(io_, Path("file"), O_RDWR | O_CREAT)).value();
+  const IoFile file = Attach(fd);
+  EXPECT_EQ(Await(IoWrite(file, std::string("abc"))).count.value(), 3u);
+  EXPECT_EQ(Await(IoWrite(file, std::string("def"))).count.value(), 3u);
+  EXPECT_EQ(Await(IoRead(file, std::string(10, '\0'))).count.value(), 0u);
+  EXPECT_EQ(Await(IoRead(file, std::string(10, '\0'), 2)).count.value(), 4u);
+}
+
+TEST_P(IoTest, SeveralBuffers) {
+  UniqueFd fd = Await(IoOpen(io_, Path("file"), O_RDWR | O_CREAT)).value();
+  const IoFile file = Attach(fd);
+  std::vector<std::string> parts = {"one", "", "two"};
+  EXPECT_EQ(Await(IoWriteV(file, parts, 0)).count.value(), 6u);
+  std::vector<std::string> room = {std::string(2, '\0'), std::string(10, '\0')};
+  IoResult<std::vector<std::string>> read = Await(IoReadV(file, room, 0));
+  ASSERT_EQ(read.count.value(), 6u);
+  EXPECT_EQ(read.buffer[0], "on");
+  EXPECT_EQ(read.buffer[1].substr(0, 4), "etwo");
+}
+
+TEST_P(IoTest, Connections) {
+  TcpListenerFd listening;
+  const IoFile listener = Attach(listening.fd);
+  UniqueFd fd = MakeTcpSocket();
+  const IoFile client = Attach(fd);
+  const IoAddress address(listening.Address(), sizeof(listening.address));
+  EXPECT_TRUE(Await(IoConnect(client, address)).ok());
+  IoAccepted accepted = Await(IoAccept(listener)).value();
+  EXPECT_EQ(accepted.peer.storage.ss_family, AF_INET);
+  EXPECT_EQ(accepted.peer.size, sizeof(sockaddr_in));
+  EXPECT_NE(::fcntl(accepted.socket.get(), F_GETFD) & FD_CLOEXEC, 0);
+  IoFile server = Attach(accepted.socket);
+  EXPECT_EQ(Await(IoSend(client, std::string("ping"))).count.value(), 4u);
+  EXPECT_EQ(Receive(server), "ping");
+  // Looking does not take it away.
+  EXPECT_EQ(Await(IoSend(server, std::string("pong"))).count.value(), 4u);
+  EXPECT_EQ(Await(IoRecv(client, std::string(1, '\0'), MSG_PEEK)).count.value(), 1u);
+  EXPECT_EQ(Receive(client), "pong");
+  server = IoFile();
+  EXPECT_EQ(Receive(client), "");
+}
+
+// A datagram socket on a port of the system's choice, and its address.
+UniqueFd MakeUdpSocket(IoAddress* address) {
+  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in any = {};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof(any)), 0);
+  address->size = sizeof(address->storage);
+  EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address->storage), &address->size),
+            0);
+  return fd;
+}
+
+TEST_P(IoTest, Datagrams) {
+  using Strings = std::vector<std::string>;
+  IoAddress a_address;
+  IoAddress b_address;
+  UniqueFd a_fd = MakeUdpSocket(&a_address);
+  UniqueFd b_fd = MakeUdpSocket(&b_address);
+  const IoFile a = Attach(a_fd);
+  const IoFile b = Attach(b_fd);
+  EXPECT_EQ(Await(IoSendMsg(a, IoMessage(Strings{"one", "two"}, "", b_address))).count.value(), 6u);
+  auto received =
+      Await(IoRecvMsg(b, IoMessage(Strings{std::string(2, '\0'), std::string(3, '\0')})));
+  EXPECT_EQ(received.count.value(), 5u);
+  EXPECT_EQ(received.message.buffers, (Strings{"on", "etw"}));
+  EXPECT_NE(received.message.flags & MSG_TRUNC, 0);
+  ASSERT_EQ(received.message.peer.size, a_address.size);
+  EXPECT_EQ(std::memcmp(&received.message.peer.storage, &a_address.storage, a_address.size), 0);
+}
+
+TEST_P(IoTest, DescriptorsTravelInMessages) {
+  using Strings = std::vector<std::string>;
+  FdPair pair = MakeSocketPair();
+  FdPair pipe = MakePipe();
+  const IoFile a = Attach(pair.a);
+  const IoFile b = Attach(pair.b);
+  // The end of the pipe that writes.
+  const int travels = pipe.b.get();
+  std::string control(CMSG_SPACE(sizeof(int)), '\0');
+  auto* header = reinterpret_cast<cmsghdr*>(control.data());
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &travels, sizeof(int));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Await(IoSendMsg(a, IoMessage(Strings{"x"}, control))).count.value(), 1u);
+  }
+  pipe.b.Reset();
+  const auto receive = [&] {
+    return IoRecvMsg(b, IoMessage(Strings{std::string(1, '\0')}, std::string(64, '\0')),
+                     MSG_CMSG_CLOEXEC);
+  };
+  {
+    auto received = Await(receive());
+    ASSERT_EQ(received.message.control.size(), control.size());
+    int arrived;
+    std::memcpy(&arrived, CMSG_DATA(reinterpret_cast<cmsghdr*>(received.message.control.data())),
+                sizeof(int));
+    const UniqueFd writer(arrived);
+    reactor_internal::WriteByte(writer);
+  }
+  char byte;
+  EXPECT_EQ(::read(pipe.a.get(), &byte, 1), 1);
+  {
+    // One that was received for nobody is closed: nobody writes any more.
+    auto dropped = receive();
+    CountingWaker counter;
+    const Waker waker = counter.Make();
+    home::Turn no_budget;
+    Context cx(waker, &no_budget);
+    EXPECT_TRUE(dropped.Poll(cx).pending());
+    TurnUntil(*reactor_, [&] { return counter.wakes() > 0; });
+    EXPECT_EQ(::read(pipe.a.get(), &byte, 1), -1);
+  }
+  EXPECT_EQ(::read(pipe.a.get(), &byte, 1), 0);
+}
+
+// Each kind of operation that has to wait first.
+TEST_P(IoTest, OperationsWait) {
+  TcpListenerFd listening;
+  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoFile listener = Attach(listening.fd);
+  CountingWaker counter;
+  auto accept = IoAccept(listener);
+  EXPECT_TRUE(PollOnce(accept, counter).pending());
+  TurnOnce(*reactor_);
+  UniqueFd fd = MakeTcpSocket();
+  const IoFile client = Attach(fd);
+  EXPECT_TRUE(Await(IoConnect(client, address)).ok());
+  IoAccepted accepted = Await(std::move(accept)).value();
+  const IoFile server = Attach(accepted.socket);
+
+  auto receive = IoRecv(server, std::string(100, '\0'));
+  EXPECT_TRUE(PollOnce(receive, counter).pending());
+  TurnOnce(*reactor_);
+  EXPECT_EQ(Await(IoSend(client, std::string("ping"))).count.value(), 4u);
+  EXPECT_EQ(Await(std::move(receive)).count.value(), 4u);
+}
+
+TEST_P(IoTest, PollWaitsForReadiness) {
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  const ReadySet writable = Await(IoPoll(socket, Direction::kWrite)).value();
+  EXPECT_TRUE(writable.writable());
+  EXPECT_FALSE(writable.readable());
+  auto poll = IoPoll(socket, Direction::kRead);
+  CountingWaker counter;
+  EXPECT_TRUE(PollOnce(poll, counter).pending());
+  TurnOnce(*reactor_);
+  EXPECT_EQ(counter.wakes(), 0);
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  EXPECT_TRUE(Await(std::move(poll)).value().readable());
+  EXPECT_EQ(Receive(socket), "x");
+  pair.b.Reset();
+  const ReadySet closed = Await(IoPoll(socket, Direction::kRead)).value();
+  EXPECT_TRUE(closed.read_closed());
+  EXPECT_TRUE(closed.write_closed());
+}
+
+TEST_P(IoTest, FilesAreAlwaysReady) {
+  UniqueFd fd = Await(IoOpen(io_, Path("file"), O_RDWR | O_CREAT)).value();
+  const IoFile file = Attach(fd);
+  EXPECT_TRUE(Await(IoPoll(file, Direction::kRead)).value().readable());
+  EXPECT_TRUE(Await(IoPoll(file, Direction::kWrite)).value().writable());
+}
+
+TEST_P(IoTest, TimeoutsAreNeverEarly) {
+  const auto start = std::chrono::steady_clock::now();
+  for (const int microseconds : {-1'000'000, 0, 300, 2'500}) {
+    const auto deadline = start + std::chrono::microseconds(microseconds);
+    EXPECT_TRUE(Await(IoTimeout(io_, deadline)).ok());
+    EXPECT_GE(std::chrono::steady_clock::now(), deadline);
+  }
+  EXPECT_TRUE(Await(IoTimeout(io_, std::chrono::steady_clock::time_point::min())).ok());
+}
+
+// A pipe that is full: the write ends when somebody reads.
+TEST_P(IoTest, Pipes) {
+  FdPair pipe = MakePipe();
+  const std::string block(65536, 'x');
+  while (::write(pipe.b.get(), block.data(), block.size()) > 0) {
+  }
+  const IoFile reader = Attach(pipe.a);
+  const IoFile writer = Attach(pipe.b);
+  auto write = IoWrite(writer, block, 7);  // there are no positions: ignored
+  CountingWaker counter;
+  EXPECT_TRUE(PollOnce(write, counter).pending());
+  TurnOnce(*reactor_);
+  std::size_t read = 0;
+  while (read < block.size()) read += Await(IoRead(reader, std::string(block))).count.value();
+  EXPECT_GT(Await(std::move(write)).count.value(), 0u);
+}
+
+TEST_P(IoTest, SeveralAtOnceOnOneSocket) {
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  CountingWaker counter;
+  auto first = IoRecv(socket, std::string(1, '\0'));
+  auto second = IoRecv(socket, std::string(1, '\0'));
+  auto send = IoSend(socket, std::string("to you"));
+  EXPECT_TRUE(PollOnce(first, counter).pending());
+  EXPECT_TRUE(PollOnce(second, counter).pending());
+  TurnOnce(*reactor_);
+  EXPECT_EQ(Await(std::move(send)).count.value(), 6u);
+  ASSERT_EQ(::write(pair.b.get(), "ab", 2), 2);
+  const std::string got = Await(std::move(second)).buffer + Await(std::move(first)).buffer;
+  EXPECT_TRUE(got == "ab" || got == "ba") << got;
+}
+
+TEST_P(IoTest, AFewEntriesAreEnoughForManyOperations) {
+  Start(2);
+  constexpr int kMany = 300;
+  FdPair pipe = MakePipe();
+  const IoFile reader = Attach(pipe.a);
+  CountingWaker counter;
+  std::vector<decltype(IoRead(reader, std::string()))> reads;
+  for (int i = 0; i < kMany; ++i) {
+    reads.push_back(IoRead(reader, std::string(1, '\0')));
+    EXPECT_TRUE(PollOnce(reads.back(), counter).pending());
+  }
+  TurnOnce(*reactor_);
+  // All end at once: more completions than there is room for.
+  const std::string bytes(kMany, 'x');
+  ASSERT_EQ(::write(pipe.b.get(), bytes.data(), bytes.size()), kMany);
+  for (auto& read : reads) EXPECT_EQ(Await(std::move(read)).buffer, "x");
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TEST_P(IoTest, Errors) {
+  const absl::Status missing = Await(IoOpen(io_, Path("none"), O_RDONLY)).status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(missing.message().find("open " + Path("none")), std::string::npos) << missing;
+  EXPECT_EQ(Await(IoStat(io_, Path("none"))).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(IoFile::Attach(io_, UniqueFd()).ok());
+
+  UniqueFd fd = Await(IoOpen(io_, Path("file"), O_WRONLY | O_CREAT)).value();
+  const IoFile file = Attach(fd);
+  const absl::Status unreadable = Await(IoRead(file, std::string(1, '\0'))).count.status();
+  EXPECT_NE(unreadable.message().find("read from descriptor"), std::string::npos) << unreadable;
+  EXPECT_FALSE(Await(IoSend(file, std::string("x"))).count.ok());
+  EXPECT_FALSE(Await(IoAccept(file)).ok());
+
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  pair.b.Reset();
+  // An error, and no signal.
+  EXPECT_EQ(Await(IoSend(socket, std::string("x"))).count.status().code(),
+            absl::ErrnoToStatus(EPIPE, "").code());
+
+  TcpListenerFd listening;
+  listening.fd.Reset();
+  UniqueFd nobody = MakeTcpSocket();
+  const absl::Status refused =
+      Await(IoConnect(Attach(nobody), IoAddress(listening.Address(), sizeof(listening.address))));
+  EXPECT_EQ(refused.code(), absl::ErrnoToStatus(ECONNREFUSED, "").code());
+  EXPECT_NE(refused.message().find("connect descriptor"), std::string::npos) << refused;
+}
+
+TEST_P(IoTest, BuffersComeBack) {
+  std::atomic<int> alive{0};
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  ASSERT_EQ(::write(pair.b.get(), "abc", 3), 3);
+  {
+    IoResult<CountedBuffer> result = Await(IoRecv(socket, CountedBuffer(10, &alive)));
+    EXPECT_EQ(result.count.value(), 3u);
+    EXPECT_EQ(std::string(result.buffer.data(), 3), "abc");
+    EXPECT_EQ(alive.load(), 1);
+  }
+  EXPECT_EQ(alive.load(), 0);
+}
+
+TEST_P(IoTest, OnlyTheLastHandleMayDetach) {
+  FdPair pair = MakeSocketPair();
+  const int number = pair.a.get();
+  IoFile socket = Attach(pair.a);
+  IoFile copy = socket;
+  EXPECT_FALSE(std::move(copy).Detach().has_value());
+  copy = IoFile();
+  std::optional<UniqueFd> fd = std::move(socket).Detach();
+  ASSERT_TRUE(fd.has_value());
+  EXPECT_EQ(fd->get(), number);
+  // It may be attached again.
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  EXPECT_EQ(Receive(Attach(*fd)), "x");
+}
+
+// A leaf that has completed spends a step of the task's budget first.
+TEST_P(IoTest, ResultsWaitForTheBudget) {
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  auto receive = IoRecv(socket, std::string(1, '\0'));
+  CountingWaker counter;
+  const Waker waker = counter.Make();
+  home::Turn turn;
+  Context cx(waker, &turn);
+  EXPECT_TRUE(receive.Poll(cx).pending());
+  TurnUntil(*reactor_, [&] { return counter.wakes() > 0; });
+  const int wakes = counter.wakes();
+  EXPECT_TRUE(receive.Poll(cx).pending());
+  EXPECT_EQ(counter.wakes(), wakes + 1);
+  turn.budget = 1;
+  EXPECT_TRUE(receive.Poll(cx).ready());
+}
+
+TEST_P(IoTest, StartedWhileThePollerSleeps) {
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    CountingWaker counter;
+    auto receive = IoRecv(socket, std::string(1, '\0'));
+    for (;;) {
+      const int wakes = counter.wakes();
+      if (PollOnce(receive, counter).ready()) break;
+      while (counter.wakes() == wakes) std::this_thread::yield();
+    }
+    while (counter.alive() != 0) std::this_thread::yield();
+    done.store(true);
+    reactor_->Wake();
+  });
+  // Sleeps as long as it takes, and only what the other does can wake it.
+  TurnUntil(*reactor_, [&] { return done.load(); });
+  other.join();
+}
+
+// Pitfall: the kernel cancels what was submitted by a thread that ends.
+TEST_P(IoTest, OperationsOutliveTheThreadThatStartedThem) {
+  FdPair pair = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  CountingWaker counter;
+  auto receive = IoRecv(socket, std::string(1, '\0'));
+  std::thread([&] {
+    EXPECT_TRUE(PollOnce(receive, counter).pending());
+    TurnOnce(*reactor_);
+  }).join();
+  TurnOnce(*reactor_);
+  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  EXPECT_EQ(Await(std::move(receive)).buffer, "x");
+}
+
+TEST_P(IoTest, PolledAfterReadyDies) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        FdPair pair = MakeSocketPair();
+        auto send = IoSend(Attach(pair.a), std::string("x"));
+        while (PollOnce(send).pending()) TurnOnce(*reactor_);
+        static_cast<void>(PollOnce(send));
+      },
+      "polled after it was ready");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, IoTest, ::testing::ValuesIn(IoTestBackends()),
+                         [](const auto& backend) { return backend.param.name; });
+
+}  // namespace
+}  // namespace home::testing

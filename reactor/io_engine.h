@@ -1,0 +1,99 @@
+// IoEngine: what carries operations out, and the seam between systems. One source file
+// implements it for each: io_engine_uring.cc asks io_uring, io_engine_readiness.cc tries
+// sockets and pipes whenever the reactor says that they are ready and has files done by
+// a pool of threads.
+//
+// Thread-safety: BeforeWait, AfterWait and Shutdown by whoever polls the reactor, one at
+// a time; the rest from any thread at any time.
+
+#ifndef HOME_REACTOR_IO_ENGINE_H_
+#define HOME_REACTOR_IO_ENGINE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "home/future/wake_list.h"
+#include "home/reactor/io_request.h"
+#include "home/reactor/io_state.h"
+#include "home/reactor/registry.h"
+#include "home/reactor/unique_fd.h"
+
+namespace home {
+
+// Runs a closure that may block on some other thread, sometime. One that it drops unrun
+// ends its operation with kCancelled.
+using IoOffload = std::function<void(absl::AnyInvocable<void() &&>)>;
+
+enum class IoBackend {
+  kBest,       // io_uring if the system has it, else readiness
+  kReadiness,  // never io_uring
+};
+
+struct IoOptions {
+  IoBackend backend = IoBackend::kBest;
+  // Where the readiness engine lets files block. Without one, the thread that polls the
+  // operation does.
+  IoOffload offload;
+  // Room for so many operations between two system calls of io_uring. More are queued.
+  unsigned ring_entries = 256;
+};
+
+}  // namespace home
+
+namespace home::reactor_internal {
+
+class IoEngine : public std::enable_shared_from_this<IoEngine> {
+ public:
+  IoEngine() = default;
+  IoEngine(const IoEngine&) = delete;
+  IoEngine& operator=(const IoEngine&) = delete;
+  virtual ~IoEngine() = default;
+
+  // "io_uring" or "readiness".
+  virtual absl::string_view name() const = 0;
+
+  // Takes a descriptor over. It becomes blocking or nonblocking, as the engine needs it.
+  virtual absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) = 0;
+
+  // Starts an operation. The engine takes over a reference and ends it by Finish(),
+  // perhaps before this returns.
+  virtual void Submit(IoState* op) = 0;
+  // Tries to end a submitted operation early, with -ECANCELED. It may be over already, or
+  // end otherwise; the caller has a reference.
+  virtual void Cancel(IoState* op) = 0;
+
+  // Before the reactor waits for the system; `blocking`: with a timeout. False: something
+  // could not be handed to the system, and the wait should be short.
+  virtual bool BeforeWait(bool blocking) = 0;
+  // After it: collects what has ended, and returns how much.
+  virtual std::size_t AfterWait(WakeList& wakes) = 0;
+
+  // Ends all operations, with -ECANCELED, and returns when the system has forgotten them,
+  // but for what a thread of the pool is busy with: that ends when it does. Those that
+  // are submitted later end at once, and in the same way.
+  virtual void Shutdown(WakeList& wakes) = 0;
+};
+
+// What both engines ask of a descriptor that they take over: sets or clears O_NONBLOCK.
+absl::Status SetNonblocking(int fd, bool nonblocking);
+// Whether it has no positions: a socket, a pipe, a terminal.
+bool IsStream(int fd);
+
+// An error if the system has no io_uring, lacks what we need of it, or refuses it.
+absl::StatusOr<std::shared_ptr<IoEngine>> CreateUringEngine(std::shared_ptr<Registry> registry,
+                                                            const IoOptions& options);
+std::shared_ptr<IoEngine> CreateReadinessEngine(std::shared_ptr<Registry> registry,
+                                                const IoOptions& options);
+std::shared_ptr<IoEngine> CreateIoEngine(std::shared_ptr<Registry> registry,
+                                         const IoOptions& options);
+
+}  // namespace home::reactor_internal
+
+#endif  // HOME_REACTOR_IO_ENGINE_H_

@@ -1,0 +1,321 @@
+// The engine for systems that only tell when a descriptor is ready.
+//
+// A socket or pipe has a lane a direction: a queue of operations, of which the first is
+// tried until it would block; then the lane waits for the next edge. So operations of one
+// direction end in the order in which they were started. The waker that a lane leaves with
+// its registration is one that tries again: whoever polled the reactor runs it.
+//
+// A timeout is a read from a timer of its own. What has no readiness (files, and names of
+// files) goes to the pool of threads.
+//
+// Locks: a lane's is held while its operations are tried, which do not block. Nothing of
+// the user's runs under any lock.
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "home/future/context.h"
+#include "home/reactor/io_engine.h"
+#include "home/reactor/registration.h"
+
+namespace home::reactor_internal {
+
+using Phase = IoEngineFields::Phase;
+
+// The lanes of a socket or pipe. Shared by the file and by wakers on their way; only the
+// file is counted by those who want to know whether anybody else has it.
+class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
+ public:
+  static absl::StatusOr<std::shared_ptr<ReadinessLanes>> Create(
+      const std::shared_ptr<Registry>& registry, int fd) {
+    // As the first thing that is done with most is worth a try, so is everything.
+    absl::StatusOr<Registration> registration = Registration::Create(
+        registry, fd, Interest::ReadWrite(), ReadySet(ReadySet::kReadable | ReadySet::kWritable));
+    if (!registration.ok()) return registration.status();
+    return std::make_shared<ReadinessLanes>(*std::move(registration));
+  }
+
+  explicit ReadinessLanes(Registration registration) : registration_(std::move(registration)) {}
+
+  void Submit(IoState* op) {
+    const Direction direction = IoDirection(op->request);
+    IoFinished finished;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      const bool was_empty = queue(direction).empty();
+      op->engine_fields.phase = Phase::kQueued;
+      queue(direction).PushBack(op);
+      // Otherwise whoever is first waits, and so does this one.
+      if (was_empty) Run(direction, finished);
+    }
+    WakeList wakes;
+    finished.FinishAll(wakes);
+    wakes.WakeAll();
+  }
+
+  void Cancel(IoState* op) {
+    const Direction direction = IoDirection(op->request);
+    IoFinished finished;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (op->engine_fields.phase != Phase::kQueued) return;
+      queue(direction).Remove(op);
+      finished.Add(op, -ECANCELED);
+    }
+    WakeList wakes;
+    finished.FinishAll(wakes);
+    wakes.WakeAll();
+  }
+
+  // The file is gone, and with it all operations.
+  void Close() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    registration_.Reset();
+  }
+
+ private:
+  // What the waker of a lane refers to.
+  struct Target {
+    std::shared_ptr<ReadinessLanes> lanes;
+    Direction direction;
+  };
+
+  static void* OnClone(void* data) { return new Target(*static_cast<Target*>(data)); }
+  static void OnDrop(void* data) { delete static_cast<Target*>(data); }
+  static void OnWake(void* data) {
+    OnWakeByRef(data);
+    OnDrop(data);
+  }
+  static void OnWakeByRef(void* data) {
+    auto* target = static_cast<Target*>(data);
+    target->lanes->OnEdge(target->direction);
+  }
+  static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
+
+  void OnEdge(Direction direction) {
+    IoFinished finished;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      Run(direction, finished);
+    }
+    WakeList wakes;
+    finished.FinishAll(wakes);
+    wakes.WakeAll();
+  }
+
+  // Tries operations until one would block, and then waits for an edge. Under the lock.
+  void Run(Direction direction, IoFinished& finished) {
+    if (queue(direction).empty()) return;
+    Target target{shared_from_this(), direction};
+    const BorrowedWaker waker(&target, &kVTable);
+    Context cx(waker.get());
+    while (IoState* op = queue(direction).first()) {
+      home::Poll<ReadyEvent> ready = registration_.PollReady(direction, cx);
+      if (ready.pending()) return;
+      std::int64_t result = -ECANCELED;
+      if (!(*ready).ready.shutdown()) {
+        result = PerformIo(op->request, std::exchange(op->engine_fields.again, true));
+        if (result == kIoWouldBlock) {
+          registration_.ClearReady(direction, *ready);
+          continue;
+        }
+      }
+      queue(direction).Remove(op);
+      finished.Add(op, result);
+    }
+  }
+
+  IoList& queue(Direction direction) { return queues_[static_cast<int>(direction)]; }
+
+  // Guards everything below, and the fields of operations in the queues.
+  std::mutex mutex_;
+  Registration registration_;
+  IoList queues_[2];
+};
+
+namespace {
+
+struct ReadinessFile final : IoFileState {
+  ReadinessFile(std::shared_ptr<IoEngine> engine_in, UniqueFd fd_in, bool stream_in,
+                std::shared_ptr<ReadinessLanes> lanes_in)
+      : IoFileState(std::move(engine_in), std::move(fd_in), stream_in),
+        lanes(std::move(lanes_in)) {}
+  ~ReadinessFile() override {
+    // Before the descriptor is closed.
+    if (lanes != nullptr) lanes->Close();
+  }
+
+  const std::shared_ptr<ReadinessLanes> lanes;  // null: it is always ready, and may block
+};
+
+ReadinessLanes* LanesOf(const IoState* op) {
+  const IoFileState* file = op->engine_fields.file;
+  return file == nullptr ? nullptr : static_cast<const ReadinessFile*>(file)->lanes.get();
+}
+
+class ReadinessEngine final : public IoEngine {
+ public:
+  ReadinessEngine(std::shared_ptr<Registry> registry, IoOffload offload)
+      : registry_(std::move(registry)), offload_(std::move(offload)) {}
+
+  absl::string_view name() const override { return "readiness"; }
+
+  absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) override {
+    absl::StatusOr<std::shared_ptr<ReadinessLanes>> lanes =
+        ReadinessLanes::Create(registry_, fd.get());
+    // What has no readiness, such as a file, is refused so.
+    const bool pollable = lanes.status().code() != absl::StatusCode::kPermissionDenied;
+    if (pollable && !lanes.ok()) return lanes.status();
+    const absl::Status mode = SetNonblocking(fd.get(), pollable);
+    if (!mode.ok()) return mode;
+    const bool stream = IsStream(fd.get());
+    return std::make_unique<ReadinessFile>(shared_from_this(), std::move(fd), stream,
+                                           pollable ? *std::move(lanes) : nullptr);
+  }
+
+  void Submit(IoState* op) override {
+    if (op->request.kind == IoKind::kTimeout && !GiveTimer(op)) return;
+    if (ReadinessLanes* lanes = LanesOf(op)) {
+      lanes->Submit(op);
+      return;
+    }
+    bool refused;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      refused = shut_down_;
+      op->engine_fields.phase = refused ? Phase::kFinished : Phase::kQueued;
+      if (!refused) queued_.PushBack(op);
+    }
+    if (refused) {
+      WakeList wakes;
+      op->Finish(-ECANCELED, wakes);
+      wakes.WakeAll();
+      return;
+    }
+    Errand errand(std::static_pointer_cast<ReadinessEngine>(shared_from_this()), op);
+    if (offload_) {
+      offload_(std::move(errand));
+    } else {
+      std::move(errand)();
+    }
+  }
+
+  void Cancel(IoState* op) override {
+    if (ReadinessLanes* lanes = LanesOf(op)) {
+      lanes->Cancel(op);
+      return;
+    }
+    IoFinished finished;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (op->engine_fields.phase != Phase::kQueued) return;
+      queued_.Remove(op);
+      finished.Add(op, -ECANCELED);
+    }
+    WakeList wakes;
+    finished.FinishAll(wakes);
+    wakes.WakeAll();
+  }
+
+  bool BeforeWait(bool) override { return true; }
+  std::size_t AfterWait(WakeList&) override { return 0; }
+
+  // Lanes find out by themselves, from the registry.
+  void Shutdown(WakeList& wakes) override {
+    IoFinished finished;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      shut_down_ = true;
+      while (IoState* op = queued_.PopFront()) finished.Add(op, -ECANCELED);
+    }
+    finished.FinishAll(wakes);
+  }
+
+ private:
+  // Gives a timeout its descriptor, to be read like any other. False: there is none, and
+  // the operation has ended.
+  bool GiveTimer(IoState* op) {
+    std::int64_t error = 0;
+    UniqueFd timer = OpenIoTimer(op->request);
+    if (!timer) {
+      error = -errno;
+    } else {
+      absl::StatusOr<std::unique_ptr<IoFileState>> file = Attach(std::move(timer));
+      if (file.ok()) {
+        op->engine_fields.own_file = *std::move(file);
+        op->engine_fields.file = op->engine_fields.own_file.get();
+        return true;
+      }
+      // The reactor is gone, or has no room.
+      error = absl::IsFailedPrecondition(file.status()) ? -ECANCELED : -ENOMEM;
+    }
+    WakeList wakes;
+    op->engine_fields.phase = Phase::kFinished;
+    op->Finish(error, wakes);
+    wakes.WakeAll();
+    return false;
+  }
+
+  // What the pool is given: performs an operation. Dropped unrun, as by a pool that closes, it
+  // cancels it.
+  class Errand {
+   public:
+    Errand(std::shared_ptr<ReadinessEngine> engine, IoState* op)
+        : engine_(std::move(engine)), op_(op) {
+      op_->Ref();  // in case that the operation is cancelled first
+    }
+    Errand(Errand&& other) noexcept : engine_(std::move(other.engine_)), op_(other.op_) {}
+    Errand& operator=(Errand&&) = delete;
+    ~Errand() {
+      if (engine_ == nullptr) return;
+      engine_->Cancel(op_);
+      op_->Unref();
+    }
+    void operator()() && {
+      const std::shared_ptr<ReadinessEngine> engine = std::move(engine_);
+      engine->Perform(op_);
+      op_->Unref();
+    }
+
+   private:
+    std::shared_ptr<ReadinessEngine> engine_;
+    IoState* op_;
+  };
+
+  // In a thread of the pool.
+  void Perform(IoState* op) {
+    bool wanted;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      wanted = op->engine_fields.phase == Phase::kQueued;
+      if (wanted) {
+        queued_.Remove(op);
+        op->engine_fields.phase = Phase::kInFlight;
+      }
+    }
+    if (!wanted) return;
+    const std::int64_t result = PerformIo(op->request, /*again=*/false);
+    WakeList wakes;
+    op->Finish(result == kIoWouldBlock ? -EAGAIN : result, wakes);
+    wakes.WakeAll();
+  }
+
+  const std::shared_ptr<Registry> registry_;
+  const IoOffload offload_;
+  // Guards what is below, and the fields of the pool's operations.
+  std::mutex mutex_;
+  IoList queued_;
+  bool shut_down_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<IoEngine> CreateReadinessEngine(std::shared_ptr<Registry> registry,
+                                                const IoOptions& options) {
+  return std::make_shared<ReadinessEngine>(std::move(registry), options.offload);
+}
+
+}  // namespace home::reactor_internal
