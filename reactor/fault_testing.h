@@ -1,0 +1,81 @@
+// System calls that fail when a test says so.
+//
+//   FailNext(SystemCall::kEpollCreate1, EMFILE);
+//
+// The linker does it: a test with these functions is linked with --wrap for each call
+// (fault_test in BUILD), and what is called in its own objects and in our libraries comes
+// by here. What is tested is the code that ships.
+//
+// Thread-safety: full.
+
+#ifndef HOME_REACTOR_FAULT_TESTING_H_
+#define HOME_REACTOR_FAULT_TESTING_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+
+namespace home::testing {
+
+enum class SystemCall {
+  kAccept4,
+  kEpollCreate1,
+  kEpollCtl,
+  kEpollPwait2,
+  kEpollWait,
+  kEventfd,
+  kFsync,
+  kIoUringProbe,
+  kIoUringSetup,
+  kIoUringSubmit,
+  kOpenat,
+  kPread,
+  kRecv,
+  kSend,
+  kWrite,
+};
+inline constexpr std::size_t kSystemCalls = static_cast<std::size_t>(SystemCall::kWrite) + 1;
+
+struct FaultPlan {
+  std::atomic<int> failures{0};
+  std::atomic<int> error{0};
+  std::atomic<int> calls{0};  // since the last FailNext()
+};
+inline std::array<FaultPlan, kSystemCalls> fault_plans;
+
+// How many bytes a transfer moves at most; 0: as many as it will.
+inline std::atomic<std::size_t> transfer_limit{0};
+
+inline FaultPlan& PlanOf(SystemCall call) { return fault_plans[static_cast<std::size_t>(call)]; }
+
+// The next `times` calls fail with `error` and do nothing; later ones do what they do.
+inline void FailNext(SystemCall call, int error, int times = 1) {
+  PlanOf(call).calls.store(0);
+  PlanOf(call).error.store(error);
+  PlanOf(call).failures.store(times);
+}
+// How often it was called since the last FailNext().
+inline int CallsOf(SystemCall call) { return PlanOf(call).calls.load(); }
+// How many failures are left that nobody has met.
+inline int FailuresLeft(SystemCall call) { return PlanOf(call).failures.load(); }
+
+// Nothing fails any more.
+inline void ForgetFaults() {
+  for (FaultPlan& plan : fault_plans) plan.failures.store(0);
+  transfer_limit.store(0);
+}
+
+// What the wrapped calls ask: whether this one fails, and with what. 0: it does not.
+inline int TakeFault(SystemCall call) {
+  FaultPlan& plan = PlanOf(call);
+  plan.calls.fetch_add(1);
+  int left = plan.failures.load();
+  while (left > 0) {
+    if (plan.failures.compare_exchange_weak(left, left - 1)) return plan.error.load();
+  }
+  return 0;
+}
+
+}  // namespace home::testing
+
+#endif  // HOME_REACTOR_FAULT_TESTING_H_
