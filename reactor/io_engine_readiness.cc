@@ -169,7 +169,7 @@ class ReadinessEngine final : public IoEngine {
     // What has no readiness, such as a file, is refused so.
     const bool pollable = lanes.status().code() != absl::StatusCode::kPermissionDenied;
     if (pollable && !lanes.ok()) return lanes.status();
-    const absl::Status mode = SetNonblocking(fd.get(), pollable);
+    absl::Status mode = SetNonblocking(fd.get(), pollable);
     if (!mode.ok()) return mode;
     const bool stream = IsStream(fd.get());
     return std::make_unique<ReadinessFile>(shared_from_this(), std::move(fd), stream,

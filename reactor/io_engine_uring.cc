@@ -178,7 +178,7 @@ class UringEngine final : public IoEngine {
 
   absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) override {
     // Of a nonblocking one the kernel would say that it would block.
-    const absl::Status mode = SetNonblocking(fd.get(), false);
+    absl::Status mode = SetNonblocking(fd.get(), false);
     if (!mode.ok()) return mode;
     const bool stream = IsStream(fd.get());
     return std::make_unique<IoFileState>(shared_from_this(), std::move(fd), stream);
@@ -394,7 +394,7 @@ class UringEngine final : public IoEngine {
 absl::StatusOr<std::shared_ptr<IoEngine>> CreateUringEngine(std::shared_ptr<Registry> registry,
                                                             const IoOptions& options) {
   auto engine = std::make_shared<UringEngine>(std::move(registry));
-  const absl::Status opened = engine->Open(options.ring_entries);
+  absl::Status opened = engine->Open(options.ring_entries);
   if (!opened.ok()) return opened;
   return engine;
 }
