@@ -155,6 +155,10 @@ RuntimeBuilder& RuntimeBuilder::TaskBudget(std::uint32_t steps) {
   options_.budget = steps;
   return *this;
 }
+RuntimeBuilder& RuntimeBuilder::Io(IoBackend backend) {
+  options_.io.backend = backend;
+  return *this;
+}
 RuntimeBuilder& RuntimeBuilder::WithClock(const Clock* clock) {
   options_.clock = clock;
   return *this;

@@ -252,6 +252,11 @@ class RuntimeBuilder {
   // Where timers and metrics read the time; must outlive the runtime. Not for the
   // simulated flavour, which has its own. Default: the machine's monotonic clock.
   RuntimeBuilder& WithClock(const Clock* clock);
+  // What the operations of home/reactor/io.h are carried out by. Those on files that the
+  // readiness engine leaves to threads run as closures of BlockingClass::kFile. The simulated
+  // flavour has files only, and its thread waits for them. Default: io_uring, if the system
+  // has it.
+  RuntimeBuilder& Io(IoBackend backend);
   // Whether histograms are kept of how long polls take and how long tasks wait for
   // them (home/scheduler/metrics.h): the clock is read twice or three times a poll,
   // some 25 ns each. Default: no.

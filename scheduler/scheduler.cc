@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
@@ -20,6 +21,7 @@
 #include "home/scheduler/context.h"
 #include "home/scheduler/local_tasks.h"
 #include "home/scheduler/platform.h"
+#include "home/scheduler/runtime.h"
 #include "home/scheduler/worker.h"
 #include "home/task/run_task.h"
 #include "home/task/spawnable.h"
@@ -55,13 +57,23 @@ void CancelQueued(TaskHeader* task, Owner& owner) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions options) {
+  // Set before there is a thread that could start an operation.
+  auto self = std::make_shared<std::weak_ptr<Scheduler>>();
+  options.io.offload = [self](absl::AnyInvocable<void()&&> closure) {
+    const std::shared_ptr<Scheduler> scheduler = self->lock();
+    if (scheduler == nullptr) return;
+    static_cast<void>(SpawnBlockingOn(
+        *scheduler, BlockingClass::kFile,
+        [closure = std::move(closure)]() mutable { std::move(closure)(); }, TaskLabel("file I/O")));
+  };
   absl::StatusOr<std::unique_ptr<Reactor>> reactor =
-      options.simulation ? Simulation::MakeReactor() : Reactor::Create();
+      options.simulation ? Simulation::MakeReactor() : Reactor::Create(options.io);
   if (!reactor.ok()) return reactor.status();
   if (options.panic_handler == nullptr) options.panic_handler = LogUnjoinedException;
   if (options.long_poll_handler == nullptr) options.long_poll_handler = LogLongPoll;
   auto scheduler =
       std::shared_ptr<Scheduler>(new Scheduler(std::move(options), *std::move(reactor)));
+  *self = scheduler;
   if (scheduler->options_.current_thread) return scheduler;
   absl::Status status = scheduler->StartThreads();
   if (status.ok()) return scheduler;
