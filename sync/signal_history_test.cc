@@ -247,7 +247,6 @@ Async<void> UseWaitGroup(History<WaitGroupSpec>* history, WaitGroup* group) {
         });
         const Held<WaitGroupSpec, WaitGroup::Member> held(history, *std::move(member),
                                                           {.kind = Kind::kLeave});
-        member.reset();
         co_await Turns(Draw(4));
       }
     }

@@ -17,7 +17,6 @@ namespace home::history {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 enum class Kind { kPush, kPop, kTryPop };
 
