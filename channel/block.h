@@ -40,12 +40,12 @@ class Cell {
     std::construct_at(&value_, std::move(value));
     // release: hands the value over, and whatever was done to the block. pairs with:
     // IsFull().
-    state_.store(kFull, std::memory_order_release);
+    full_.store(true, std::memory_order_release);
   }
   // Whether Put() has been.
   [[nodiscard]] bool IsFull() const {
     // acquire: the value. pairs with: Put().
-    return (state_.load(std::memory_order_acquire) & kFull) != 0;
+    return full_.load(std::memory_order_acquire);
   }
   void AwaitFull() const {
     for (int attempt = 0; !IsFull(); ++attempt) Policy::Relax(attempt);
@@ -62,27 +62,31 @@ class Cell {
   [[nodiscard]] bool LeaveAndSeeFreer() {
     // release: our use of the cell. acquire: others', if the block is ours now. pairs with:
     // itself and FreerComes().
-    return (state_.fetch_add(kLeft, std::memory_order_acq_rel) & kFreer) != 0;
+    return (leaving_.fetch_add(kLeft, std::memory_order_acq_rel) & kFreer) != 0;
   }
   [[nodiscard]] bool FreerComesAndSeesLeft() {
     // acquire: the other's use of the cell. pairs with: LeaveAndSeeFreer().
-    if ((state_.load(std::memory_order_acquire) & kLeft) != 0) return true;
+    if ((leaving_.load(std::memory_order_acquire) & kLeft) != 0) return true;
     // release: hands on what this thread knows of the cells before. acquire: as above.
-    return (state_.fetch_add(kFreer, std::memory_order_acq_rel) & kLeft) != 0;
+    return (leaving_.fetch_add(kFreer, std::memory_order_acq_rel) & kLeft) != 0;
   }
 
   // For a block that is used again.
   void Reset() {
     // relaxed: the block is nobody else's.
-    state_.store(0, std::memory_order_relaxed);
+    full_.store(false, std::memory_order_relaxed);
+    leaving_.store(0, std::memory_order_relaxed);
   }
 
  private:
-  static constexpr std::uint8_t kFull = 1;
-  static constexpr std::uint8_t kLeft = 2;
-  static constexpr std::uint8_t kFreer = 4;
+  static constexpr std::uint8_t kLeft = 1;
+  static constexpr std::uint8_t kFreer = 2;
 
-  typename Policy::template Atomic<std::uint8_t> state_{0};
+  // The producer's alone: it only stores. Were it one byte with the other it could wipe out a
+  // freer that came before the value.
+  typename Policy::template Atomic<bool> full_{false};
+  // The consumers'.
+  typename Policy::template Atomic<std::uint8_t> leaving_{0};
   union {
     T value_;
   };

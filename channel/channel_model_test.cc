@@ -42,6 +42,7 @@ struct Scenario {
   static constexpr int kMost = 16;
 
   void Before() {
+    ModelChannelPolicy::alive = 0;
     auto ends = Kind::template Make<Value>(kCapacity, [this](const Value& value) { Count(value); });
     for (int i = 0; i + 1 < kThreads; ++i) senders[i].emplace(ends.first);
     for (int i = 0; i < kThreads; ++i) {
@@ -106,6 +107,7 @@ struct Scenario {
       model::Expect(ended[i].load(memory_order_seq_cst) == sent[i], "each value ends once");
       model::Expect(tasks[i].wakers() == 0, "no waker is left");
     }
+    model::Expect(ModelChannelPolicy::alive == 0, "all memory is freed");
   }
 
   std::optional<typename Kind::template Sender<Value>> senders[kThreads];
@@ -114,6 +116,23 @@ struct Scenario {
   int sent[kThreads] = {};
   int next[kThreads][kThreads] = {};
   model::Atomic<int> ended[kThreads];
+};
+
+// Two send into a block and two receive: whoever takes the last value may find the other's cell
+// claimed and not filled yet. The block is freed all the same.
+struct FreeingMeetsASlowSender : Scenario<Mpmc<WideBlocks>, 4, 8> {
+  void Before() {
+    Scenario::Before();
+    TrySend(3);
+    TryReceive(3);
+  }
+  void Thread(int index) {
+    if (index < 2) {
+      TrySend(index);
+    } else {
+      TryReceive(index);
+    }
+  }
 };
 
 // The thread with the last number receives: the only one that can of an MpscReceiver.
@@ -351,6 +370,8 @@ TEST(ChannelMutationTest, InstallingABlockNeedsRelease) {
       Randomly(50'000),
       {.function = "Install", .access = Access::kRmw, .from = memory_order_release});
 }
+
+TEST(ChannelModelTest, FreeingMeetsASlowSender) { CheckRandomly<FreeingMeetsASlowSender>(20'000); }
 
 }  // namespace
 }  // namespace home

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "home/channel/block.h"
 #include "home/channel/kinds_testing.h"
 #include "home/channel/mpmc.h"
 #include "home/channel/mpsc.h"
@@ -238,6 +239,17 @@ TEST(MpmcTest, CopiesOfAReceiverShareTheValues) {
     const auto gone = std::move(other);
   }
   EXPECT_TRUE(sender.IsClosed());
+}
+
+// Who frees a block may come by a cell that was claimed at both ends and is not filled yet.
+TEST(ChannelBlockTest, AFreerThatComesBeforeTheValueIsSeen) {
+  channel_internal::Cell<int, ChannelPolicy> cell;
+  EXPECT_FALSE(cell.FreerComesAndSeesLeft());
+  EXPECT_FALSE(cell.IsFull());
+  cell.Put(1);
+  EXPECT_TRUE(cell.IsFull());
+  EXPECT_EQ(cell.Take(), 1);
+  EXPECT_TRUE(cell.LeaveAndSeeFreer());
 }
 
 }  // namespace
