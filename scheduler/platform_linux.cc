@@ -35,11 +35,6 @@ std::size_t AvailableProcessors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-void OnFork(void (*in_child)()) {
-  // Fails for lack of memory only; then forks go unnoticed.
-  static_cast<void>(::pthread_atfork(nullptr, nullptr, in_child));
-}
-
 struct Processors::Mask {
   Mask() {
     CPU_ZERO(&set);

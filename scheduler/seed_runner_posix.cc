@@ -69,7 +69,8 @@ class Child {
 
   // After its end. Nothing: all its seeds have passed.
   [[nodiscard]] std::optional<SeedFailure> Result(unsigned limit_seconds) {
-    const int status = Wait();
+    // Not const: the macros of some systems take its address.
+    int status = Wait();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::nullopt;
     SeedFailure failure;
     // It has told the seeds that it began; the last one is to blame.

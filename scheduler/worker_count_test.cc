@@ -1,7 +1,5 @@
 #include "home/scheduler/worker_count.h"
 
-#include <sched.h>
-
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -56,20 +54,6 @@ TEST_F(WorkerThreadsVariableTest, IsRefusedByNameIfItIsNoNumberInRange) {
     EXPECT_NE(status.message().find(kWorkerThreadsVariable), std::string::npos) << status;
     EXPECT_TRUE(RuntimeBuilder().CurrentThread().Build().ok());
   }
-}
-
-// The mask of the thread that builds the runtime counts.
-TEST_F(WorkerThreadsVariableTest, TheAffinityMaskLimitsTheDefault) {
-  cpu_set_t before;
-  ASSERT_EQ(::sched_getaffinity(0, sizeof(before), &before), 0);
-  int first = 0;
-  while (!CPU_ISSET(first, &before)) ++first;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(first, &one);
-  ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
-  EXPECT_EQ(DefaultWorkers().value(), 1u);
-  ASSERT_EQ(::sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
 }  // namespace
