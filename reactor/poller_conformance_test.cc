@@ -1,17 +1,16 @@
 // What every Poller does: edges, registration, waiting. (poller_testing.h says
 // where the rest of the suite is.)
 
-#include <sys/eventfd.h>
-#include <sys/resource.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/poller_testing.h"
 #include "home/reactor/unique_fd.h"
@@ -157,6 +156,15 @@ TEST_P(PollerTest, AddReportsErrors) {
             absl::StatusCode::kAlreadyExists);
 }
 
+TEST_P(PollerTest, FilesAreRefused) {
+  for (const char* path : {"/bin/sh", "/"}) {
+    const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(file);
+    EXPECT_EQ(poller_->Add(file.get(), Interest::Read(), 1).code(),
+              absl::StatusCode::kPermissionDenied);
+  }
+}
+
 TEST_P(PollerTest, RemovingAClosedDescriptorIsHarmless) {
   FdPair pipe = MakePipe();
   const int number = pipe.a.get();
@@ -206,27 +214,18 @@ TEST_P(PollerTest, MoreEventsThanRoom) {
 
 // As many as the process may have, up to 10,000: each is told from all others.
 TEST_P(PollerTest, TenThousandDescriptors) {
-  rlimit before = {};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit high = before;
-  high.rlim_cur = high.rlim_max;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &high), 0);
-  // Some are the process's already.
-  const std::uint64_t count = std::min<std::uint64_t>(10'000, high.rlim_cur - 100);
-
-  std::vector<UniqueFd> fds;
+  // Two for a pipe, and some are the process's already.
+  const std::uint64_t count = (AllowDescriptors(20'100) - 100) / 2;
+  std::vector<FdPair> pipes;
   for (std::uint64_t key = 0; key < count; ++key) {
-    fds.emplace_back(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    ASSERT_TRUE(fds.back());
-    ASSERT_TRUE(poller_->Add(fds.back().get(), Interest::Read(), key).ok());
+    pipes.push_back(MakePipe());
+    ASSERT_TRUE(pipes.back().b);
+    ASSERT_TRUE(poller_->Add(pipes.back().a.get(), Interest::Read(), key).ok());
   }
   EXPECT_TRUE(Wait().empty());
   const auto ring = [&](std::uint64_t first, std::uint64_t step) {
-    const std::uint64_t one = 1;
     std::uint64_t rung = 0;
-    for (std::uint64_t key = first; key < count; key += step, ++rung) {
-      EXPECT_EQ(::write(fds[key].get(), &one, sizeof(one)), 8);
-    }
+    for (std::uint64_t key = first; key < count; key += step, ++rung) WriteByte(pipes[key].b);
     Events all;
     while (all.size() < rung) {
       const Events some = Wait(kHangGuard);
@@ -241,9 +240,8 @@ TEST_P(PollerTest, TenThousandDescriptors) {
   };
   ring(7, 1000);
   ring(0, 1);
-  for (std::uint64_t key = 0; key < count; key += 2) poller_->Remove(fds[key].get());
+  for (std::uint64_t key = 0; key < count; key += 2) poller_->Remove(pipes[key].a.get());
   ring(1, 2);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_P(PollerTest, ReservedKeyEndsAWaitAndIsNotReported) {

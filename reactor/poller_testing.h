@@ -10,10 +10,8 @@
 #define HOME_REACTOR_POLLER_TESTING_H_
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstddef>
@@ -27,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"
@@ -40,30 +39,6 @@ struct PollerBackend {
   std::string name;
   std::function<absl::StatusOr<std::unique_ptr<Poller>>()> create;
 };
-
-struct FdPair {
-  UniqueFd a;
-  UniqueFd b;
-};
-
-// `a` reads what `b` writes.
-inline FdPair MakePipe() {
-  int fds[2];
-  EXPECT_EQ(::pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-  return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-inline FdPair MakeSocketPair() {
-  int fds[2];
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-  return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-inline UniqueFd MakeTcpSocket() {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  EXPECT_TRUE(fd);
-  return fd;
-}
 
 // A listening TCP socket on a port of the system's choice.
 struct TcpListenerFd {
@@ -86,22 +61,6 @@ struct TcpListenerFd {
   sockaddr_in address = {};
 };
 
-// Two ends of a TCP connection.
-inline FdPair MakeTcpPair() {
-  TcpListenerFd listener;
-  FdPair pair{MakeTcpSocket(), UniqueFd()};
-  // Blocks until it is connected: the other end is then in the backlog.
-  const int flags = ::fcntl(pair.a.get(), F_GETFL);
-  EXPECT_EQ(::fcntl(pair.a.get(), F_SETFL, flags & ~O_NONBLOCK), 0);
-  EXPECT_EQ(listener.Connect(pair.a), 0);
-  EXPECT_EQ(::fcntl(pair.a.get(), F_SETFL, flags), 0);
-  pair.b = UniqueFd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  EXPECT_TRUE(pair.b);
-  return pair;
-}
-
-inline void WriteByte(const UniqueFd& fd) { EXPECT_EQ(::write(fd.get(), "x", 1), 1); }
-
 class PollerTest : public ::testing::TestWithParam<PollerBackend> {
  protected:
   using Events = std::map<std::uint64_t, ReadySet>;
@@ -122,8 +81,20 @@ class PollerTest : public ::testing::TestWithParam<PollerBackend> {
   // Waits until all of `wanted` was reported for `key`, in one event or several, and
   // returns all that was. What happens to a connection may come in pieces.
   ReadySet WaitFor(std::uint64_t key, ReadySet wanted) {
+    return WaitUntil(key, [&](ReadySet seen) { return (seen & wanted) == wanted; });
+  }
+  // The same for one of them.
+  ReadySet WaitForAny(std::uint64_t key, ReadySet wanted) {
+    return WaitUntil(key, [&](ReadySet seen) { return !(seen & wanted).empty(); });
+  }
+
+  std::unique_ptr<Poller> poller_;
+
+ private:
+  template <typename Done>
+  ReadySet WaitUntil(std::uint64_t key, Done done) {
     ReadySet seen;
-    while (!((seen & wanted) == wanted)) {
+    while (!done(seen)) {
       const Events events = Wait(kHangGuard);
       if (events.empty()) {
         ADD_FAILURE() << "waited in vain; seen of key " << key << ": " << int{seen.bits()};
@@ -133,8 +104,6 @@ class PollerTest : public ::testing::TestWithParam<PollerBackend> {
     }
     return seen;
   }
-
-  std::unique_ptr<Poller> poller_;
 };
 
 }  // namespace home::reactor_internal

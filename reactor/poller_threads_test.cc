@@ -1,5 +1,6 @@
 // What every Poller does when several threads, signals or processes meet at it.
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/poller.h"
 #include "home/reactor/poller_testing.h"
 

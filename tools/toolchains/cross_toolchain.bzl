@@ -59,6 +59,8 @@ def _config_impl(ctx):
             feature(name = "opt"),
             feature(name = "dbg"),
             feature(name = "fastbuild"),
+            # The compiler is called by its name for C++, to link, and takes all for that.
+            _feature("cross_language_c", [ACTION_NAMES.c_compile], ["-x", "c"]),
             _feature("cross_compile_flags", _COMPILE, ctx.attr.compile_flags),
             feature(
                 name = "cross_opt_flags",
