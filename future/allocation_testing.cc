@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 namespace {
@@ -15,12 +16,19 @@ void* Allocate(std::size_t bytes) {
   if (block == nullptr) std::abort();
   return block;
 }
+// Not std::aligned_alloc(): not every C library has it. The block that malloc() gave is noted in
+// front of the one that is handed out.
 void* Allocate(std::size_t bytes, std::align_val_t alignment) {
-  ++allocations;
-  const auto align = static_cast<std::size_t>(alignment);
-  void* const block = std::aligned_alloc(align, (bytes + align - 1) / align * align);
-  if (block == nullptr) std::abort();
-  return block;
+  std::size_t room = bytes + sizeof(void*) + static_cast<std::size_t>(alignment);
+  void* const block = Allocate(room);
+  void* aligned = static_cast<void**>(block) + 1;
+  room -= sizeof(void*);
+  std::align(static_cast<std::size_t>(alignment), bytes, aligned, room);
+  static_cast<void**>(aligned)[-1] = block;
+  return aligned;
+}
+void FreeAligned(void* block) {
+  if (block != nullptr) std::free(static_cast<void**>(block)[-1]);
 }
 
 }  // namespace
@@ -31,8 +39,8 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
 }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+void operator delete(void* block, std::align_val_t) noexcept { FreeAligned(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { FreeAligned(block); }
 
 namespace home::testing {
 

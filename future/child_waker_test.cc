@@ -293,21 +293,19 @@ class SharedLeaf {
   std::shared_ptr<SharedState> state_;
 };
 
-// An executor for one thread: spins until it is woken.
+// An executor for one thread: spins until it is woken. (std::atomic's wait() loses wake-ups
+// where g++ 12 has no futex for it, as on Windows.)
 class FlagWaker {
  public:
   Waker Make() { return Waker(this, &kVTable); }
   void AwaitWake() {
-    woken_.wait(false, std::memory_order_acquire);
-    // What precedes a wake that came between the two lines counts too.
-    woken_.exchange(false, std::memory_order_acquire);
+    while (!woken_.exchange(false, std::memory_order_acquire)) std::this_thread::yield();
   }
 
  private:
   static void Wake(void* data) {
     auto* self = static_cast<FlagWaker*>(data);
     self->woken_.store(true, std::memory_order_release);
-    self->woken_.notify_one();
   }
   static const WakerVTable kVTable;
   std::atomic<bool> woken_{false};

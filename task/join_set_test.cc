@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -90,7 +91,7 @@ TEST_F(JoinSetTest, AHundredThousandTasks) {
   constexpr int kTasks = 100'000;
   JoinSet<int> set;
   for (int i = 0; i < kTasks; ++i) set.Spawn([i] { return Ready(i); });
-  long sum = 0;
+  std::int64_t sum = 0;
   JoinHandle<void> joins = Spawn([&]() -> Async<> {
     while (true) {
       std::optional<absl::StatusOr<int>> one = co_await set.JoinNext();
@@ -101,7 +102,7 @@ TEST_F(JoinSetTest, AHundredThousandTasks) {
   // One poll a task, one of the joiner and at most one for each batch.
   EXPECT_LE(scheduler_.RunUntilIdle(), 2u * kTasks);
   EXPECT_TRUE(joins.finished());
-  EXPECT_EQ(sum, long{kTasks} * (kTasks - 1) / 2);
+  EXPECT_EQ(sum, std::int64_t{kTasks} * (kTasks - 1) / 2);
 }
 
 TEST_F(JoinSetTest, ExceptionsAreRethrownAtTheJoin) {

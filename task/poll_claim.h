@@ -31,11 +31,9 @@ struct PollClaimPolicy {
 
   // Names the calling thread, by a multiple of 4 that is not 0.
   [[nodiscard]] static std::uintptr_t ThisThread() noexcept;
-  // acquire: as whoever waits needs it.
-  static void WaitWhile(const Atomic<std::uintptr_t>& word, std::uintptr_t value) {
-    word.wait(value, std::memory_order_acquire);
-  }
-  static void WakeAll(Atomic<std::uintptr_t>& word) { word.notify_all(); }
+  // Blocks while the word has this value. acquire: as whoever waits needs it.
+  static void WaitWhile(const Atomic<std::uintptr_t>& word, std::uintptr_t value);
+  static void WakeAll(Atomic<std::uintptr_t>& word);
 };
 
 template <typename Policy = PollClaimPolicy>
