@@ -27,16 +27,26 @@ import os
 import platform
 import random
 import re
+import select
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
 
-# `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's.
-Workload = collections.namedtuple("Workload", "name n figure unit")
+# `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's. `load`:
+# the program serves, and this is what the client does.
+Workload = collections.namedtuple("Workload", "name n figure unit load", defaults=(None,))
+Load = collections.namedtuple("Load", "server kind connections bytes")
+
+
+def echo(connections, size, size_name):
+    return Workload("echo_c%d_%s" % (connections, size_name), 2000, "cpu", "server CPU ns a request",
+                    Load("serve_echo", "echo", connections, size))
+
 
 WORKLOADS = [
     Workload("spawn_join", 1_000_000, "ns", "ns a task"),
@@ -57,13 +67,28 @@ WORKLOADS = [
     Workload("timers", 1_000_000, "ns", "ns a timer"),
     Workload("sleeps", 1_000_000, "cpu", "CPU ns a sleep"),
     Workload("idle_sleep", 1_000_000, "bytes", "bytes a task"),
+    Workload("idle_recv", 1_000_000, "bytes", "bytes a task"),
+    echo(100, 64, "64B"),
+    echo(1000, 64, "64B"),
+    echo(100, 16384, "16K"),
+    echo(1000, 16384, "16K"),
+    Workload("http", 2000, "cpu", "server CPU ns a request", Load("serve_http", "http", 100, 1)),
+    Workload("idle_connection", 5000, "bytes", "bytes a connection",
+             Load("serve_echo", "idle", 5000, 64)),
 ]
 
 OURS = "home"
+# What the machine can do: no peer, but the floor of a workload.
+LIMIT = "limit"
 # Their tasks have no handles and cannot be cancelled: a mark of their own.
 WITHOUT_HANDLES = {"libfork", "tbb", "toomanycooks"}
 # The runtimes that the geometric mean is about.
 RIVALS = ("tokio", "go")
+
+# A server's buffer for a connection is so many times as large as the messages: a short read
+# says to everyone that there is no more.
+BUFFER_TO_MESSAGE = 2
+SERVER_CPU, CLIENT_CPU = 0, 1
 
 TIMEOUT_SECONDS = 60
 # So many that hang or crash, and the peer is left out of the rest of the workload.
@@ -77,9 +102,15 @@ def known_workloads(program):
 
 def measure(program, workload, n, threads, wanted_class, timeout=TIMEOUT_SECONDS):
     """A dictionary with `ns`, `cpu` and what else the program said, or with `failure`."""
-    command = [program, workload, str(n), str(threads)]
-    if wanted_class == "rr":
-        command = ["chrt", "-r", "1"] + command
+    command = in_class(wanted_class) + [program, workload, str(n), str(threads)]
+    return result_of(command, timeout)
+
+
+def in_class(wanted_class):
+    return ["chrt", "-r", "1"] if wanted_class == "rr" else []
+
+
+def result_of(command, timeout):
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -98,24 +129,55 @@ def measure(program, workload, n, threads, wanted_class, timeout=TIMEOUT_SECONDS
     return result
 
 
-def run_all(rows, programs, rounds, scale):
-    """(workload, threads, class) -> {peer: results, one a round; None where left out}."""
+def measure_server(program, client, load, n, threads, wanted_class, timeout=TIMEOUT_SECONDS):
+    """The same of a server under load, each on a processor of its own. n: connections of
+    an idle server, else milliseconds."""
+    first = ["taskset", "-c", str(SERVER_CPU)] + in_class(wanted_class)
+    server = subprocess.Popen(first + [program, load.server, str(load.bytes * BUFFER_TO_MESSAGE), str(threads)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        ready, _, _ = select.select([server.stdout], [], [], timeout)
+        if not ready:
+            return {"failure": "hangs"}
+        line = server.stdout.readline()
+        if not line:
+            return {"failure": "crashes"}
+        second = ["taskset", "-c", str(CLIENT_CPU)] + in_class(wanted_class)
+        connections = n if load.kind == "idle" else load.connections
+        return result_of(second + [client, load.kind, line.rpartition(":")[2].strip(),
+                                   str(server.pid), str(connections), str(load.bytes), str(n)],
+                         timeout)
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def asked_of(workload):
+    """What a program calls it."""
+    return workload.load.server if workload.load else workload.name
+
+
+def run_all(rows, programs, client, rounds, scale):
+    """(workload, threads, class) -> {peer: results, one a round; None where left out}.
+    `programs`: peer -> {what a program calls a workload: the program}."""
     results = {}
     order = random.Random(1)
     for count in range(rounds):
         for workload, threads, wanted in rows:
             taken = results.setdefault((workload.name, threads, wanted), {})
-            peers = [p for p, (_, known) in programs.items() if workload.name in known]
+            peers = [peer for peer, known in programs.items() if asked_of(workload) in known]
             order.shuffle(peers)
             for peer in peers:
                 of_peer = taken.setdefault(peer, [])
                 failed = [r for r in of_peer if r and r.get("failure") in ("hangs", "crashes")]
                 n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
-                of_peer.append(
-                    measure(programs[peer][0], workload.name, n, threads, wanted)
-                    if len(failed) < MAX_FAILURES
-                    else None
-                )
+                program = programs[peer][asked_of(workload)]
+                if len(failed) >= MAX_FAILURES:
+                    of_peer.append(None)
+                elif workload.load:
+                    of_peer.append(measure_server(program, client, workload.load, n, threads, wanted))
+                else:
+                    of_peer.append(measure(program, workload.name, n, threads, wanted))
         print("round %d of %d" % (count + 1, rounds), file=sys.stderr, flush=True)
     return results
 
@@ -158,18 +220,25 @@ def shown(row):
     return "%s %s" % (row["peer"], number(row["median"]))
 
 
+def ratio_to(row):
+    """Ours to it; nothing where one of both is missing or wrong."""
+    ratio = row.get("ours_to_it") if row and not row["failures"] else None
+    return "%.2f" % ratio if ratio is not None else ""
+
+
 def overview(rows, tables):
     """A line a workload, number of workers and class."""
     lines = ["| workload | workers | home | middle half | CPU | best with handles | ratio "
-             "| best without | ratio | the others |"]
-    lines.append("|---" * 10 + "|")
+             "| best without | ratio | limit | ratio | the others |"]
+    lines.append("|---" * 12 + "|")
     for workload, threads, wanted in rows:
         table = tables[workload.name, threads, wanted]
         ours = table.get(OURS)
-        runtimes = {peer for peer in table if peer not in WITHOUT_HANDLES | {OURS}}
+        runtimes = {peer for peer in table if peer not in WITHOUT_HANDLES | {OURS, LIMIT}}
         best = best_of(table, runtimes)
         bare = best_of(table, WITHOUT_HANDLES)
-        others = [row for row in table.values() if row not in (ours, best, bare)]
+        limit = table.get(LIMIT)
+        others = [row for row in table.values() if row not in (ours, best, bare, limit)]
         right = ours is not None and not ours["failures"]
         cells = ["%s, %s" % (workload.name, workload.unit), "%d %s" % (threads, wanted)]
         cells.append("**%s**" % number(ours["median"]) if right else failures_of(ours) if ours else "")
@@ -177,7 +246,10 @@ def overview(rows, tables):
         cells.append(number(ours["cpu"]) if right else "")
         for peer in (best, bare):
             cells.append(shown(peer) if peer else "")
-            cells.append("%.2f" % peer["ours_to_it"] if peer and right else "")
+            cells.append(ratio_to(peer) if right else "")
+        known = limit is not None and not limit["failures"]
+        cells.append(number(limit["median"]) if known else failures_of(limit) if limit else "")
+        cells.append(ratio_to(limit) if right else "")
         cells.append(", ".join(shown(row) for row in others))
         lines.append("| %s |" % " | ".join(cells))
     return lines
@@ -236,6 +308,7 @@ def self_test():
         "tokio": [sample(20), sample(20), sample(20)],
         "go": [sample(1), sample(1, "wrong"), sample(1)],
         "tbb": [sample(40), sample(40), sample(40)],
+        "limit": [sample(5), sample(5), sample(5)],
         "asio": [{"failure": "hangs"}, {"failure": "crashes"}, None],
     }
     rows = [(workload, 2, "rr")]
@@ -246,14 +319,27 @@ def self_test():
     def run(script, timeout=5):
         return measure("/bin/sh", "-c", script, 1, "kernel", timeout)
 
+    def serve(script, timeout=5):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, name) for name in ("server", "client")]
+            for path, text in zip(paths, (script, "echo $1 $3 1 1 $2 cpu=1 check=ok")):
+                with open(path, "w") as file:
+                    file.write("#!/bin/sh\n%s\n" % text)
+                os.chmod(path, 0o755)
+            load = Load("serve_echo", "echo", 1, 1)
+            return measure_server(paths[0], paths[1], load, 1, 1, "kernel", timeout)
+
     checks = [
-        ("the failed ones last", list(table)[:3] == ["home", "tokio", "tbb"] and len(table) == 5),
+        ("the failed ones last", list(table)[:3] == ["limit", "home", "tokio"] and len(table) == 6),
         ("the median of the ratios", table["tokio"]["ours_to_it"] == 1.0),
         ("a wrong sample is left out", table["go"]["median"] == 1),
         ("a wrong peer is named", "go **wrong in 1 of 3**" in text),
-        ("those without handles apart", "| tokio 20.0 | 1.00 | tbb 40.0 | 0.50 |" in text),
+        ("those without handles apart", "| tokio 20.0 | 1.00 | tbb 40.0 | 0.50 | 5.0 | 4.00 |" in text),
         ("all failures are named", "hangs in 1 of 3, crashes in 1 of 3" in text),
         ("the better rival", "- 2 workers, rr: 1.00 over 1 workloads; ahead in 0." in text),
+        ("a server that crashes", serve("exit 3") == {"failure": "crashes"}),
+        ("a server that hangs", serve("exec sleep 9", 0.2) == {"failure": "hangs"}),
+        ("the server's port and id", serve("echo on 1.2.3.4:99; exec sleep 9")["ns"] == 99),
         ("a hang is noticed", run("exec sleep 9", 0.2) == {"failure": "hangs"}),
         ("a crash is noticed", run("kill -SEGV $$") == {"failure": "crashes"}),
         ("a wrong one is noticed", run("echo w p 1 1 2.5 cpu=3 check=wrong")
@@ -280,6 +366,7 @@ def main():
     parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
     parser.add_argument("--brief", action="store_true", help="without the table of every row")
     parser.add_argument("--self-test", action="store_true", help="check this script itself")
+    parser.add_argument("--client", help=argparse.SUPPRESS)
     for given_by_tools_race in ("--program", "--version", "--skipped"):
         parser.add_argument(given_by_tools_race, action="append", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -290,7 +377,7 @@ def main():
     for program in options.program:
         peer, _, path = program.partition("=")
         if re.search(options.peers, peer):
-            programs[peer] = (path, known_workloads(path))
+            programs.setdefault(peer, {}).update(dict.fromkeys(known_workloads(path), path))
     unknown = set(options.workload) - {w.name for w in WORKLOADS}
     if unknown:
         parser.error("unknown workload: %s" % ", ".join(sorted(unknown)))
@@ -303,16 +390,21 @@ def main():
     for workload in WORKLOADS:
         if options.workload and workload.name not in options.workload:
             continue
-        if not any(workload.name in known for _, known in programs.values()):
+        if not any(asked_of(workload) in known for known in programs.values()):
             continue
-        for threads in (int(each) for each in options.threads.split(",")):
+        if workload.load and (os.cpu_count() < 2 or not options.client):
+            skipped.append("%s (needs two processors and a client)" % workload.name)
+            continue
+        # A server has one processor.
+        wanted_threads = "1" if workload.load else options.threads
+        for threads in (int(each) for each in wanted_threads.split(",")):
             # One worker has no neighbour to be stacked upon.
             for wanted in classes if threads > 1 else classes[-1:]:
                 rows.append((workload, threads, wanted))
     if not rows:
         sys.exit("nothing to measure")
 
-    results = run_all(rows, programs, options.rounds, options.scale)
+    results = run_all(rows, programs, options.client, options.rounds, options.scale)
     tables = {
         (w.name, threads, wanted): summarize(w, results[w.name, threads, wanted])
         for w, threads, wanted in rows

@@ -10,7 +10,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "home/integration/peers/measure.h"
@@ -123,11 +126,44 @@ Sample IdleSleep(std::uint64_t n, std::size_t threads) {
   return sample;
 }
 
+asio::awaitable<void> EchoAll(asio::ip::tcp::socket socket, std::size_t buffer_size) {
+  const auto buffer = std::make_unique_for_overwrite<char[]>(buffer_size);
+  asio::error_code error;
+  while (true) {
+    const std::size_t size = co_await socket.async_read_some(
+        asio::buffer(buffer.get(), buffer_size), asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return;
+    co_await asio::async_write(socket, asio::buffer(buffer.get(), size),
+                               asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return;
+  }
+}
+
+asio::awaitable<void> AcceptAndEcho(asio::ip::tcp::acceptor& acceptor, std::size_t buffer_size) {
+  while (true) {
+    asio::ip::tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+    socket.set_option(asio::ip::tcp::no_delay(true));
+    asio::co_spawn(acceptor.get_executor(), EchoAll(std::move(socket), buffer_size),
+                   asio::detached);
+  }
+}
+
+// Serves until the process is killed.
+Sample ServeEcho(std::uint64_t n, std::size_t threads) {
+  asio::io_context context(static_cast<int>(threads));
+  const asio::ip::tcp::endpoint loopback(asio::ip::address_v4::loopback(), 0);
+  asio::ip::tcp::acceptor acceptor(context, loopback);
+  acceptor.listen(1024);
+  std::printf("listening on 127.0.0.1:%d\n", acceptor.local_endpoint().port());
+  std::fflush(stdout);
+  asio::co_spawn(context, AcceptAndEcho(acceptor, n), asio::detached);
+  RunThreads(context, threads);
+  return Sample{};
+}
+
 constexpr Workload kWorkloads[] = {
-    {"yield", Yield},
-    {"timers", Timers},
-    {"sleeps", Sleeps},
-    {"idle_sleep", IdleSleep},
+    {"yield", Yield},          {"timers", Timers},        {"sleeps", Sleeps},
+    {"idle_sleep", IdleSleep}, {"serve_echo", ServeEcho},
 };
 
 }  // namespace

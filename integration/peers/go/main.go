@@ -27,6 +27,9 @@ var workloads = []struct {
 	{"timers", timers},
 	{"sleeps", sleeps},
 	{"idle_sleep", idleSleep},
+	{"idle_recv", idleReceive},
+	{"serve_echo", serveEcho},
+	{"serve_http", serveHTTP},
 }
 
 func main() {

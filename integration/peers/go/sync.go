@@ -1,6 +1,11 @@
 package main
 
-import "sync"
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 const (
 	capacity = 1024
@@ -98,4 +103,27 @@ func mutex(n int) sample {
 	}
 	tasks.Wait()
 	return watch.stop(each*lockers, counter == each*lockers)
+}
+
+// n goroutines that each wait for a channel of their own. The figure is the resident memory.
+func idleReceive(n int) sample {
+	var started atomic.Int64
+	before := resident()
+	channels := make([]chan int, n)
+	watch := start()
+	for i := range channels {
+		channels[i] = make(chan int, 1)
+		go func() {
+			started.Add(1)
+			<-channels[i]
+		}()
+	}
+	for started.Load() < int64(n) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
+	bytes := float64(resident()-before) / float64(n)
+	s := watch.stop(n, true)
+	s.more = []string{fmt.Sprintf("bytes=%.2f", bytes)}
+	return s
 }

@@ -1,14 +1,17 @@
 // Channels between tasks. Where there is one receiver, as Tokio's always have, ours is the
 // channel for one receiver, too.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "home/channel/mpmc.h"
 #include "home/channel/mpsc.h"
 #include "home/channel/oneshot.h"
@@ -115,6 +118,13 @@ Async<Sample> Stream(std::pair<Sender, Receiver> ends, std::uint64_t n, std::uin
   co_return watch.Stop(n, sum == SumTo(n));
 }
 
+Async<> ReceiveOne(MpscReceiver<std::uint64_t> receiver,
+                   std::shared_ptr<std::atomic<std::uint64_t>> started) {
+  started->fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
+  const std::optional<std::uint64_t> value = co_await receiver.Recv();
+  static_cast<void>(value);
+}
+
 }  // namespace
 
 Sample OneshotRoundTrips(std::uint64_t n, std::size_t threads) {
@@ -161,6 +171,28 @@ Sample BoundedToFour(std::uint64_t n, std::size_t threads) {
   return RunOnWorker(threads, [n] {
     return Stream<true>(MakeChannel<std::uint64_t>(kCapacity), n, 4, 4,
                         [](auto& receiver) { return receiver; });
+  });
+}
+
+Sample IdleReceive(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n]() -> Async<Sample> {
+    auto started = std::make_shared<std::atomic<std::uint64_t>>(0);
+    const double before = Resident();
+    std::vector<MpscSender<std::uint64_t>> senders;
+    senders.reserve(n);
+    const Watch watch;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      auto [sender, receiver] = MakeMpscChannel<std::uint64_t>(1);
+      senders.push_back(std::move(sender));
+      Spawn(ReceiveOne(std::move(receiver), started)).Detach();
+    }
+    // relaxed: as in ReceiveOne().
+    while (started->load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
+    co_await Sleep(absl::Milliseconds(100));
+    const double bytes = (Resident() - before) / static_cast<double>(n);
+    Sample sample = watch.Stop(n, true);
+    sample.more.emplace_back("bytes", bytes);
+    co_return sample;
   });
 }
 

@@ -25,6 +25,9 @@ std::span<const Workload> Workloads() {
       {"timers", Timers},
       {"sleeps", Sleeps},
       {"idle_sleep", IdleSleep},
+      {"idle_recv", IdleReceive},
+      {"serve_echo", ServeEcho},
+      {"serve_http", ServeHttp},
   };
   return kWorkloads;
 }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,11 @@ namespace home::race {
 
 // All of them, by name.
 std::span<const Workload> Workloads();
+
+// Whether it serves until the process is killed.
+inline bool IsServer(const Workload& workload) {
+  return std::string_view(workload.name).starts_with("serve_");
+}
 
 // spawning.cc
 Sample SpawnJoin(std::uint64_t n, std::size_t threads);
@@ -37,6 +43,7 @@ template <std::uint64_t kProducers>
 Sample UnboundedToOne(std::uint64_t n, std::size_t threads);
 // Four producers, four consumers.
 Sample BoundedToFour(std::uint64_t n, std::size_t threads);
+Sample IdleReceive(std::uint64_t n, std::size_t threads);
 
 // locks.cc
 Sample LockInTurn(std::uint64_t n, std::size_t threads);
@@ -45,6 +52,10 @@ Sample LockInTurn(std::uint64_t n, std::size_t threads);
 Sample Timers(std::uint64_t n, std::size_t threads);
 Sample Sleeps(std::uint64_t n, std::size_t threads);
 Sample IdleSleep(std::uint64_t n, std::size_t threads);
+
+// servers.cc; they serve until the process is killed.
+Sample ServeEcho(std::uint64_t n, std::size_t threads);
+Sample ServeHttp(std::uint64_t n, std::size_t threads);
 
 // Runs `body`, which returns an Async<Sample>, as a task, on a worker, of a runtime with
 // `threads` workers.

@@ -1,6 +1,7 @@
 //! The workloads of the race, for Tokio. ../README.md defines them and the command line.
 
 mod measure;
+mod servers;
 mod spawning;
 mod sync;
 mod timers;
@@ -31,6 +32,9 @@ const WORKLOADS: &[Workload] = &[
     ("timers", timers::timers),
     ("sleeps", timers::sleeps),
     ("idle_sleep", timers::idle_sleep),
+    ("idle_recv", sync::idle_recv),
+    ("serve_echo", servers::echo),
+    ("serve_http", servers::http),
 ];
 
 fn main() {

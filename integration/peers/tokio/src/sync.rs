@@ -1,10 +1,13 @@
 //! Channels and the mutex.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, Mutex};
+use tokio::time::sleep;
 
-use crate::measure::{run, Sample, Watch};
+use crate::measure::{resident, run, Sample, Watch};
 
 const CAPACITY: usize = 1024;
 const LOCKERS: u64 = 64;
@@ -140,5 +143,33 @@ pub fn mutex(n: u64, threads: usize) -> Sample {
         }
         let total = *counter.lock().await;
         watch.stop(each * LOCKERS, total == each * LOCKERS)
+    })
+}
+
+/// n tasks that each wait for a channel of their own. The figure is the resident memory.
+pub fn idle_recv(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let started = Arc::new(AtomicU64::new(0));
+        let before = resident();
+        let mut senders = Vec::with_capacity(n as usize);
+        let watch = Watch::start();
+        for _ in 0..n {
+            let started = started.clone();
+            let (sender, mut receiver) = mpsc::channel::<u64>(1);
+            senders.push(sender);
+            tokio::spawn(async move {
+                started.fetch_add(1, Ordering::Relaxed);
+                receiver.recv().await
+            });
+        }
+        while started.load(Ordering::Relaxed) < n {
+            sleep(Duration::from_millis(10)).await;
+        }
+        sleep(Duration::from_millis(100)).await;
+        let bytes = resident().saturating_sub(before) as f64 / n as f64;
+        let mut sample = watch.stop(n, true);
+        sample.more.push(("bytes", bytes));
+        drop(senders);
+        sample
     })
 }

@@ -1,19 +1,16 @@
-// epoll_plaintext PORT: the least that an HTTP keep-alive server can be.
+// The servers of the race on bare epoll: the least that a server can be, and so the limit
+// that the others are measured by. ../README.md defines the command line.
 //
-// The yardstick for http_plaintext: one thread, level-triggered epoll, one
-// recv() and one send() for what a client has sent. It answers every request
-// with the same text, knows no URL, no body, no timeout and no limit but its
-// buffer. It is not wrong where a benchmark could notice: pipelined and split
-// requests, partial writes and a current Date are handled.
-//
-// Prints "listening on 127.0.0.1:PORT" and serves until it is killed.
+// One thread, level-triggered epoll, one recv() and one send() for what a client has sent.
+// serve_http answers every request with the same text, knows no URL, no body, no timeout
+// and no limit but its buffer. They are not wrong where a benchmark could notice: pipelined
+// and split requests, partial writes and a current Date are handled.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kInput = 8192, kOutput = 16384, kEvents = 256 };
+// Of a connection, in bytes; and how many events one epoll_wait() takes.
+enum { kInput = 32768, kOutput = 32768, kEvents = 256 };
 
 struct connection {
   int fd;
@@ -34,6 +32,7 @@ struct connection {
 };
 
 static int epoll_fd;
+static int echoes;  // or speaks HTTP
 static char response[256];
 static size_t response_size;
 static time_t response_second;
@@ -86,6 +85,23 @@ static int flush(struct connection* c) {
   return 1;
 }
 
+// Through one buffer, which stays in the cache. What could not be sent at once is kept, and
+// the connection not read before that is gone. Returns 0 if the connection is gone.
+static int echo(struct connection* c, unsigned events) {
+  static char buffer[kOutput];
+  if ((events & EPOLLOUT) != 0) return flush(c);
+  const ssize_t size = recv(c->fd, buffer, sizeof(buffer), 0);
+  if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  if (size == 0) return 0;
+  const ssize_t n = send(c->fd, buffer, (size_t)size, MSG_NOSIGNAL);
+  if (n == size) return 1;
+  if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return 0;
+  const size_t sent = n < 0 ? 0 : (size_t)n;
+  c->out_size = (size_t)size - sent;
+  memcpy(c->out, buffer + sent, c->out_size);
+  return flush(c);
+}
+
 // Answers the complete requests in c->in. Stops when the output is full.
 static void answer(struct connection* c) {
   size_t begin = 0;
@@ -124,29 +140,32 @@ static void accept_all(int listener) {
     if (fd < 0) return;
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    struct connection* c = calloc(1, sizeof(*c));
-    if (c == NULL) die("calloc");
+    // What a connection does not use of its buffers is never touched.
+    struct connection* c = malloc(sizeof(*c));
+    if (c == NULL) die("malloc");
     c->fd = fd;
+    c->waits_for_output = 0;
+    c->in_size = 0;
+    c->out_size = 0;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
   }
 }
 
-int main(int argc, char** argv) {
+static int listen_on_loopback(void) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener < 0) die("socket");
-  const int on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_port = htons((unsigned short)(argc > 1 ? atoi(argv[1]) : 0)),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof(address);
   if (bind(listener, (struct sockaddr*)&address, size) != 0) die("bind");
   if (listen(listener, 1024) != 0) die("listen");
   if (getsockname(listener, (struct sockaddr*)&address, &size) != 0) die("getsockname");
   printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
   fflush(stdout);
+  return listener;
+}
 
+static void run(int listener) {
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_fd < 0) die("epoll_create1");
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -160,9 +179,22 @@ int main(int argc, char** argv) {
       struct connection* c = events[i].data.ptr;
       if (c == NULL) {
         accept_all(listener);
-      } else if (!serve(c, events[i].events)) {
+      } else if (!(echoes ? echo : serve)(c, events[i].events)) {
         close_connection(c);
       }
     }
   }
+}
+
+int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+    puts("serve_echo\nserve_http");
+    return 0;
+  }
+  echoes = argc == 4 && strcmp(argv[1], "serve_echo") == 0;
+  if (!echoes && (argc != 4 || strcmp(argv[1], "serve_http") != 0)) {
+    fprintf(stderr, "usage: %s --list | serve_echo|serve_http N THREADS\n", argv[0]);
+    return 2;
+  }
+  run(listen_on_loopback());
 }
