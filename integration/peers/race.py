@@ -22,6 +22,8 @@ counts as a peer.
 
 import argparse
 import collections
+import contextlib
+import io
 import json
 import os
 import platform
@@ -35,6 +37,8 @@ import tempfile
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import check  # noqa: E402
+import svg  # noqa: E402
 from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
 
 # `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's. `load`:
@@ -89,6 +93,8 @@ RIVALS = ("tokio", "go")
 # says to everyone that there is no more.
 BUFFER_TO_MESSAGE = 2
 SERVER_CPU, CLIENT_CPU = 0, 1
+
+RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded.json")
 
 TIMEOUT_SECONDS = 60
 # So many that hang or crash, and the peer is left out of the rest of the workload.
@@ -209,6 +215,17 @@ def best_of(table, peers):
     return next((r for r in table.values() if r["peer"] in peers and not r["failures"]), None)
 
 
+def plot(rows, tables):
+    """Ours to each peer's and to the limit, of all rows, as SVG."""
+    groups = []
+    for workload, threads, wanted in rows:
+        entries = [(peer, row["ours_to_it"]) for peer, row in tables[workload.name, threads, wanted].items()
+                   if peer != OURS and not row["failures"] and row.get("ours_to_it")]
+        if entries:
+            groups.append(("%s, %d %s" % (workload.name, threads, wanted), sorted(entries)))
+    return svg.bars("Home Async as a multiple of its peers: left of 1 it leads", groups)
+
+
 def failures_of(row):
     counts = ("%s in %d of %d" % (f, c, len(row["samples"])) for f, c in row["failures"].items())
     return "**%s**" % ", ".join(counts)
@@ -296,6 +313,22 @@ def details(rows, tables):
     return lines
 
 
+def check_rows(rows, tables_of, recorded):
+    """The exit status. `tables_of` measures rows."""
+    rows = [row for row in rows if check.key_of(row[0].name, row[1], row[2]) in recorded]
+    compared, bad = {}, []
+    for _ in range(2):
+        now = check.ratios_of(tables_of(rows), OURS, LIMIT) if rows else {}
+        again = check.changes(now, recorded)
+        compared.update(again)
+        bad = check.lost(again)
+        rows = [row for row in rows if check.key_of(row[0].name, row[1], row[2]) in bad]
+    for key, value in sorted(compared.items()):
+        print("%-24s %.2f of the recorded ratio%s" % (key, value, "  LOST" if key in bad else ""))
+    print("%d rows compared, %d lost more than %.0f %%" % (len(compared), len(bad), (check.LOST - 1) * 100))
+    return 1 if bad or not compared else 0
+
+
 def self_test():
     """Wrong or failing peers are named and never the best; ratios are those of the rounds."""
 
@@ -345,6 +378,25 @@ def self_test():
         ("a wrong one is noticed", run("echo w p 1 1 2.5 cpu=3 check=wrong")
          == {"ns": 2.5, "cpu": 3.0, "failure": "wrong"}),
     ]
+    def checked(speeds):
+        """`speeds`: of Tokio, where ours is 1, in each measurement; recorded is 1."""
+        left = list(speeds)
+
+        def tables_of(_):
+            by_peer = {"home": [sample(1)], "tokio": [sample(left.pop(0))]}
+            return {("yield", 2, "rr"): summarize(workload, by_peer)}
+
+        with contextlib.redirect_stdout(io.StringIO()):
+            return check_rows(rows, tables_of, {"yield 2 rr": {"tokio": 1.0}} if speeds else {})
+
+    checks += check.self_test() + [
+        ("the table's ratios", check.ratios_of({("yield", 2, "rr"): table}, OURS, LIMIT)
+         == {"yield 2 rr": {"tokio": 1.0, "tbb": 0.5}}),
+        ("a row that lost once", checked([0.5, 1.0]) == 0),
+        ("a row that lost twice", checked([0.5, 0.5]) == 1),
+        ("a check of nothing", checked([]) == 1),
+        ("a plot of what is right", plot(rows, tables).count("<title>yield") == 3),
+    ]
     for what, holds in checks:
         if not holds:
             print("self-test: not so: " + what)
@@ -356,13 +408,17 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(prog="tools/race", description=__doc__.splitlines()[0])
     parser.add_argument("workload", nargs="*", help="only these (default: all)")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, help="default: 5; with --check 3")
     parser.add_argument("--threads", default="1,2", metavar="N,N", help="numbers of workers")
     parser.add_argument("--class", dest="classes", action="append", choices=("kernel", "rr"),
                         help="default: both; one worker only rr")
     parser.add_argument("--scale", type=float, default=1.0, help="times the usual length")
     parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--svg", metavar="FILE", help="a plot of the ratios")
+    parser.add_argument("--record", metavar="FILE", help="the ratios, for --check")
+    parser.add_argument("--check", metavar="FILE", nargs="?", const=RECORD,
+                        help="fail if a row lost 15 %% of its recorded ratios; three rounds")
     parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
     parser.add_argument("--brief", action="store_true", help="without the table of every row")
     parser.add_argument("--self-test", action="store_true", help="check this script itself")
@@ -372,6 +428,7 @@ def main():
     options = parser.parse_args()
     if options.self_test:
         sys.exit(self_test())
+    options.rounds = options.rounds or (3 if options.check else 5)
 
     programs = {}
     for program in options.program:
@@ -404,11 +461,16 @@ def main():
     if not rows:
         sys.exit("nothing to measure")
 
-    results = run_all(rows, programs, options.client, options.rounds, options.scale)
-    tables = {
-        (w.name, threads, wanted): summarize(w, results[w.name, threads, wanted])
-        for w, threads, wanted in rows
-    }
+    def tables_of(wanted_rows):
+        results = run_all(wanted_rows, programs, options.client, options.rounds, options.scale)
+        return {
+            (w.name, threads, wanted): summarize(w, results[w.name, threads, wanted])
+            for w, threads, wanted in wanted_rows
+        }
+
+    if options.check:
+        sys.exit(check_rows(rows, tables_of, check.read(options.check)))
+    tables = tables_of(rows)
     machine = {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu_model(),
@@ -439,6 +501,11 @@ def main():
             file.write(text)
     else:
         print(text, end="")
+    if options.svg:
+        with open(options.svg, "w") as file:
+            file.write(plot(rows, tables))
+    if options.record:
+        check.write(options.record, machine, check.ratios_of(tables, OURS, LIMIT))
     if options.json:
         entries = [
             dict(row, workload=w.name, threads=threads, **{"class": wanted})
