@@ -38,8 +38,10 @@ def write(path, machine, ratios):
 
 
 def read(path):
+    """The ratios, and at which scale they were measured."""
     with open(path) as file:
-        return json.load(file)["ratios"]
+        record = json.load(file)
+    return record["ratios"], record["machine"]["scale"]
 
 
 def change(now, recorded):

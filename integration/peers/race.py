@@ -38,6 +38,7 @@ import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import check  # noqa: E402
+import growth  # noqa: E402
 import svg  # noqa: E402
 from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
 
@@ -165,7 +166,7 @@ def asked_of(workload):
 
 def run_all(rows, programs, client, rounds, scale):
     """(workload, threads, class) -> {peer: results, one a round; None where left out}.
-    `programs`: peer -> {what a program calls a workload: the program}."""
+    `programs`: peer -> {workload: (the program, what it calls the workload)}."""
     results = {}
     order = random.Random(1)
     for count in range(rounds):
@@ -177,13 +178,13 @@ def run_all(rows, programs, client, rounds, scale):
                 of_peer = taken.setdefault(peer, [])
                 failed = [r for r in of_peer if r and r.get("failure") in ("hangs", "crashes")]
                 n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
-                program = programs[peer][asked_of(workload)]
+                program, name = programs[peer][asked_of(workload)]
                 if len(failed) >= MAX_FAILURES:
                     of_peer.append(None)
                 elif workload.load:
                     of_peer.append(measure_server(program, client, workload.load, n, threads, wanted))
                 else:
-                    of_peer.append(measure(program, workload.name, n, threads, wanted))
+                    of_peer.append(measure(program, name, n, threads, wanted))
         print("round %d of %d" % (count + 1, rounds), file=sys.stderr, flush=True)
     return results
 
@@ -313,6 +314,28 @@ def details(rows, tables):
     return lines
 
 
+def measure_growth(programs, client, rounds, folder):
+    """Writes the plots into `folder`; returns the lines of a table."""
+    def measure_one(peer, curve, load):
+        workload = next(each for each in WORKLOADS if each.name == curve.workload)
+        wanted = "rr" if may_use_rr() else "kernel"
+        if asked_of(workload) not in programs[peer]:
+            return None
+        program, name = programs[peer][asked_of(workload)]
+        n, number_of = curve.args(load)
+        if workload.load is None:
+            return measure(program, name, n, number_of, wanted)
+        if client is None or os.cpu_count() < 2:
+            return None
+        return measure_server(program, client, workload.load._replace(connections=number_of), n, 1, wanted)
+
+    done = growth.run(measure_one, [p for p in (OURS,) + RIVALS if p in programs], rounds)
+    for name, text in growth.plots(done).items():
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+    return growth.table(done)
+
+
 def check_rows(rows, tables_of, recorded):
     """The exit status. `tables_of` measures rows."""
     rows = [row for row in rows if check.key_of(row[0].name, row[1], row[2]) in recorded]
@@ -389,7 +412,7 @@ def self_test():
         with contextlib.redirect_stdout(io.StringIO()):
             return check_rows(rows, tables_of, {"yield 2 rr": {"tokio": 1.0}} if speeds else {})
 
-    checks += check.self_test() + [
+    checks += check.self_test() + growth.self_test() + [
         ("the table's ratios", check.ratios_of({("yield", 2, "rr"): table}, OURS, LIMIT)
          == {"yield 2 rr": {"tokio": 1.0, "tbb": 0.5}}),
         ("a row that lost once", checked([0.5, 1.0]) == 0),
@@ -416,6 +439,8 @@ def main():
     parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--svg", metavar="FILE", help="a plot of the ratios")
+    parser.add_argument("--growth", metavar="FOLDER",
+                        help="instead: costs as the load grows; the plots go into FOLDER")
     parser.add_argument("--record", metavar="FILE", help="the ratios, for --check")
     parser.add_argument("--check", metavar="FILE", nargs="?", const=RECORD,
                         help="fail if a row lost 15 %% of its recorded ratios; three rounds")
@@ -433,8 +458,11 @@ def main():
     programs = {}
     for program in options.program:
         peer, _, path = program.partition("=")
-        if re.search(options.peers, peer):
-            programs.setdefault(peer, {}).update(dict.fromkeys(known_workloads(path), path))
+        for name in known_workloads(path):
+            # A program may know workloads of other peers, too: PEER/WORKLOAD.
+            of_peer, _, workload = name.rpartition("/")
+            if re.search(options.peers, of_peer or peer):
+                programs.setdefault(of_peer or peer, {})[workload] = (path, name)
     unknown = set(options.workload) - {w.name for w in WORKLOADS}
     if unknown:
         parser.error("unknown workload: %s" % ", ".join(sorted(unknown)))
@@ -468,8 +496,12 @@ def main():
             for w, threads, wanted in wanted_rows
         }
 
+    if options.growth:
+        print("\n".join(measure_growth(programs, options.client, options.rounds, options.growth)))
+        return
     if options.check:
-        sys.exit(check_rows(rows, tables_of, check.read(options.check)))
+        recorded, options.scale = check.read(options.check)
+        sys.exit(check_rows(rows, tables_of, recorded))
     tables = tables_of(rows)
     machine = {
         "date": time.strftime("%Y-%m-%d"),

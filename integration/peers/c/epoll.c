@@ -27,8 +27,8 @@ struct connection {
   int waits_for_output;
   size_t in_size;   // bytes of a request that is not complete
   size_t out_size;  // bytes that could not be sent yet
-  char in[kInput];
-  char out[kOutput];
+  char* in;         // only of those that speak HTTP
+  char* out;        // an echo's only where something could not be sent
 };
 
 static int epoll_fd;
@@ -58,7 +58,15 @@ static void update_response(void) {
 
 static void close_connection(struct connection* c) {
   close(c->fd);  // leaves the epoll set by itself
+  free(c->in);
+  free(c->out);
   free(c);
+}
+
+static void* allocate(size_t size) {
+  void* memory = malloc(size);
+  if (memory == NULL) die("malloc");
+  return memory;
 }
 
 // Sends what is there. Returns 0 if the connection is gone.
@@ -98,6 +106,7 @@ static int echo(struct connection* c, unsigned events) {
   if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return 0;
   const size_t sent = n < 0 ? 0 : (size_t)n;
   c->out_size = (size_t)size - sent;
+  if (c->out == NULL) c->out = allocate(kOutput);
   memcpy(c->out, buffer + sent, c->out_size);
   return flush(c);
 }
@@ -140,13 +149,12 @@ static void accept_all(int listener) {
     if (fd < 0) return;
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    // What a connection does not use of its buffers is never touched.
-    struct connection* c = malloc(sizeof(*c));
-    if (c == NULL) die("malloc");
-    c->fd = fd;
-    c->waits_for_output = 0;
-    c->in_size = 0;
-    c->out_size = 0;
+    struct connection* c = allocate(sizeof(*c));
+    *c = (struct connection){.fd = fd};
+    if (!echoes) {
+      c->in = allocate(kInput);
+      c->out = allocate(kOutput);
+    }
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
   }

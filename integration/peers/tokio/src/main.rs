@@ -1,5 +1,6 @@
 //! The workloads of the race, for Tokio. ../README.md defines them and the command line.
 
+mod channels;
 mod measure;
 mod servers;
 mod spawning;
@@ -40,7 +41,7 @@ const WORKLOADS: &[Workload] = &[
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.len() == 2 && arguments[1] == "--list" {
-        for (name, _) in WORKLOADS {
+        for (name, _) in WORKLOADS.iter().chain(channels::WORKLOADS) {
             println!("{name}");
         }
         return;
@@ -53,7 +54,8 @@ fn main() {
         eprintln!("usage: {} --list | WORKLOAD N THREADS", arguments[0]);
         exit(2);
     };
-    let Some((name, run)) = WORKLOADS.iter().find(|(name, _)| *name == arguments[1]) else {
+    let mut all = WORKLOADS.iter().chain(channels::WORKLOADS);
+    let Some((name, run)) = all.find(|(name, _)| *name == arguments[1]) else {
         eprintln!("unknown workload: {}", arguments[1]);
         exit(2);
     };

@@ -1,0 +1,87 @@
+//! Channels of other crates, between tasks of Tokio: peers of their own in the table.
+
+use crate::measure::{run, Sample, Watch};
+
+const CAPACITY: usize = 1024;
+
+/// A function that sends 1 to n from `producers` tasks to `consumers` tasks, which receive
+/// from clones of one receiver.
+macro_rules! stream {
+    ($name:ident, $make:expr, $send:ident, $recv:ident) => {
+        fn $name(n: u64, threads: usize, producers: u64, consumers: u64) -> Sample {
+            run(threads, async move {
+                let watch = Watch::start();
+                let (sender, receiver) = $make;
+                for producer in 0..producers {
+                    let sender = sender.clone();
+                    tokio::spawn(async move {
+                        let mut value = producer + 1;
+                        while value <= n {
+                            sender.$send(value).await.expect("a listener");
+                            value += producers;
+                        }
+                    });
+                }
+                drop(sender);
+                let tasks: Vec<_> = (0..consumers)
+                    .map(|_| {
+                        let receiver = receiver.clone();
+                        tokio::spawn(async move {
+                            let mut sum = 0;
+                            while let Ok(value) = receiver.$recv().await {
+                                sum += value;
+                            }
+                            sum
+                        })
+                    })
+                    .collect();
+                let mut sum = 0;
+                for task in tasks {
+                    sum += task.await.expect("a value");
+                }
+                watch.stop(n, sum == n * (n + 1) / 2)
+            })
+        }
+    };
+}
+
+stream!(flume_b, flume::bounded(CAPACITY), send_async, recv_async);
+stream!(flume_u, flume::unbounded(), send_async, recv_async);
+stream!(kanal_b, kanal::bounded_async(CAPACITY), send, recv);
+stream!(kanal_u, kanal::unbounded_async(), send, recv);
+stream!(async_b, async_channel::bounded(CAPACITY), send, recv);
+stream!(async_u, async_channel::unbounded(), send, recv);
+
+/// PEER/WORKLOAD, and what runs it.
+pub const WORKLOADS: &[crate::Workload] = &[
+    ("flume/chan_b_1x1", |n, threads| flume_b(n, threads, 1, 1)),
+    ("flume/chan_b_4x1", |n, threads| flume_b(n, threads, 4, 1)),
+    ("flume/chan_b_4x4", |n, threads| flume_b(n, threads, 4, 4)),
+    ("flume/chan_u_1x1", |n, threads| flume_u(n, threads, 1, 1)),
+    ("flume/chan_u_4x1", |n, threads| flume_u(n, threads, 4, 1)),
+    ("flume/chan_u_4x4", |n, threads| flume_u(n, threads, 4, 4)),
+    ("kanal/chan_b_1x1", |n, threads| kanal_b(n, threads, 1, 1)),
+    ("kanal/chan_b_4x1", |n, threads| kanal_b(n, threads, 4, 1)),
+    ("kanal/chan_b_4x4", |n, threads| kanal_b(n, threads, 4, 4)),
+    ("kanal/chan_u_1x1", |n, threads| kanal_u(n, threads, 1, 1)),
+    ("kanal/chan_u_4x1", |n, threads| kanal_u(n, threads, 4, 1)),
+    ("kanal/chan_u_4x4", |n, threads| kanal_u(n, threads, 4, 4)),
+    ("async-channel/chan_b_1x1", |n, threads| {
+        async_b(n, threads, 1, 1)
+    }),
+    ("async-channel/chan_b_4x1", |n, threads| {
+        async_b(n, threads, 4, 1)
+    }),
+    ("async-channel/chan_b_4x4", |n, threads| {
+        async_b(n, threads, 4, 4)
+    }),
+    ("async-channel/chan_u_1x1", |n, threads| {
+        async_u(n, threads, 1, 1)
+    }),
+    ("async-channel/chan_u_4x1", |n, threads| {
+        async_u(n, threads, 4, 1)
+    }),
+    ("async-channel/chan_u_4x4", |n, threads| {
+        async_u(n, threads, 4, 4)
+    }),
+];
