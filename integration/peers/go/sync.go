@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 const (
 	capacity = 1024
 	lockers  = 64
+	permits  = 4
 )
 
 // Two channels for one value each and one goroutine a round trip.
@@ -126,4 +128,48 @@ func idleReceive(n int) sample {
 	s := watch.stop(n, true)
 	s.more = []string{fmt.Sprintf("bytes=%.2f", bytes)}
 	return s
+}
+
+// A channel of as many places: faster than golang.org/x/sync/semaphore, a list under a mutex.
+func semaphore(n int) sample {
+	each := (n + lockers - 1) / lockers
+	totals := make(chan int, lockers)
+	taken := make(chan struct{}, permits)
+	watch := start()
+	for range lockers {
+		go func() {
+			for range each {
+				taken <- struct{}{}
+				runtime.Gosched()
+				<-taken
+			}
+			totals <- each
+		}()
+	}
+	total := 0
+	for range lockers {
+		total += <-totals
+	}
+	return watch.stop(each*lockers, total == each*lockers && len(taken) == 0)
+}
+
+func notify(n int) sample {
+	ping, pong := make(chan struct{}, 1), make(chan struct{}, 1)
+	times := make(chan int)
+	watch := start()
+	go func() {
+		for range n {
+			<-ping
+			pong <- struct{}{}
+		}
+	}()
+	go func() {
+		for range n {
+			ping <- struct{}{}
+			<-pong
+		}
+		times <- n
+	}()
+	correct := <-times == n
+	return watch.stop(n, correct)
 }

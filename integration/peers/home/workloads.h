@@ -47,6 +47,12 @@ Sample IdleReceive(std::uint64_t n, std::size_t threads);
 
 // locks.cc
 Sample LockInTurn(std::uint64_t n, std::size_t threads);
+Sample AcquireInTurn(std::uint64_t n, std::size_t threads);
+Sample NotifyInTurn(std::uint64_t n, std::size_t threads);
+
+// fans.cc
+Sample BroadcastToEight(std::uint64_t n, std::size_t threads);
+Sample WatchedByEight(std::uint64_t n, std::size_t threads);
 
 // timers.cc
 Sample Timers(std::uint64_t n, std::size_t threads);

@@ -1,6 +1,7 @@
 //! The workloads of the race, for Tokio. ../README.md defines them and the command line.
 
 mod channels;
+mod fans;
 mod measure;
 mod servers;
 mod spawning;
@@ -29,7 +30,11 @@ const WORKLOADS: &[Workload] = &[
     ("chan_b_4x1", |n, threads| sync::bounded(n, threads, 4)),
     ("chan_u_1x1", |n, threads| sync::unbounded(n, threads, 1)),
     ("chan_u_4x1", |n, threads| sync::unbounded(n, threads, 4)),
+    ("broadcast_1x8", fans::broadcast),
+    ("watch_1x8", fans::watch),
     ("mutex", sync::mutex),
+    ("semaphore", sync::semaphore),
+    ("notify", sync::notify),
     ("timers", timers::timers),
     ("sleeps", timers::sleeps),
     ("idle_sleep", timers::idle_sleep),

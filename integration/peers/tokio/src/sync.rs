@@ -1,16 +1,17 @@
-//! Channels and the mutex.
+//! Channels of values, the mutex, the semaphore, and tasks that notify each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, Mutex};
+use tokio::sync::{mpsc, oneshot, Mutex, Notify, Semaphore};
 use tokio::time::sleep;
 
 use crate::measure::{resident, run, Sample, Watch};
 
 const CAPACITY: usize = 1024;
 const LOCKERS: u64 = 64;
+const PERMITS: usize = 4;
 const PAIRS: u64 = 1000;
 
 /// Two oneshots and one spawn a round trip.
@@ -171,5 +172,54 @@ pub fn idle_recv(n: u64, threads: usize) -> Sample {
         sample.more.push(("bytes", bytes));
         drop(senders);
         sample
+    })
+}
+
+pub fn semaphore(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let each = n.div_ceil(LOCKERS);
+        let permits = Arc::new(Semaphore::new(PERMITS));
+        let watch = Watch::start();
+        let tasks: Vec<_> = (0..LOCKERS)
+            .map(|_| {
+                let permits = permits.clone();
+                tokio::spawn(async move {
+                    for _ in 0..each {
+                        let _permit = permits.acquire().await.expect("an open semaphore");
+                        tokio::task::yield_now().await;
+                    }
+                    each
+                })
+            })
+            .collect();
+        let mut total = 0;
+        for task in tasks {
+            total += task.await.expect("a value");
+        }
+        let all_back = permits.available_permits() == PERMITS;
+        watch.stop(each * LOCKERS, total == each * LOCKERS && all_back)
+    })
+}
+
+pub fn notify(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let signals = Arc::new((Notify::new(), Notify::new()));
+        let watch = Watch::start();
+        let others = signals.clone();
+        tokio::spawn(async move {
+            for _ in 0..n {
+                others.0.notified().await;
+                others.1.notify_one();
+            }
+        });
+        let player = tokio::spawn(async move {
+            for _ in 0..n {
+                signals.0.notify_one();
+                signals.1.notified().await;
+            }
+            n
+        });
+        let times = player.await.expect("a value");
+        watch.stop(n, times == n)
     })
 }
