@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
-#include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,24 +19,10 @@
 #include "home/channel/watch.h"
 #include "home/future/async.h"
 #include "home/scheduler/runtime.h"
-#include "home/scheduler/simulation_testing.h"
 #include "home/sync/history_testing.h"
-#include "home/tools/history/history.h"
 
-namespace home {
+namespace home::sync_testing {
 namespace {
-
-using history::End;
-using history::History;
-using history::Operation;
-using sync_testing::DescribeOp;
-using sync_testing::Draw;
-using sync_testing::Held;
-using sync_testing::Record;
-using sync_testing::RecordNow;
-using sync_testing::RunAndCheck;
-using sync_testing::Turns;
-using testing::PassesUnderEverySeed;
 
 constexpr int kRounds = 5;
 constexpr int kReceivers = 3;
@@ -51,24 +38,18 @@ int ActsOnceReady(const Op& op) {
 
 // -- Oneshot --------------------------------------------------------------------------------
 
-struct OneshotSpec {
-  enum class Kind {
-    kSend,
-    kDropSender,
-    kClosed,
-    kIsClosed,
-    kRecv,
-    kTryRecv,
-    kClose,
-    kDropReceiver
-  };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
+enum class OneshotKind {
+  kSend,
+  kDropSender,
+  kClosed,
+  kIsClosed,
+  kRecv,
+  kTryRecv,
+  kClose,
+  kDropReceiver
+};
 
+struct OneshotSpec : NumberSpec<OneshotSpec, OneshotKind> {
   static int Acts(const Op& op) {
     return op.call.kind == Kind::kClosed || op.call.kind == Kind::kRecv ? ActsOnceReady(op) : 1;
   }
@@ -109,16 +90,9 @@ struct OneshotSpec {
     return op.call.kind == Kind::kClosed ? !closed : ToReceive() == kNothing;
   }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"send",    "drop sender", "closed", "is closed",
-                                             "receive", "try receive", "close",  "drop receiver"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const OneshotSpec&, const OneshotSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const OneshotSpec& spec) {
-    return H::combine(std::move(state), spec.value, spec.sender_gone, spec.closed);
-  }
+  static constexpr const char* kNames[] = {"send",    "drop sender", "closed", "is closed",
+                                           "receive", "try receive", "close",  "drop receiver"};
+  auto State() const { return std::tie(value, sender_gone, closed); }
 
   [[nodiscard]] int ToReceive() const {
     if (value != 0) return value;
@@ -159,12 +133,13 @@ int ResultOf(const absl::StatusOr<int>& received) {
 // Drops it in the end, unless it has received.
 class OneshotDrop {
  public:
-  OneshotDrop(History<OneshotSpec>* history, OneshotReceiver<int> receiver, const int* in_vain)
-      : history_(history), receiver_(std::move(receiver)), in_vain_(in_vain) {}
+  OneshotDrop(History<OneshotSpec>* history, OneshotReceiver<int> receiver,
+              std::shared_ptr<const int> in_vain)
+      : history_(history), receiver_(std::move(receiver)), in_vain_(std::move(in_vain)) {}
   OneshotDrop(OneshotDrop&& other) noexcept
       : history_(other.history_),
         receiver_(std::exchange(other.receiver_, std::nullopt)),
-        in_vain_(other.in_vain_) {}
+        in_vain_(std::move(other.in_vain_)) {}
   OneshotDrop& operator=(OneshotDrop&&) = delete;
   ~OneshotDrop() {
     if (!receiver_) return;
@@ -180,7 +155,7 @@ class OneshotDrop {
  private:
   History<OneshotSpec>* const history_;
   std::optional<OneshotReceiver<int>> receiver_;
-  const int* const in_vain_;
+  std::shared_ptr<const int> in_vain_;
 };
 
 Async<void> ReceiveOnce(History<OneshotSpec>* history, OneshotDrop held) {
@@ -213,37 +188,44 @@ Async<void> ReceiveOnce(History<OneshotSpec>* history, OneshotDrop held) {
 }
 
 TEST(FanHistoryTest, Oneshot) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      History<OneshotSpec> history;
-      int in_vain = 0;
-      std::vector<JoinHandle<void>> tasks;
-      {
-        auto ends = MakeOneshot<int>([&in_vain](int value) { in_vain = value; });
-        Held<OneshotSpec, OneshotSender<int>> sender(&history, std::move(ends.first),
-                                                     {.kind = OneshotSpec::Kind::kDropSender});
-        OneshotDrop receiver(&history, std::move(ends.second), &in_vain);
-        tasks.push_back(Spawn(SendOnce(&history, std::move(sender))));
-        tasks.push_back(Spawn(ReceiveOnce(&history, std::move(receiver))));
-      }
-      co_await RunAndCheck(&history, OneshotSpec(), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(AgreesUnderEverySeed<OneshotSpec>(
+      [](OneshotSpec&, History<OneshotSpec>* history, std::vector<JoinHandle<void>>& tasks) {
+        const auto in_vain = std::make_shared<int>(0);
+        auto ends = MakeOneshot<int>([in_vain](int value) { *in_vain = value; });
+        // Before the spawns: a task may be aborted before it begins.
+        Held<OneshotSpec, OneshotSender<int>> sender(history, std::move(ends.first),
+                                                     {.kind = OneshotKind::kDropSender});
+        OneshotDrop receiver(history, std::move(ends.second), in_vain);
+        tasks.push_back(Spawn(SendOnce(history, std::move(sender))));
+        tasks.push_back(Spawn(ReceiveOnce(history, std::move(receiver))));
+      }));
 }
 
 // -- Watch ----------------------------------------------------------------------------------
 
-// The argument is the value that is sent, or the receiver's number.
-struct WatchSpec {
-  enum class Kind { kSend, kDropSender, kChanged, kBorrow, kBorrowAndUpdate, kHasChanged };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
+enum class WatchKind {
+  kSend,
+  kDropSender,
+  kChanged,
+  kWaitFor,
+  kBorrow,
+  kBorrowAndUpdate,
+  kHasChanged
+};
 
-  static int Acts(const Op& op) { return op.call.kind == Kind::kChanged ? ActsOnceReady(op) : 1; }
+// The argument is the value that is sent, or the receiver's number. Waited for is an odd value.
+struct WatchSpec : NumberSpec<WatchSpec, WatchKind> {
+  static int Acts(const Op& op) {
+    switch (op.call.kind) {
+      case Kind::kChanged:
+        return ActsOnceReady(op);
+      case Kind::kWaitFor:
+        // One that is given up has looked at some value.
+        return op.end == End::kPending ? 0 : 1;
+      default:
+        return 1;
+    }
+  }
   bool Act(std::size_t, const Op& op, int) {
     int* const last_seen = &seen[static_cast<std::size_t>(op.call.argument) % kReceivers];
     switch (op.call.kind) {
@@ -256,6 +238,10 @@ struct WatchSpec {
       case Kind::kChanged:
         if (op.result == 0) return senders == 0 && *last_seen == value;
         return std::exchange(*last_seen, value) != value;
+      case Kind::kWaitFor:
+        *last_seen = value;
+        if (op.result == kEnd) return senders == 0 && !IsOdd(value);
+        return op.end == End::kCancelled ? !IsOdd(value) : IsOdd(value) && op.result == value;
       case Kind::kBorrowAndUpdate:
         *last_seen = value;
         return op.result == value;
@@ -267,19 +253,14 @@ struct WatchSpec {
     return false;
   }
   bool MayWait(std::size_t, const Op& op) const {
+    if (op.call.kind == Kind::kWaitFor) return senders != 0 && !IsOdd(value);
     return senders != 0 && seen[static_cast<std::size_t>(op.call.argument)] == value;
   }
+  static bool IsOdd(int number) { return number % 2 != 0; }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"send",   "drop sender",       "changed",
-                                             "borrow", "borrow and update", "has changed"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const WatchSpec&, const WatchSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const WatchSpec& spec) {
-    return H::combine(std::move(state), spec.senders, spec.value, spec.seen);
-  }
+  static constexpr const char* kNames[] = {"send",   "drop sender",       "changed",    "wait for",
+                                           "borrow", "borrow and update", "has changed"};
+  auto State() const { return std::tie(senders, value, seen); }
 
   int senders = 2;
   int value = 0;  // no two are the same
@@ -300,7 +281,7 @@ Async<void> SendToWatch(History<WatchSpec>* history, Held<WatchSpec, WatchSender
 Async<void> Watch(History<WatchSpec>* history, WatchReceiver<int> receiver, int number) {
   using Kind = WatchSpec::Kind;
   for (int round = 0; round < kRounds; ++round) {
-    switch (Draw(6)) {
+    switch (Draw(8)) {
       case 0:
         RecordNow(history, {.kind = Kind::kBorrow, .argument = number},
                   [&] { return *receiver.Borrow(); });
@@ -313,6 +294,14 @@ Async<void> Watch(History<WatchSpec>* history, WatchReceiver<int> receiver, int 
         RecordNow(history, {.kind = Kind::kHasChanged, .argument = number},
                   [&] { return receiver.HasChanged() ? 1 : 0; });
         break;
+      case 3:
+      case 4:
+        co_await Record(history, {.kind = Kind::kWaitFor, .argument = number},
+                        receiver.WaitFor(WatchSpec::IsOdd),
+                        [](const WatchReceiver<int>::Snapshot& found) {
+                          return found == nullptr ? kEnd : *found;
+                        });
+        break;
       default:
         co_await Record(history, {.kind = Kind::kChanged, .argument = number}, receiver.Changed(),
                         [](bool changed) { return changed ? 1 : 0; });
@@ -321,39 +310,27 @@ Async<void> Watch(History<WatchSpec>* history, WatchReceiver<int> receiver, int 
 }
 
 TEST(FanHistoryTest, Watch) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      History<WatchSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      {
+  EXPECT_TRUE(AgreesUnderEverySeed<WatchSpec>(
+      [](WatchSpec&, History<WatchSpec>* history, std::vector<JoinHandle<void>>& tasks) {
         auto ends = MakeWatch<int>(0);
         for (int i = 0; i < 2; ++i) {
-          Held<WatchSpec, WatchSender<int>> sender(&history, ends.first,
-                                                   {.kind = WatchSpec::Kind::kDropSender});
-          tasks.push_back(Spawn(SendToWatch(&history, std::move(sender), 100 * (i + 1))));
+          Held<WatchSpec, WatchSender<int>> sender(history, ends.first,
+                                                   {.kind = WatchKind::kDropSender});
+          tasks.push_back(Spawn(SendToWatch(history, std::move(sender), 100 * (i + 1))));
         }
         for (int i = 0; i < kReceivers; ++i) {
-          tasks.push_back(Spawn(Watch(&history, ends.second, i)));
+          tasks.push_back(Spawn(Watch(history, ends.second, i)));
         }
-      }
-      co_await RunAndCheck(&history, WatchSpec(), std::move(tasks));
-    });
-  }));
+      }));
 }
 
 // -- Broadcast ------------------------------------------------------------------------------
 
+enum class BroadcastKind { kSend, kDropSender, kRecv, kTryRecv, kDropReceiver };
+
 // The argument is the value that is sent, or the receiver's number. What is received counts a
 // thousand for each value that was missed.
-struct BroadcastSpec {
-  enum class Kind { kSend, kDropSender, kRecv, kTryRecv, kDropReceiver };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
-
+struct BroadcastSpec : NumberSpec<BroadcastSpec, BroadcastKind> {
   static constexpr int kMissed = 1000;
 
   static int Acts(const Op& op) { return op.call.kind == Kind::kRecv ? ActsOnceReady(op) : 1; }
@@ -389,16 +366,9 @@ struct BroadcastSpec {
     return senders != 0 && positions[static_cast<std::size_t>(op.call.argument)] == values.size();
   }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"send", "drop sender", "receive", "try receive",
-                                             "drop receiver"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const BroadcastSpec&, const BroadcastSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const BroadcastSpec& spec) {
-    return H::combine(std::move(state), spec.senders, spec.receivers, spec.values, spec.positions);
-  }
+  static constexpr const char* kNames[] = {"send", "drop sender", "receive", "try receive",
+                                           "drop receiver"};
+  auto State() const { return std::tie(senders, receivers, values, positions); }
 
   std::size_t capacity = 0;
   int senders = 2;
@@ -440,30 +410,23 @@ Async<void> ReceiveAll(History<BroadcastSpec>* history,
 }
 
 TEST(FanHistoryTest, Broadcast) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      using Kind = BroadcastSpec::Kind;
-      BroadcastSpec spec;
-      spec.capacity = static_cast<std::size_t>(Draw(3)) + 1;
-      History<BroadcastSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      {
+  EXPECT_TRUE(
+      AgreesUnderEverySeed<BroadcastSpec>([](BroadcastSpec& spec, History<BroadcastSpec>* history,
+                                             std::vector<JoinHandle<void>>& tasks) {
+        spec.capacity = static_cast<std::size_t>(Draw(3)) + 1;
         auto ends = MakeBroadcast<int>(spec.capacity);
         for (int i = 0; i < 2; ++i) {
-          Held<BroadcastSpec, BroadcastSender<int>> sender(&history, ends.first,
-                                                           {.kind = Kind::kDropSender});
-          tasks.push_back(Spawn(SendToAll(&history, std::move(sender), 100 * (i + 1))));
+          Held<BroadcastSpec, BroadcastSender<int>> sender(history, ends.first,
+                                                           {.kind = BroadcastKind::kDropSender});
+          tasks.push_back(Spawn(SendToAll(history, std::move(sender), 100 * (i + 1))));
         }
         for (int i = 0; i < kReceivers; ++i) {
-          Held<BroadcastSpec, BroadcastReceiver<int>> receiver(&history, ends.second,
-                                                               {.kind = Kind::kDropReceiver});
-          tasks.push_back(Spawn(ReceiveAll(&history, std::move(receiver), i)));
+          Held<BroadcastSpec, BroadcastReceiver<int>> receiver(
+              history, ends.second, {.kind = BroadcastKind::kDropReceiver});
+          tasks.push_back(Spawn(ReceiveAll(history, std::move(receiver), i)));
         }
-      }
-      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
-    });
-  }));
+      }));
 }
 
 }  // namespace
-}  // namespace home
+}  // namespace home::sync_testing

@@ -1,14 +1,17 @@
 // Random histories of Sender and MpscSender channels, with sends and receipts that are given up
 // and tasks that are aborted, against a specification: see home/sync/history_testing.h.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <optional>
-#include <string>
-#include <type_traits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "home/channel/kinds_testing.h"
@@ -16,59 +19,54 @@
 #include "home/future/ready.h"
 #include "home/future/waker.h"
 #include "home/scheduler/runtime.h"
-#include "home/scheduler/simulation_testing.h"
 #include "home/sync/history_testing.h"
-#include "home/tools/history/history.h"
 
-namespace home {
+namespace home::sync_testing {
 namespace {
-
-using history::End;
-using history::History;
-using history::Operation;
-using sync_testing::DescribeOp;
-using sync_testing::Draw;
-using sync_testing::Held;
-using sync_testing::Record;
-using sync_testing::RecordNow;
-using sync_testing::RunAndCheck;
-using sync_testing::Turns;
-using testing::PassesUnderEverySeed;
 
 constexpr int kRounds = 5;
 constexpr int kUnlimited = 1000;
 
+enum class ChannelKind {
+  kSend,
+  kSendMany,
+  kTrySend,
+  kReserve,
+  kTryReserve,
+  kSendReserved,
+  kDropPermit,
+  kRecv,
+  kRecvMany,
+  kTryRecv,
+  kIsDrained,
+  kClose,
+  kDropSender,
+  kDropReceiver,
+};
+
 // A channel of values. With capacity 0 there is room for as many as receivers wait: so a receipt
 // acts twice, when it begins to wait and when it takes a value.
-struct ChannelSpec {
-  enum class Kind {
-    kSend,
-    kTrySend,
-    kReserve,
-    kTryReserve,
-    kSendReserved,
-    kDropPermit,
-    kRecv,
-    kTryRecv,
-    kIsDrained,
-    kClose,
-    kDropSender,
-    kDropReceiver,
-  };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;  // what is sent or received, above 0; kClosed, kNothing
-  using Op = Operation<Call, Result>;
-
+// The result is what is sent or received, above 0; or kClosed, or kNothing. That of a batch that
+// is sent is the number of its values; that of one that is received is Pack() of them.
+struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
   static constexpr int kClosed = -1;
   static constexpr int kNothing = 0;
+  // A batch.
+  static constexpr int kSent = 3;
+  static constexpr int kReceived = 2;
+
+  // The values of batch `argument`; no others are as large.
+  static int ValueOf(int argument, int number) { return 10 * argument + number; }
+  static int Pack(int first, int second) { return first + 10'000 * second; }
 
   static int Acts(const Op& op) {
     switch (op.call.kind) {
       case Kind::kRecv:
+      case Kind::kRecvMany:
         return op.end == End::kPending ? 1 : 2;
+      case Kind::kSendMany:
+        // Once a value, and once more if it sees that the channel is closed.
+        return std::min(op.result.value_or(kSent) + 1, kSent);
       case Kind::kSend:
       case Kind::kReserve:
         return op.end == End::kReturned ? 1 : 0;
@@ -76,6 +74,7 @@ struct ChannelSpec {
         return 1;
     }
   }
+  static bool MayStop(const Op& op, int n) { return op.call.kind == Kind::kSendMany || n == 0; }
   bool Act(std::size_t, const Op& op, int n) {
     const int value = op.call.argument;
     switch (op.call.kind) {
@@ -83,6 +82,11 @@ struct ChannelSpec {
       case Kind::kTrySend:
         if (op.result != Sending(op)) return false;
         if (op.result == value) values.push_back(value);
+        return true;
+      case Kind::kSendMany:
+        if (n == op.result) return closed;
+        if (closed || !HasRoom()) return false;
+        values.push_back(ValueOf(value, n));
         return true;
       case Kind::kReserve:
       case Kind::kTryReserve:
@@ -97,12 +101,17 @@ struct ChannelSpec {
         --reserved;
         return true;
       case Kind::kRecv:
+      case Kind::kRecvMany: {
         if (n == 0) {
           ++offers;
           return true;
         }
         --offers;
-        return op.end == End::kCancelled || (op.result != kNothing && Receive(*op.result));
+        if (op.end == End::kCancelled) return true;
+        const int second = *op.result / Pack(0, 1);
+        const int first = *op.result - Pack(0, second);
+        return first != kNothing && Receive(first) && (second == kNothing || Receive(second));
+      }
       case Kind::kTryRecv:
         return values.empty() ? op.result == kNothing : Receive(*op.result);
       case Kind::kIsDrained:
@@ -122,21 +131,15 @@ struct ChannelSpec {
     return false;
   }
   bool MayWait(std::size_t, const Op& op) const {
-    return op.call.kind == Kind::kRecv ? values.empty() && !IsDrained() : !closed && !HasRoom();
+    const bool receives = op.call.kind == Kind::kRecv || op.call.kind == Kind::kRecvMany;
+    return receives ? values.empty() && !IsDrained() : !closed && !HasRoom();
   }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {
-        "send",    "try send", "reserve",    "try reserve", "send reserved", "drop permit",
-        "receive", "try recv", "is drained", "close",       "drop sender",   "drop receiver"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const ChannelSpec&, const ChannelSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const ChannelSpec& spec) {
-    return H::combine(std::move(state), spec.values, spec.reserved, spec.offers, spec.closed,
-                      spec.senders, spec.receivers);
-  }
+  static constexpr const char* kNames[] = {
+      "send",          "send many",   "try send",    "reserve",      "try reserve",
+      "send reserved", "drop permit", "receive",     "receive many", "try recv",
+      "is drained",    "close",       "drop sender", "drop receiver"};
+  auto State() const { return std::tie(values, reserved, offers, closed, senders, receivers); }
 
   [[nodiscard]] bool HasRoom() const {
     const int room = capacity == 0 ? offers : capacity;
@@ -190,7 +193,7 @@ Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> he
     const auto result = [value](const auto& sent) {
       return sent.ok() ? value : ChannelSpec::kClosed;
     };
-    switch (Draw(8)) {
+    switch (Draw(9)) {
       case 0:
         if (Draw(3) != 0) break;
         RecordNow(history, {.kind = Kind::kClose}, [&] {
@@ -224,6 +227,16 @@ Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> he
           return sent == TrySendResult::kClosed ? ChannelSpec::kClosed : ChannelSpec::kNothing;
         });
         break;
+      case 5: {
+        std::array<int, ChannelSpec::kSent> batch;
+        for (int i = 0; i < ChannelSpec::kSent; ++i) {
+          batch[static_cast<std::size_t>(i)] = ChannelSpec::ValueOf(value, i);
+        }
+        co_await Record(history, {.kind = Kind::kSendMany, .argument = value},
+                        sender.SendMany(absl::MakeSpan(batch)),
+                        [](std::size_t sent) { return static_cast<int>(sent); });
+        break;
+      }
       default:
         co_await Record(history, {.kind = Kind::kSend, .argument = value}, sender.Send(value),
                         result);
@@ -237,7 +250,7 @@ Async<void> ReceiveSome(History<ChannelSpec>* history, Held<ChannelSpec, Receive
                         int rounds) {
   Receiver& receiver = held.guard();
   for (int round = 0; round < rounds; ++round) {
-    switch (Draw(8)) {
+    switch (Draw(10)) {
       case 0:
         if (Draw(4) != 0) break;
         RecordNow(history, {.kind = Kind::kClose}, [&] {
@@ -253,6 +266,16 @@ Async<void> ReceiveSome(History<ChannelSpec>* history, Held<ChannelSpec, Receive
         RecordNow(history, {.kind = Kind::kTryRecv},
                   [&] { return receiver.TryRecv().value_or(ChannelSpec::kNothing); });
         break;
+      case 3:
+      case 4: {
+        std::vector<int> values;
+        co_await Record(history, {.kind = Kind::kRecvMany},
+                        receiver.RecvMany(values, ChannelSpec::kReceived), [&](std::size_t count) {
+                          if (count == 0) return ChannelSpec::kClosed;
+                          return ChannelSpec::Pack(values[0], count == 1 ? 0 : values[1]);
+                        });
+        break;
+      }
       default:
         co_await Record(history, {.kind = Kind::kRecv}, receiver.Recv(),
                         [](const std::optional<int>& received) {
@@ -270,47 +293,35 @@ TYPED_TEST_SUITE(QueueHistoryTest, channel_testing::Kinds);
 // A channel of two senders and two receivers, or one that takes twice as much; with a capacity
 // from `least` to `most`.
 template <typename ChannelKind>
-Async<void> RunChannel(int least, int most) {
-  const int capacity = least + Draw(most - least + 1);
-  constexpr int kReceivers = ChannelKind::kManyReceivers ? 2 : 1;
-  ChannelSpec spec;
-  spec.capacity = capacity;
-  spec.senders = 2;
-  spec.receivers = kReceivers;
-  History<ChannelSpec> history;
-  std::vector<JoinHandle<void>> tasks;
-  {
-    auto ends = capacity == kUnlimited
+void CheckChannel(int least, int most) {
+  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>([least, most](
+                                                    ChannelSpec& spec,
+                                                    History<ChannelSpec>* history,
+                                                    std::vector<JoinHandle<void>>& tasks) {
+    constexpr int kReceivers = ChannelKind::kManyReceivers ? 2 : 1;
+    spec.capacity = least + Draw(most - least + 1);
+    spec.senders = 2;
+    spec.receivers = kReceivers;
+    auto ends = spec.capacity == kUnlimited
                     ? ChannelKind::template MakeUnbounded<int>()
-                    : ChannelKind::template Make<int>(static_cast<std::size_t>(capacity));
+                    : ChannelKind::template Make<int>(static_cast<std::size_t>(spec.capacity));
     // Before the spawns: a task may be aborted before it begins.
-    const auto hold = [&history](auto end, Kind kind) {
-      return Held<ChannelSpec, decltype(end)>(&history, std::move(end), {.kind = kind});
+    const auto hold = [history](auto end, Kind kind) {
+      return Held<ChannelSpec, decltype(end)>(history, std::move(end), {.kind = kind});
     };
-    tasks.push_back(Spawn(SendSome(&history, hold(ends.first, Kind::kDropSender), 100)));
-    tasks.push_back(Spawn(SendSome(&history, hold(std::move(ends.first), Kind::kDropSender), 200)));
+    tasks.push_back(Spawn(SendSome(history, hold(ends.first, Kind::kDropSender), 100)));
+    tasks.push_back(Spawn(SendSome(history, hold(std::move(ends.first), Kind::kDropSender), 200)));
     if constexpr (ChannelKind::kManyReceivers) {
-      tasks.push_back(
-          Spawn(ReceiveSome(&history, hold(ends.second, Kind::kDropReceiver), kRounds)));
+      tasks.push_back(Spawn(ReceiveSome(history, hold(ends.second, Kind::kDropReceiver), kRounds)));
     }
-    tasks.push_back(Spawn(ReceiveSome(&history, hold(std::move(ends.second), Kind::kDropReceiver),
+    tasks.push_back(Spawn(ReceiveSome(history, hold(std::move(ends.second), Kind::kDropReceiver),
                                       kRounds * 2 / kReceivers)));
-  }
-  co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
+  }));
 }
 
-TYPED_TEST(QueueHistoryTest, Rendezvous) {
-  EXPECT_TRUE(
-      PassesUnderEverySeed([](Runtime& runtime) { runtime.BlockOn(RunChannel<TypeParam>(0, 0)); }));
-}
-TYPED_TEST(QueueHistoryTest, Bounded) {
-  EXPECT_TRUE(
-      PassesUnderEverySeed([](Runtime& runtime) { runtime.BlockOn(RunChannel<TypeParam>(1, 3)); }));
-}
-TYPED_TEST(QueueHistoryTest, Unbounded) {
-  EXPECT_TRUE(PassesUnderEverySeed(
-      [](Runtime& runtime) { runtime.BlockOn(RunChannel<TypeParam>(kUnlimited, kUnlimited)); }));
-}
+TYPED_TEST(QueueHistoryTest, Rendezvous) { CheckChannel<TypeParam>(0, 0); }
+TYPED_TEST(QueueHistoryTest, Bounded) { CheckChannel<TypeParam>(1, 3); }
+TYPED_TEST(QueueHistoryTest, Unbounded) { CheckChannel<TypeParam>(kUnlimited, kUnlimited); }
 
 // -- A channel that is wrong ----------------------------------------------------------------
 
@@ -361,7 +372,7 @@ class LossyQueue {
   std::deque<Place*> sleepers_;
 };
 
-Async<void> PushSome(History<ChannelSpec>* history, LossyQueue* queue) {
+Async<void> PushSome(History<ChannelSpec>* history, std::shared_ptr<LossyQueue> queue) {
   for (int value = 1; value <= kRounds; ++value) {
     RecordNow(history, {.kind = Kind::kTrySend, .argument = value}, [=] {
       queue->Push(value);
@@ -370,29 +381,24 @@ Async<void> PushSome(History<ChannelSpec>* history, LossyQueue* queue) {
     co_await Turns(Draw(3));
   }
 }
-Async<void> PopSome(History<ChannelSpec>* history, LossyQueue* queue) {
+Async<void> PopSome(History<ChannelSpec>* history, std::shared_ptr<LossyQueue> queue) {
   for (int round = 0; round < kRounds; ++round) {
-    co_await Record(history, {.kind = Kind::kRecv}, LossyQueue::PopFuture(queue),
+    co_await Record(history, {.kind = Kind::kRecv}, LossyQueue::PopFuture(queue.get()),
                     [](int value) { return value; });
   }
 }
 
 TEST(QueueHistoryMutationTest, AValueThatIsLostIsFound) {
-  const auto result = PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      ChannelSpec spec;
-      spec.capacity = kUnlimited;
-      History<ChannelSpec> history;
-      LossyQueue queue;
-      std::vector<JoinHandle<void>> tasks;
-      tasks.push_back(Spawn(PushSome(&history, &queue)));
-      tasks.push_back(Spawn(PopSome(&history, &queue)));
-      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
-    });
-  });
+  const auto result = AgreesUnderEverySeed<ChannelSpec>(
+      [](ChannelSpec& spec, History<ChannelSpec>* history, std::vector<JoinHandle<void>>& tasks) {
+        spec.capacity = kUnlimited;
+        const auto queue = std::make_shared<LossyQueue>();
+        tasks.push_back(Spawn(PushSome(history, queue)));
+        tasks.push_back(Spawn(PopSome(history, queue)));
+      });
   ASSERT_FALSE(result);
   EXPECT_THAT(result.message(), ::testing::HasSubstr("no order explains this history"));
 }
 
 }  // namespace
-}  // namespace home
+}  // namespace home::sync_testing

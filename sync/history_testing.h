@@ -1,16 +1,14 @@
 // Random histories of a primitive or channel under the simulated runtime, for tests that compare
 // them with a specification (tools/history).
 //
+//   namespace home::sync_testing {
+//
+//   enum class QueueKind { kPush, kPop };
+//   struct QueueSpec : NumberSpec<QueueSpec, QueueKind> { ... };
+//   Async<void> PushAndPop(History<QueueSpec>* history, Queue* queue, int index) { ... }
+//
 //   TEST(QueueHistoryTest, Queue) {
-//     EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-//       runtime.BlockOn([]() -> Async<> {
-//         Queue queue;
-//         History<QueueSpec> history;
-//         std::vector<JoinHandle<void>> tasks;
-//         for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(PushAndPop(&history, &queue)));
-//         co_await RunAndCheck(&history, QueueSpec(), std::move(tasks));
-//       });
-//     }));
+//     EXPECT_TRUE(AgreesUnderEverySeed<QueueSpec>([](QueueSpec&) { return Queue(); }, PushAndPop));
 //   }
 //
 // The specification is told of each operation, of those that were given up and of those that
@@ -24,6 +22,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -37,11 +36,51 @@
 #include "home/future/random.h"
 #include "home/future/select.h"
 #include "home/scheduler/runtime.h"
+#include "home/scheduler/simulation_testing.h"
 #include "home/timer/sleep.h"
 #include "home/tools/history/history.h"
 #include "home/tools/history/linearizable.h"
 
 namespace home::sync_testing {
+
+using history::End;
+using history::History;
+using history::Operation;
+
+// -- Specifications -----------------------------------------------------------------------
+
+// A part of a specification, whose own parts are `std::tie(...)`, as State() says.
+template <typename Derived>
+struct Compared {
+  friend bool operator==(const Derived& a, const Derived& b) { return a.State() == b.State(); }
+  template <typename H>
+  friend H AbslHashValue(H hash, const Derived& derived) {
+    return std::apply(
+        [&hash](const auto&... parts) { return H::combine(std::move(hash), parts...); },
+        derived.State());
+  }
+};
+
+// A specification of operations that have a kind and a number, and result in a number. It says
+// how the kinds are called: kNames.
+template <typename Spec, typename KindType>
+struct NumberSpec : Compared<Spec> {
+  using Kind = KindType;
+  struct Call {
+    Kind kind{};
+    int argument = 0;
+  };
+  using Result = int;
+  using Op = Operation<Call, Result>;
+
+  // "acquire(2) = 1"
+  static std::string Describe(const Op& op) {
+    return absl::StrCat(Spec::kNames[static_cast<int>(op.call.kind)], "(", op.call.argument, ")",
+                        op.result ? absl::StrCat(" = ", *op.result) : "");
+  }
+};
+
+// -- Tasks --------------------------------------------------------------------------------
 
 // A number from 0 to `bound` - 1.
 inline int Draw(int bound) {
@@ -88,8 +127,8 @@ Async<Given<FutureOutput<F>>> Impatiently(F future) {
 
 // The same as an operation of the history. `result` makes its result of what the future gives.
 template <typename Spec, Future F, typename ToResult>
-Async<Given<FutureOutput<F>>> Record(history::History<Spec>* history, typename Spec::Call call,
-                                     F future, ToResult to_result) {
+Async<Given<FutureOutput<F>>> Record(History<Spec>* history, typename Spec::Call call, F future,
+                                     ToResult to_result) {
   history::Running<Spec> running(*history, call);
   auto given = co_await Impatiently(std::move(future));
   if (given) running.Return(to_result(*given));
@@ -98,8 +137,7 @@ Async<Given<FutureOutput<F>>> Record(history::History<Spec>* history, typename S
 
 // An operation that does not wait: `act()` gives its result, which is returned.
 template <typename Spec, typename Act>
-typename Spec::Result RecordNow(history::History<Spec>* history, typename Spec::Call call,
-                                Act act) {
+typename Spec::Result RecordNow(History<Spec>* history, typename Spec::Call call, Act act) {
   history::Running<Spec> running(*history, call);
   typename Spec::Result result = act();
   running.Return(result);
@@ -110,7 +148,7 @@ typename Spec::Result RecordNow(history::History<Spec>* history, typename Spec::
 template <typename Spec, typename Guard>
 class Held {
  public:
-  Held(history::History<Spec>* history, Guard guard, typename Spec::Call end)
+  Held(History<Spec>* history, Guard guard, typename Spec::Call end)
       : history_(history), guard_(std::move(guard)), end_(end) {}
   Held(Held&& other) noexcept
       : history_(other.history_), guard_(std::exchange(other.guard_, {})), end_(other.end_) {}
@@ -134,7 +172,7 @@ class Held {
   }
 
  private:
-  history::History<Spec>* const history_;
+  History<Spec>* const history_;
   std::optional<Guard> guard_;
   typename Spec::Call end_;
 };
@@ -142,8 +180,7 @@ class Held {
 // Lets `tasks` run, of which some are aborted, until nothing moves; compares what they did with
 // `spec`; and ends them.
 template <typename Spec>
-Async<void> RunAndCheck(history::History<Spec>* history, Spec spec,
-                        std::vector<JoinHandle<void>> tasks) {
+Async<void> RunAndCheck(History<Spec>* history, Spec spec, std::vector<JoinHandle<void>> tasks) {
   for (JoinHandle<void>& task : tasks) {
     if (Draw(4) != 0) continue;
     co_await Turns(Draw(12));
@@ -160,12 +197,37 @@ Async<void> RunAndCheck(history::History<Spec>* history, Spec spec,
   }
 }
 
-// "acquire(2) = 1", for operations whose `call` has a kind and an argument, and whose result is
-// a number.
-template <typename Op>
-std::string DescribeOp(const char* const* names, const Op& op) {
-  return absl::StrCat(names[static_cast<int>(op.call.kind)], "(", op.call.argument, ")",
-                      op.result ? absl::StrCat(" = ", *op.result) : "");
+// -- Tests --------------------------------------------------------------------------------
+
+// Whether, under every seed, what some tasks do agrees with a specification. `start(spec,
+// history, tasks)` spawns them, and may tell the specification more.
+template <typename Spec, typename Start>
+[[nodiscard]] ::testing::AssertionResult AgreesUnderEverySeed(Start start) {
+  return testing::PassesUnderEverySeed([&start](Runtime& runtime) {
+    runtime.BlockOn([&start]() -> Async<void> {
+      Spec spec;
+      History<Spec> history;
+      std::vector<JoinHandle<void>> tasks;
+      start(spec, &history, tasks);
+      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
+    });
+  });
+}
+
+// The same for an object, which `make(spec)` gives, and four tasks that are `use(history, object,
+// index)`.
+template <typename Spec, typename Make, typename Use>
+[[nodiscard]] ::testing::AssertionResult AgreesUnderEverySeed(Make make, Use use) {
+  return testing::PassesUnderEverySeed([&make, &use](Runtime& runtime) {
+    runtime.BlockOn([&make, &use]() -> Async<void> {
+      Spec spec;
+      auto object = make(spec);
+      History<Spec> history;
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(use(&history, &object, i)));
+      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
+    });
+  });
 }
 
 }  // namespace home::sync_testing

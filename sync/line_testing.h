@@ -19,32 +19,25 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <utility>
+#include <tuple>
 #include <vector>
 
-#include "home/tools/history/history.h"
+#include "home/sync/history_testing.h"
 
 namespace home::sync_testing {
 
 template <typename Stock>
-struct Line {
-  struct Request {
+struct Line : Compared<Line<Stock>> {
+  struct Request : Compared<Request> {
+    Request(std::size_t asking, int wanted) : id(asking), amount(wanted) {}
+    auto State() const { return std::tie(id, amount, granted); }
+
     std::size_t id;
     int amount;
     bool granted = false;  // it holds what it asked for
-
-    friend bool operator==(const Request&, const Request&) = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Request& request) {
-      return H::combine(std::move(state), request.id, request.amount, request.granted);
-    }
   };
 
-  friend bool operator==(const Line&, const Line&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const Line& line) {
-    return H::combine(std::move(state), line.stock, line.closed, line.waiting, line.answered);
-  }
+  auto State() const { return std::tie(stock, closed, waiting, answered); }
 
   // Takes at once, or not at all.
   bool Try(int amount) { return waiting.empty() && !closed && stock.Take(amount); }
@@ -58,7 +51,7 @@ struct Line {
       Ask(id, amount);
       return true;
     }
-    if (op.end == history::End::kCancelled) {
+    if (op.end == End::kCancelled) {
       GiveUp(id);
       return true;
     }
@@ -69,7 +62,7 @@ struct Line {
   }
   template <typename Op>
   static int ActsOfWaiting(const Op& op) {
-    return op.end == history::End::kPending ? 1 : 2;
+    return op.end == End::kPending ? 1 : 2;
   }
   bool MayWait(std::size_t id) const { return Find(waiting, id) != waiting.end(); }
 
@@ -86,7 +79,7 @@ struct Line {
     const auto place = std::find_if(waiting.begin(), waiting.end(), [amount](const Request& other) {
       return Stock::Precedes(amount, other.amount);
     });
-    waiting.insert(place, {.id = id, .amount = amount});
+    waiting.insert(place, Request(id, amount));
     if (closed) return Answer(false);
     Serve();
   }

@@ -4,55 +4,31 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
-#include "home/scheduler/runtime.h"
-#include "home/scheduler/simulation_testing.h"
 #include "home/sync/history_testing.h"
 #include "home/sync/line_testing.h"
 #include "home/sync/mutex.h"
 #include "home/sync/rw_lock.h"
 #include "home/sync/semaphore.h"
-#include "home/tools/history/history.h"
 
-namespace home {
+namespace home::sync_testing {
 namespace {
 
-using history::End;
-using history::History;
-using history::Operation;
-using sync_testing::DescribeOp;
-using sync_testing::Draw;
-using sync_testing::Held;
-using sync_testing::Line;
-using sync_testing::Record;
-using sync_testing::RecordNow;
-using sync_testing::RunAndCheck;
-using sync_testing::Turns;
-using testing::PassesUnderEverySeed;
-
-constexpr int kTasks = 4;
 constexpr int kRounds = 4;
 
 // -- Mutex ----------------------------------------------------------------------------------
 
 // Who waits competes, so there is no order to keep. Each owner writes a number, which the next
-// one sees: that is the result of locking.
-struct MutexSpec {
-  enum class Kind { kLock, kTryLock, kUnlock };
-  struct Call {
-    Kind kind;
-    int argument = 0;  // of unlock: what it leaves there
-  };
-  using Result = int;  // of a try that failed: -1
-  using Op = Operation<Call, Result>;
-
+// one sees: that is the result of locking, or -1 of a try that failed. The argument of unlocking
+// is what it leaves there.
+enum class MutexKind { kLock, kTryLock, kUnlock };
+struct MutexSpec : NumberSpec<MutexSpec, MutexKind> {
   static int Acts(const Op& op) {
     if (op.call.kind != Kind::kLock) return 1;
     // One that is given up may have been handed the lock, and gives it back.
@@ -81,15 +57,8 @@ struct MutexSpec {
   }
   bool MayWait(std::size_t, const Op&) const { return locked; }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"lock", "try lock", "unlock"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const MutexSpec&, const MutexSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const MutexSpec& spec) {
-    return H::combine(std::move(state), spec.locked, spec.value);
-  }
+  static constexpr const char* kNames[] = {"lock", "try lock", "unlock"};
+  auto State() const { return std::tie(locked, value); }
 
   bool locked = false;
   int value = 0;
@@ -124,29 +93,16 @@ Async<void> UseMutex(History<MutexSpec>* history, Mutex<int>* mutex, int index) 
 }
 
 TEST(LockHistoryTest, Mutex) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      Mutex<int> mutex;
-      History<MutexSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseMutex(&history, &mutex, i)));
-      co_await RunAndCheck(&history, MutexSpec(), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(AgreesUnderEverySeed<MutexSpec>([](MutexSpec&) { return Mutex<int>(); }, UseMutex));
 }
 
 // -- Semaphore ------------------------------------------------------------------------------
 
-struct SemaphoreSpec {
-  enum class Kind { kAcquire, kTryAcquire, kAdd, kForget, kClose };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;  // whether it got them; of forget: how many
-  using Op = Operation<Call, Result>;
+enum class SemaphoreKind { kAcquire, kTryAcquire, kAdd, kForget, kClose };
 
-  struct Stock {
+// The result is whether it got them; of forgetting, how many.
+struct SemaphoreSpec : NumberSpec<SemaphoreSpec, SemaphoreKind> {
+  struct Stock : Compared<Stock> {
     bool Take(int request) {
       if (permits < request) return false;
       permits -= request;
@@ -154,15 +110,12 @@ struct SemaphoreSpec {
     }
     void GiveBack(int request) { permits += request; }
     static bool Precedes(int, int) { return false; }
-    friend bool operator==(const Stock&, const Stock&) = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Stock& stock) {
-      return H::combine(std::move(state), stock.permits);
-    }
+    auto State() const { return std::tie(permits); }
     int permits = 0;
   };
 
-  explicit SemaphoreSpec(int permits) { line.stock.permits = permits; }
+  static constexpr int kPermits = 3;
+  SemaphoreSpec() { line.stock.permits = kPermits; }
 
   static int Acts(const Op& op) {
     return op.call.kind == Kind::kAcquire ? Line<Stock>::ActsOfWaiting(op) : 1;
@@ -191,20 +144,13 @@ struct SemaphoreSpec {
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"acquire", "try acquire", "add", "forget", "close"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const SemaphoreSpec&, const SemaphoreSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const SemaphoreSpec& spec) {
-    return H::combine(std::move(state), spec.line);
-  }
+  static constexpr const char* kNames[] = {"acquire", "try acquire", "add", "forget", "close"};
+  auto State() const { return std::tie(line); }
 
   Line<Stock> line;
 };
 
-Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore) {
+Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore, int) {
   using Kind = SemaphoreSpec::Kind;
   for (int round = 0; round < kRounds; ++round) {
     const int count = Draw(3) + 1;
@@ -254,40 +200,28 @@ Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore) 
 }
 
 TEST(LockHistoryTest, Semaphore) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      Semaphore semaphore(3);
-      History<SemaphoreSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseSemaphore(&history, &semaphore)));
-      co_await RunAndCheck(&history, SemaphoreSpec(3), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(AgreesUnderEverySeed<SemaphoreSpec>(
+      [](SemaphoreSpec&) { return Semaphore(SemaphoreSpec::kPermits); }, UseSemaphore));
 }
 
 // -- RwLock ---------------------------------------------------------------------------------
 
-struct RwLockSpec {
-  enum class Kind {
-    kRead,
-    kWrite,
-    kUpgradable,
-    kUpgrade,
-    kTryRead,
-    kTryWrite,
-    kTryUpgradable,
-    kUnlock,     // gives up what the argument says
-    kDowngrade,  // the same for the right to read
-  };
-  enum Right { kReading, kWriting, kUpgradable, kUpgrading, kWritingFirst };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
+enum class RwLockKind {
+  kRead,
+  kWrite,
+  kUpgradable,
+  kUpgrade,
+  kTryRead,
+  kTryWrite,
+  kTryUpgradable,
+  kUnlock,     // gives up what the argument says
+  kDowngrade,  // the same for the right to read
+};
 
-  struct Stock {
+struct RwLockSpec : NumberSpec<RwLockSpec, RwLockKind> {
+  enum Right { kReading, kWriting, kUpgradable, kUpgrading, kWritingFirst };
+
+  struct Stock : Compared<Stock> {
     bool Take(int right) {
       switch (right) {
         case kReading:
@@ -323,17 +257,11 @@ struct RwLockSpec {
       return right == kUpgrading ||
              (right == kWritingFirst && (other == kReading || other == kUpgradable));
     }
-    friend bool operator==(const Stock&, const Stock&) = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Stock& stock) {
-      return H::combine(std::move(state), stock.readers, stock.writer, stock.upgradable);
-    }
+    auto State() const { return std::tie(readers, writer, upgradable); }
     int readers = 0;
     bool writer = false;
     bool upgradable = false;
   };
-
-  explicit RwLockSpec(bool writers_first) : write(writers_first ? kWritingFirst : kWriting) {}
 
   static int Acts(const Op& op) {
     return op.call.kind <= Kind::kUpgrade ? Line<Stock>::ActsOfWaiting(op) : 1;
@@ -369,24 +297,17 @@ struct RwLockSpec {
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {
-        "read",     "write",     "upgradable read",     "upgrade",  //
-        "try read", "try write", "try upgradable read", "unlock",  "downgrade"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const RwLockSpec&, const RwLockSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const RwLockSpec& spec) {
-    return H::combine(std::move(state), spec.write, spec.line);
-  }
+  static constexpr const char* kNames[] = {
+      "read",     "write",     "upgradable read",     "upgrade",  //
+      "try read", "try write", "try upgradable read", "unlock",  "downgrade"};
+  auto State() const { return std::tie(write, line); }
 
   void GiveBack(int right) {
     line.stock.GiveBack(right);
     line.Serve();
   }
 
-  int write;
+  int write = kWriting;
   Line<Stock> line;
 };
 
@@ -435,7 +356,7 @@ Async<void> TryAndHold(History<RwLockSpec>* history, RwLockSpec::Kind kind, Try 
   if (guard) co_await HoldRw(history, *std::move(guard), right);
 }
 
-Async<void> UseRwLock(History<RwLockSpec>* history, Lock* lock) {
+Async<void> UseRwLock(History<RwLockSpec>* history, Lock* lock, int) {
   using Kind = RwLockSpec::Kind;
   const auto try_read = [lock] { return lock->TryRead(); };
   const auto try_write = [lock] { return lock->TryWrite(); };
@@ -467,17 +388,14 @@ Async<void> UseRwLock(History<RwLockSpec>* history, Lock* lock) {
 }
 
 TEST(LockHistoryTest, RwLock) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      const bool writers_first = Draw(2) == 0;
-      Lock lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
-      History<RwLockSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseRwLock(&history, &lock)));
-      co_await RunAndCheck(&history, RwLockSpec(writers_first), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(AgreesUnderEverySeed<RwLockSpec>(
+      [](RwLockSpec& spec) {
+        const bool writers_first = Draw(2) == 0;
+        if (writers_first) spec.write = RwLockSpec::kWritingFirst;
+        return Lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
+      },
+      UseRwLock));
 }
 
 }  // namespace
-}  // namespace home
+}  // namespace home::sync_testing

@@ -1,59 +1,40 @@
-// Random histories of Notify, AutoResetEvent, Event, Barrier and WaitGroup, with waits that are
-// given up and tasks that are aborted, against specifications: see history_testing.h.
+// Random histories of Notify, AutoResetEvent, Event, WaitGroup, Latch and Barrier, with waits that
+// are given up and tasks that are aborted, against specifications: see history_testing.h.
 
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "home/future/async.h"
-#include "home/scheduler/runtime.h"
-#include "home/scheduler/simulation_testing.h"
 #include "home/sync/barrier.h"
 #include "home/sync/event.h"
 #include "home/sync/history_testing.h"
+#include "home/sync/latch.h"
 #include "home/sync/line_testing.h"
 #include "home/sync/notify.h"
 #include "home/sync/wait_group.h"
-#include "home/tools/history/history.h"
 
-namespace home {
+namespace home::sync_testing {
 namespace {
 
-using history::End;
-using history::History;
-using history::Operation;
-using sync_testing::DescribeOp;
-using sync_testing::Draw;
-using sync_testing::Held;
-using sync_testing::Line;
-using sync_testing::Record;
-using sync_testing::RecordNow;
-using sync_testing::RunAndCheck;
-using sync_testing::Turns;
-using testing::PassesUnderEverySeed;
-
-constexpr int kTasks = 4;
 constexpr int kRounds = 5;
 
 // -- Notify, AutoResetEvent, Event ----------------------------------------------------------
 
+enum class SignalKind { kWait, kTryWait, kSet, kRelease, kReset, kLook };
+
 // A flag for which one waits. `kUsedUp`: who has waited for it resets it.
 template <bool kUsedUp>
-struct SignalSpec {
-  enum class Kind { kWait, kTryWait, kSet, kRelease, kReset, kLook };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
+struct SignalSpec : NumberSpec<SignalSpec<kUsedUp>, SignalKind> {
+  using Kind = SignalKind;
+  using Op = typename NumberSpec<SignalSpec, SignalKind>::Op;
 
-  struct Stock {
+  struct Stock : Compared<Stock> {
     bool Take(int) {
       const bool was_set = set;
       if (kUsedUp) set = false;
@@ -63,11 +44,7 @@ struct SignalSpec {
       if (kUsedUp) set = true;
     }
     static bool Precedes(int, int) { return false; }
-    friend bool operator==(const Stock&, const Stock&) = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Stock& stock) {
-      return H::combine(std::move(state), stock.set);
-    }
+    auto State() const { return std::tie(set); }
     bool set = false;
   };
 
@@ -97,46 +74,37 @@ struct SignalSpec {
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"wait", "try wait", "set", "release", "reset", "look"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const SignalSpec&, const SignalSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const SignalSpec& spec) {
-    return H::combine(std::move(state), spec.line);
-  }
+  static constexpr const char* kNames[] = {"wait", "try wait", "set", "release", "reset", "look"};
+  auto State() const { return std::tie(line); }
 
   Line<Stock> line;
 };
 
 // What the three can do without waiting: the result of `kind`.
-int Do(Notify& notify, SignalSpec<true>::Kind kind) {
-  using Kind = SignalSpec<true>::Kind;
-  if (kind == Kind::kTryWait) return notify.TryWait() ? 1 : 0;
-  kind == Kind::kSet ? notify.NotifyOne() : notify.NotifyAll();
+int Do(Notify& notify, SignalKind kind) {
+  if (kind == SignalKind::kTryWait) return notify.TryWait() ? 1 : 0;
+  kind == SignalKind::kSet ? notify.NotifyOne() : notify.NotifyAll();
   return 0;
 }
-int Do(AutoResetEvent& event, SignalSpec<true>::Kind kind) {
-  kind == SignalSpec<true>::Kind::kSet ? event.Set() : event.Reset();
+int Do(AutoResetEvent& event, SignalKind kind) {
+  kind == SignalKind::kSet ? event.Set() : event.Reset();
   return 0;
 }
-int Do(Event& event, SignalSpec<false>::Kind kind) {
-  using Kind = SignalSpec<false>::Kind;
-  if (kind == Kind::kLook) return event.IsSet() ? 1 : 0;
-  kind == Kind::kSet ? event.Set() : event.Reset();
+int Do(Event& event, SignalKind kind) {
+  if (kind == SignalKind::kLook) return event.IsSet() ? 1 : 0;
+  kind == SignalKind::kSet ? event.Set() : event.Reset();
   return 0;
 }
 
 // Waits, or does one of `kinds`.
 template <typename Spec, typename Signal>
 Async<void> UseSignal(History<Spec>* history, Signal* signal,
-                      const std::vector<typename Spec::Kind>* kinds) {
+                      const std::vector<SignalKind>* kinds) {
   for (int round = 0; round < kRounds; ++round) {
-    const typename Spec::Kind kind =
+    const SignalKind kind =
         (*kinds)[static_cast<std::size_t>(Draw(static_cast<int>(kinds->size())))];
     if (Draw(2) == 0) {
-      co_await Record(history, {.kind = Spec::Kind::kWait}, signal->Wait(),
+      co_await Record(history, {.kind = SignalKind::kWait}, signal->Wait(),
                       [](std::monostate) { return 0; });
     } else {
       RecordNow(history, {.kind = kind}, [=] { return Do(*signal, kind); });
@@ -146,52 +114,36 @@ Async<void> UseSignal(History<Spec>* history, Signal* signal,
 }
 
 template <typename Spec, typename Signal>
-void CheckSignal(const std::vector<typename Spec::Kind>& kinds) {
-  EXPECT_TRUE(PassesUnderEverySeed([&kinds](Runtime& runtime) {
-    runtime.BlockOn([&kinds]() -> Async<void> {
-      Signal signal;
-      History<Spec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseSignal(&history, &signal, &kinds)));
-      co_await RunAndCheck(&history, Spec(), std::move(tasks));
-    });
-  }));
+void CheckSignal(const std::vector<SignalKind>& kinds) {
+  EXPECT_TRUE(AgreesUnderEverySeed<Spec>([](Spec&) { return Signal(); },
+                                         [&kinds](History<Spec>* history, Signal* signal, int) {
+                                           return UseSignal(history, signal, &kinds);
+                                         }));
 }
 
 TEST(SignalHistoryTest, Notify) {
-  using Spec = SignalSpec<true>;
-  CheckSignal<Spec, Notify>({Spec::Kind::kTryWait, Spec::Kind::kSet, Spec::Kind::kRelease});
+  CheckSignal<SignalSpec<true>, Notify>(
+      {SignalKind::kTryWait, SignalKind::kSet, SignalKind::kRelease});
 }
 TEST(SignalHistoryTest, AutoResetEvent) {
-  using Spec = SignalSpec<true>;
-  CheckSignal<Spec, AutoResetEvent>({Spec::Kind::kSet, Spec::Kind::kReset});
+  CheckSignal<SignalSpec<true>, AutoResetEvent>({SignalKind::kSet, SignalKind::kReset});
 }
 TEST(SignalHistoryTest, Event) {
-  using Spec = SignalSpec<false>;
-  CheckSignal<Spec, Event>({Spec::Kind::kSet, Spec::Kind::kReset, Spec::Kind::kLook});
+  CheckSignal<SignalSpec<false>, Event>({SignalKind::kSet, SignalKind::kReset, SignalKind::kLook});
 }
 
-// -- WaitGroup ------------------------------------------------------------------------------
+// -- WaitGroup, Latch -----------------------------------------------------------------------
 
-struct WaitGroupSpec {
-  enum class Kind { kWait, kJoin, kLeave, kSize };
-  struct Call {
-    Kind kind;
-    int argument = 0;
-  };
-  using Result = int;
-  using Op = Operation<Call, Result>;
+enum class CountKind { kWait, kUp, kDown, kSize, kIsZero };
 
-  struct Stock {
-    bool Take(int) const { return members == 0; }
+// A count, and those who wait until it is zero.
+struct CountSpec : NumberSpec<CountSpec, CountKind> {
+  struct Stock : Compared<Stock> {
+    bool Take(int) const { return count == 0; }
     void GiveBack(int) {}
     static bool Precedes(int, int) { return false; }
-    friend bool operator==(const Stock&, const Stock&) = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Stock& stock) {
-      return H::combine(std::move(state), stock.members);
-    }
-    int members = 0;
+    auto State() const { return std::tie(count); }
+    int count = 0;
   };
 
   static int Acts(const Op& op) {
@@ -201,52 +153,47 @@ struct WaitGroupSpec {
     switch (op.call.kind) {
       case Kind::kWait:
         return line.ActOfWaiting(id, op, 0, n);
-      case Kind::kJoin:
-        ++line.stock.members;
+      case Kind::kUp:
+        ++line.stock.count;
         return true;
-      case Kind::kLeave:
-        --line.stock.members;
+      case Kind::kDown:
+        --line.stock.count;
         line.Serve();
         return true;
       case Kind::kSize:
-        return op.result == line.stock.members;
+        return op.result == line.stock.count;
+      case Kind::kIsZero:
+        return op.result == (line.stock.count == 0 ? 1 : 0);
     }
     return false;
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"wait", "join", "leave", "size"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const WaitGroupSpec&, const WaitGroupSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const WaitGroupSpec& spec) {
-    return H::combine(std::move(state), spec.line);
-  }
+  static constexpr const char* kNames[] = {"wait", "up", "down", "size", "is zero"};
+  auto State() const { return std::tie(line); }
 
   Line<Stock> line;
 };
 
-Async<void> UseWaitGroup(History<WaitGroupSpec>* history, WaitGroup* group) {
-  using Kind = WaitGroupSpec::Kind;
+Async<void> UseWaitGroup(History<CountSpec>* history, WaitGroup* group, int) {
   for (int round = 0; round < kRounds; ++round) {
     switch (Draw(4)) {
       case 0:
-        RecordNow(history, {.kind = Kind::kSize}, [=] { return static_cast<int>(group->size()); });
+        RecordNow(history, {.kind = CountKind::kSize},
+                  [=] { return static_cast<int>(group->size()); });
         break;
       case 1:
-        co_await Record(history, {.kind = Kind::kWait}, group->Wait(),
+        co_await Record(history, {.kind = CountKind::kWait}, group->Wait(),
                         [](std::monostate) { return 0; });
         break;
       default: {
         std::optional<WaitGroup::Member> member;
-        RecordNow(history, {.kind = Kind::kJoin}, [&] {
+        RecordNow(history, {.kind = CountKind::kUp}, [&] {
           member = group->Join();
           return 0;
         });
-        const Held<WaitGroupSpec, WaitGroup::Member> held(history, *std::move(member),
-                                                          {.kind = Kind::kLeave});
+        const Held<CountSpec, WaitGroup::Member> held(history, *std::move(member),
+                                                      {.kind = CountKind::kDown});
         co_await Turns(Draw(4));
       }
     }
@@ -254,26 +201,54 @@ Async<void> UseWaitGroup(History<WaitGroupSpec>* history, WaitGroup* group) {
 }
 
 TEST(SignalHistoryTest, WaitGroup) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      WaitGroup group;
-      History<WaitGroupSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseWaitGroup(&history, &group)));
-      co_await RunAndCheck(&history, WaitGroupSpec(), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(
+      AgreesUnderEverySeed<CountSpec>([](CountSpec&) { return WaitGroup(); }, UseWaitGroup));
+}
+
+struct CountedLatch {
+  explicit CountedLatch(int count) : latch(static_cast<std::size_t>(count)), left(count) {}
+  Latch latch;
+  int left;  // how often it may be counted down still
+};
+
+Async<void> UseLatch(History<CountSpec>* history, CountedLatch* counted, int) {
+  Latch* const latch = &counted->latch;
+  for (int round = 0; round < kRounds; ++round) {
+    switch (Draw(4)) {
+      case 0:
+        RecordNow(history, {.kind = CountKind::kIsZero}, [=] { return latch->IsOpen() ? 1 : 0; });
+        break;
+      case 1:
+        if (counted->left == 0) break;
+        --counted->left;
+        RecordNow(history, {.kind = CountKind::kDown}, [=] {
+          latch->CountDown();
+          return 0;
+        });
+        break;
+      default:
+        co_await Record(history, {.kind = CountKind::kWait}, latch->Wait(),
+                        [](std::monostate) { return 0; });
+    }
+    co_await Turns(Draw(3));
+  }
+}
+
+TEST(SignalHistoryTest, Latch) {
+  EXPECT_TRUE(AgreesUnderEverySeed<CountSpec>(
+      [](CountSpec& spec) {
+        spec.line.stock.count = Draw(4);
+        return CountedLatch(spec.line.stock.count);
+      },
+      UseLatch));
 }
 
 // -- Barrier --------------------------------------------------------------------------------
 
-struct BarrierSpec {
-  struct Call {
-    int kind = 0;
-    int argument = 0;
-  };
-  using Result = int;  // whether it leads
-  using Op = Operation<Call, Result>;
+enum class BarrierKind { kWait };
+
+// The result is whether it leads.
+struct BarrierSpec : NumberSpec<BarrierSpec, BarrierKind> {
   using Ids = std::vector<std::size_t>;
 
   static int Acts(const Op& op) { return op.end == End::kPending ? 1 : 2; }
@@ -295,15 +270,8 @@ struct BarrierSpec {
     return std::find(waiting.begin(), waiting.end(), id) != waiting.end();
   }
 
-  static std::string Describe(const Op& op) {
-    static constexpr const char* kNames[] = {"wait"};
-    return DescribeOp(kNames, op);
-  }
-  friend bool operator==(const BarrierSpec&, const BarrierSpec&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const BarrierSpec& spec) {
-    return H::combine(std::move(state), spec.count, spec.waiting, spec.released, spec.leaders);
-  }
+  static constexpr const char* kNames[] = {"wait"};
+  auto State() const { return std::tie(count, waiting, released, leaders); }
 
   static bool Erase(Ids& ids, std::size_t id) {
     const auto place = std::find(ids.begin(), ids.end(), id);
@@ -312,13 +280,13 @@ struct BarrierSpec {
     return true;
   }
 
-  std::size_t count;
+  std::size_t count = 0;
   Ids waiting;
   Ids released;
   Ids leaders;
 };
 
-Async<void> UseBarrier(History<BarrierSpec>* history, Barrier* barrier) {
+Async<void> UseBarrier(History<BarrierSpec>* history, Barrier* barrier, int) {
   for (int round = 0; round < kRounds; ++round) {
     co_await Record(history, {}, barrier->Wait(), [](bool leads) { return leads ? 1 : 0; });
     co_await Turns(Draw(3));
@@ -326,19 +294,13 @@ Async<void> UseBarrier(History<BarrierSpec>* history, Barrier* barrier) {
 }
 
 TEST(SignalHistoryTest, Barrier) {
-  EXPECT_TRUE(PassesUnderEverySeed([](Runtime& runtime) {
-    runtime.BlockOn([]() -> Async<void> {
-      const std::size_t count = static_cast<std::size_t>(Draw(3)) + 1;
-      Barrier barrier(count);
-      History<BarrierSpec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(UseBarrier(&history, &barrier)));
-      BarrierSpec spec;
-      spec.count = count;
-      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
-    });
-  }));
+  EXPECT_TRUE(AgreesUnderEverySeed<BarrierSpec>(
+      [](BarrierSpec& spec) {
+        spec.count = static_cast<std::size_t>(Draw(3)) + 1;
+        return Barrier(spec.count);
+      },
+      UseBarrier));
 }
 
 }  // namespace
-}  // namespace home
+}  // namespace home::sync_testing

@@ -18,6 +18,9 @@
 //     // Acts for the `n`-th time, from 0 on. False if that can't be in this state, with this
 //     // result. `id` tells operations apart.
 //     bool Act(std::size_t id, const Op& op, int n);
+//     // Optional, of one that was cancelled or is pending: whether it may have acted `n` times
+//     // and no more. Without it one that is cancelled acts never or to the end.
+//     static bool MayStop(const Op& op, int n);
 //     // Of one that is pending when nothing moves any more: whether it has to wait in this
 //     // state. If not, a wake-up was lost.
 //     bool MayWait(std::size_t id, const Op& op) const;
@@ -124,8 +127,12 @@ class LinearizabilitySearch {
 
   // One that must act still.
   [[nodiscard]] bool IsOwed(std::size_t id) const {
+    const auto& op = operations_[id];
     if (done_[id] == acts_[id]) return false;
-    return operations_[id].end != End::kCancelled || done_[id] != 0;
+    if constexpr (requires { Spec::MayStop(op, 0); }) {
+      if (op.end != End::kReturned && Spec::MayStop(op, done_[id])) return false;
+    }
+    return op.end != End::kCancelled || done_[id] != 0;
   }
   [[nodiscard]] bool IsComplete() const {
     for (std::size_t id = 0; id < operations_.size(); ++id) {

@@ -1,0 +1,116 @@
+// Random histories of OnceCell, with values that are made slowly, fail or are given up, and
+// tasks that are aborted, against a specification: see history_testing.h.
+
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "home/future/async.h"
+#include "home/future/map.h"
+#include "home/sync/history_testing.h"
+#include "home/sync/once_cell.h"
+
+namespace home::sync_testing {
+namespace {
+
+constexpr int kRounds = 3;
+
+enum class CellKind { kGetOrInit, kGetOrTryInit, kSet, kGet };
+
+// The argument is what would be put in, and no two are the same. The result is what is there; of
+// Set(), whether it was put in; kNothing, kError.
+struct CellSpec : NumberSpec<CellSpec, CellKind> {
+  static constexpr int kNothing = 0;
+  static constexpr int kError = -1;
+
+  // Who makes the value begins, and ends; who finds one acts once.
+  static int Acts(const Op& op) {
+    if (op.call.kind == Kind::kSet || op.call.kind == Kind::kGet) return 1;
+    if (op.end == End::kPending) return 0;
+    return op.end == End::kCancelled || Makes(op) ? 2 : 1;
+  }
+  bool Act(std::size_t, const Op& op, int n) {
+    switch (op.call.kind) {
+      case Kind::kSet: {
+        const bool free = value == kNothing && !making;
+        if (free) value = op.call.argument;
+        return op.result == (free ? 1 : 0);
+      }
+      case Kind::kGet:
+        return op.result == value;
+      case Kind::kGetOrInit:
+      case Kind::kGetOrTryInit:
+        if (op.end == End::kReturned && !Makes(op)) return op.result == value;
+        if (n == 0) {
+          if (value != kNothing || making) return false;
+          making = true;
+          return true;
+        }
+        making = false;
+        if (op.result == op.call.argument) value = op.call.argument;
+        return true;
+    }
+    return false;
+  }
+  bool MayWait(std::size_t, const Op&) const { return making; }
+
+  static constexpr const char* kNames[] = {"get or init", "get or try init", "set", "get"};
+  auto State() const { return std::tie(value, making); }
+
+  static bool Makes(const Op& op) { return op.result == op.call.argument || op.result == kError; }
+
+  int value = kNothing;
+  bool making = false;
+};
+
+Async<int> MakeSlowly(int number) {
+  co_await Turns(Draw(4));
+  co_return number;
+}
+Async<absl::StatusOr<int>> MakeOrFail(int number) {
+  co_await Turns(Draw(4));
+  if (Draw(3) != 0) co_return absl::UnavailableError("later");
+  co_return number;
+}
+
+Async<void> UseCell(History<CellSpec>* history, OnceCell<int>* cell, int index) {
+  for (int round = 1; round <= kRounds; ++round) {
+    const int number = 10 * round + index;
+    switch (Draw(8)) {
+      case 0:
+        RecordNow(history, {.kind = CellKind::kGet}, [=] {
+          const int* const there = cell->Get();
+          return there == nullptr ? CellSpec::kNothing : *there;
+        });
+        break;
+      case 1:
+        RecordNow(history, {.kind = CellKind::kSet, .argument = number},
+                  [=] { return cell->Set(int{number}) ? 1 : 0; });
+        break;
+      case 2: {
+        auto get = Map(cell->GetOrInit([number] { return MakeSlowly(number); }),
+                       [](int& made) { return made; });
+        co_await Record(history, {.kind = CellKind::kGetOrInit, .argument = number}, std::move(get),
+                        [](int made) { return made; });
+        break;
+      }
+      default: {
+        auto get = cell->GetOrTryInit([number] { return MakeOrFail(number); });
+        co_await Record(
+            history, {.kind = CellKind::kGetOrTryInit, .argument = number}, std::move(get),
+            [](const absl::StatusOr<int*>& made) { return made.ok() ? **made : CellSpec::kError; });
+      }
+    }
+    co_await Turns(Draw(3));
+  }
+}
+
+TEST(OnceCellHistoryTest, OnceCell) {
+  EXPECT_TRUE(AgreesUnderEverySeed<CellSpec>([](CellSpec&) { return OnceCell<int>(); }, UseCell));
+}
+
+}  // namespace
+}  // namespace home::sync_testing
