@@ -451,7 +451,6 @@ TEST_F(ReactorOnFakeTest, WakeFromAWakerIsForTheNextPoll) {
 }
 
 TEST_F(ReactorOnFakeTest, SecondThreadInPollDies) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         poller_->on_wait = [&] { reactor_->Poll(0, wakes_); };
