@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +18,8 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "home/future/stream.h"
+#include "home/future/testing.h"
 #include "home/reactor/fault_testing.h"
 #include "home/reactor/io_testing.h"
 
@@ -211,6 +215,97 @@ TEST_P(UringFaultTest, KernelsWithoutIoUring) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
+// Neither multishot nor rings of buffers: sources start one operation after the other.
+TEST_P(UringFaultTest, KernelsWithoutMultishot) {
+  for (const bool old : {true, false}) {
+    old_kernel.store(old);
+    Start(256);
+    EXPECT_EQ(io_->name(), "io_uring");
+    EXPECT_EQ(io_->multishot(), !old);
+    TcpListenerFd listening;
+    const IoFile listener = Attach(listening.fd);
+    IoAcceptSource connections = IoAcceptAll(listener);
+    // Or the kernel has no memory for a ring of buffers.
+    if (!old) FailNext(SystemCall::kIoUringRegisterBuffers, ENOMEM);
+    const IoBufferPool pool = IoBufferPool::Create(io_, 2, 4).value();
+    EXPECT_EQ(pool.group()->kernel_id(), reactor_internal::IoBufferGroup::kOurs);
+    for (int i = 0; i < 3; ++i) {
+      UniqueFd fd = MakeTcpSocket();
+      const IoFile client = Attach(fd);
+      const IoAddress address(listening.Address(), sizeof(listening.address));
+      EXPECT_TRUE(Await(IoConnect(client, address)).ok());
+      absl::StatusOr<UniqueFd> connection = Await(Next(connections)).value();
+      const IoFile server = Attach(*connection);
+      IoRecvSource source = IoReceiveAll(server, pool);
+      EXPECT_EQ(Await(IoSend(client, std::string("abcdefghij"))).count.value(), 10u);
+      std::string got;
+      std::vector<IoChunk> held;
+      while (got.size() < 8) {
+        absl::StatusOr<IoChunk> chunk = Await(Next(source)).value();
+        got += std::string(chunk->view());
+        held.push_back(*std::move(chunk));
+      }
+      // All are held: it waits for one.
+      CountingWaker counter;
+      {
+        auto next = Next(source);
+        EXPECT_TRUE(PollOnce(next, counter).pending());
+      }
+      held.clear();
+      got += std::string(Await(Next(source)).value().value().view());
+      EXPECT_EQ(got, "abcdefghij");
+      {
+        // Dropped with a buffer in flight, which comes back.
+        auto next = Next(source);
+        EXPECT_TRUE(PollOnce(next, counter).pending());
+        TurnOnce(*reactor_);
+      }
+    }
+  }
+}
+
+// How many completions the kernel keeps because they have no room in the ring.
+std::size_t OverflownCompletions() {
+  std::size_t count = 0;
+  DIR* folder = ::opendir("/proc/self/fdinfo");
+  while (const dirent* entry = ::readdir(folder)) {
+    std::ifstream info(std::string("/proc/self/fdinfo/") + entry->d_name);
+    bool list = false;
+    for (std::string line; std::getline(info, line);) {
+      if (list && line.find("user_data") != std::string::npos) ++count;
+      if (line.rfind("CqOverflowList", 0) == 0) list = true;
+    }
+  }
+  ::closedir(folder);
+  return count;
+}
+
+// Pitfall: completion queue overflow. All of many end at once, in a ring with room for two.
+TEST_P(UringFaultTest, CompletionsThatHaveNoRoomAreKept) {
+  constexpr std::size_t kMany = 100;
+  Start(1);
+  FdPair pipe = MakePipe();
+  const IoFile reader = Attach(pipe.a);
+  CountingWaker counter;
+  std::vector<decltype(IoRead(reader, std::string()))> reads;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    reads.push_back(IoRead(reader, std::string(1, '\0')));
+    EXPECT_TRUE(PollOnce(reads.back(), counter).pending());
+  }
+  TurnOnce(*reactor_);
+  const std::string bytes(kMany, 'x');
+  ASSERT_EQ(::write(pipe.b.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(kMany));
+  EXPECT_GE(OverflownCompletions(), kMany / 2);
+  // More are started meanwhile, and dropped.
+  for (int i = 0; i < 10; ++i) {
+    auto dropped = IoRead(reader, std::string(1, '\0'));
+    EXPECT_TRUE(PollOnce(dropped, counter).pending());
+  }
+  for (auto& read : reads) EXPECT_EQ(Await(std::move(read)).buffer, "x");
+  EXPECT_EQ(OverflownCompletions(), 0u);
+  EXPECT_EQ(counter.alive(), 0);
+}
+
 // Before 5.18 a flag is unknown.
 TEST_P(UringFaultTest, OlderKernels) {
   const auto reactor = Reactor::Create().value();
@@ -357,6 +452,24 @@ TEST_P(ReadinessFaultTest, ErrorsAreTheOperations) {
   EXPECT_NE(lost.message().find("flush descriptor"), std::string::npos) << lost;
   // And the next one is as if nothing had been.
   EXPECT_EQ(Await(IoSend(socket, std::string("x"))).count.value(), 1u);
+}
+
+// Also one that would block although there is room and data: it is tried again.
+TEST_P(ReadinessFaultTest, Splices) {
+  FdPair pipe = MakePipe();
+  FdPair pair = MakeSocketPair();
+  const IoFile writer = Attach(pipe.b);
+  const IoFile socket = Attach(pair.a);
+  ASSERT_EQ(::write(pair.b.get(), "abcdefghi", 9), 9);
+  transfer_limit.store(3);
+  for (const int error : {EINTR, EAGAIN}) {
+    FailNext(SystemCall::kSplice, error, 3);
+    EXPECT_EQ(Await(IoSplice(socket, writer, 6)).value(), 3u);
+    EXPECT_EQ(FailuresLeft(SystemCall::kSplice), 0);
+  }
+  FailNext(SystemCall::kSplice, ENOMEM);
+  EXPECT_EQ(Await(IoSplice(socket, writer, 6)).status().code(),
+            absl::ErrnoToStatus(ENOMEM, "").code());
 }
 
 // A pool that closes drops what it was given.

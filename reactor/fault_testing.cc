@@ -3,6 +3,7 @@
 
 #include "home/reactor/fault_testing.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -108,6 +109,14 @@ ssize_t __wrap_send(int fd, const void* buffer, std::size_t size, int flags) {
   return __real_send(fd, buffer, Limited(size), flags);
 }
 
+ssize_t __real_splice(int from, off64_t* from_offset, int to, off64_t* to_offset, std::size_t size,
+                      unsigned flags);
+ssize_t __wrap_splice(int from, off64_t* from_offset, int to, off64_t* to_offset, std::size_t size,
+                      unsigned flags) {
+  if (Fails(SystemCall::kSplice)) return -1;
+  return __real_splice(from, from_offset, to, to_offset, Limited(size), flags);
+}
+
 ssize_t __real_write(int fd, const void* buffer, std::size_t size);
 ssize_t __wrap_write(int fd, const void* buffer, std::size_t size) {
   if (Fails(SystemCall::kWrite)) return -1;
@@ -123,7 +132,17 @@ int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring
 io_uring_probe* __real_io_uring_get_probe_ring(io_uring* ring);
 io_uring_probe* __wrap_io_uring_get_probe_ring(io_uring* ring) {
   if (Fails(SystemCall::kIoUringProbe)) return nullptr;
-  return __real_io_uring_get_probe_ring(ring);
+  io_uring_probe* probe = __real_io_uring_get_probe_ring(ring);
+  if (probe != nullptr && home::testing::old_kernel.load()) {
+    for (int op = IORING_OP_MSG_RING; op < probe->ops_len; ++op) probe->ops[op].flags = 0;
+  }
+  return probe;
+}
+
+int __real_io_uring_register_buf_ring(io_uring* ring, io_uring_buf_reg* buffers, unsigned flags);
+int __wrap_io_uring_register_buf_ring(io_uring* ring, io_uring_buf_reg* buffers, unsigned flags) {
+  if (Fails(SystemCall::kIoUringRegisterBuffers)) return -errno;
+  return __real_io_uring_register_buf_ring(ring, buffers, flags);
 }
 
 int __real_io_uring_submit(io_uring* ring);

@@ -26,12 +26,14 @@ enum class SystemCall {
   kEventfd,
   kFsync,
   kIoUringProbe,
+  kIoUringRegisterBuffers,
   kIoUringSetup,
   kIoUringSubmit,
   kOpenat,
   kPread,
   kRecv,
   kSend,
+  kSplice,
   kWrite,
 };
 inline constexpr std::size_t kSystemCalls = static_cast<std::size_t>(SystemCall::kWrite) + 1;
@@ -45,6 +47,9 @@ inline std::array<FaultPlan, kSystemCalls> fault_plans;
 
 // How many bytes a transfer moves at most; 0: as many as it will.
 inline std::atomic<std::size_t> transfer_limit{0};
+
+// Rings say that they know nothing that is younger than Linux 5.17.
+inline std::atomic<bool> old_kernel{false};
 
 inline FaultPlan& PlanOf(SystemCall call) { return fault_plans[static_cast<std::size_t>(call)]; }
 
@@ -63,6 +68,7 @@ inline int FailuresLeft(SystemCall call) { return PlanOf(call).failures.load(); 
 inline void ForgetFaults() {
   for (FaultPlan& plan : fault_plans) plan.failures.store(0);
   transfer_limit.store(0);
+  old_kernel.store(false);
 }
 
 // What the wrapped calls ask: whether this one fails, and with what. 0: it does not.

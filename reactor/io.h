@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,6 +43,8 @@
 #include "home/reactor/io_operation.h"
 #include "home/reactor/io_payload.h"
 #include "home/reactor/io_request.h"
+#include "home/reactor/io_source.h"
+#include "home/reactor/io_splice.h"
 #include "home/reactor/io_types.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"
@@ -126,6 +129,18 @@ inline auto IoTimeout(std::shared_ptr<IoEngine> engine,
                       std::chrono::steady_clock::time_point deadline) {
   using Payload = reactor_internal::IoTimeoutPayload;
   return IoOperation<Payload>(std::move(engine), Payload(deadline));
+}
+
+// Moves up to `size` bytes from one file to another without copying them through the process;
+// one of the two is a pipe, and both are attached to the same engine. 0 bytes: the end of
+// `from`. Yields absl::StatusOr<std::size_t>. To a pipe that nobody reads it raises SIGPIPE, as
+// splice(2) does. Dropped, it may have moved data, which then are where they were moved to.
+// Larger than the room in a socket's buffer, it keeps the pipe until the peer has made room: on
+// io_uring whatever else is done with that pipe, by anybody, waits for as long.
+inline IoSpliceFuture IoSplice(IoFile from, IoFile to, std::size_t size,
+                               std::int64_t from_offset = kIoCurrentPosition,
+                               std::int64_t to_offset = kIoCurrentPosition) {
+  return IoSpliceFuture(std::move(from), from_offset, std::move(to), to_offset, size);
 }
 
 // Makes what was written last. `data_only`: not also what only statistics need.

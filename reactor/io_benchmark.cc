@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +96,54 @@ void BM_ReadPages(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(BM_ReadPages)->Arg(1)->Arg(8)->Arg(64);
+
+// Two threads that read pages, 16 at a time, with a ring each or with one that they share: then
+// one of them polls at a time, as the workers of a runtime do.
+void ReadPagesByThreads(benchmark::State& state, Reactor& reactor, std::mutex& turn) {
+  constexpr std::size_t kCount = 16;
+  const IoFile file = IoFile::Attach(reactor.io(), MakeFile()).value();
+  CountingWaker counter;
+  std::vector<std::string> buffers(kCount, std::string(kPage, '\0'));
+  using Read = decltype(IoRead(file, std::string(), 0));
+  std::vector<Read> reads;
+  reads.reserve(kCount);
+  WakeList wakes;
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      reads.push_back(IoRead(file, std::move(buffers[i]), static_cast<std::int64_t>(i * kPage)));
+      benchmark::DoNotOptimize(home::testing::PollOnce(reads[i], counter).pending());
+    }
+    for (std::size_t i = 0; i < kCount; ++i) {
+      for (;;) {
+        const std::lock_guard<std::mutex> lock(turn);
+        auto result = home::testing::PollOnce(reads[i], counter);
+        if (result.ready()) {
+          buffers[i] = std::move((*result).buffer);
+          break;
+        }
+        // Nobody else can have fetched it meanwhile.
+        reactor.Poll(-1, wakes);
+        wakes.WakeAll();
+      }
+    }
+    reads.clear();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kCount));
+}
+
+void BM_ReadPagesOneRing(benchmark::State& state) {
+  static const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
+  static std::mutex turn;
+  ReadPagesByThreads(state, *reactor, turn);
+}
+BENCHMARK(BM_ReadPagesOneRing)->UseRealTime()->Threads(1)->Threads(2);
+
+void BM_ReadPagesRingEach(benchmark::State& state) {
+  const std::unique_ptr<Reactor> reactor = Reactor::Create().value();
+  std::mutex turn;
+  ReadPagesByThreads(state, *reactor, turn);
+}
+BENCHMARK(BM_ReadPagesRingEach)->UseRealTime()->Threads(1)->Threads(2);
 
 // 64 bytes there and back over a pair of sockets, both ends by the completion layer.
 void RoundTrip(benchmark::State& state, IoBackend backend) {

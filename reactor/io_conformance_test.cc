@@ -402,6 +402,48 @@ TEST_P(IoTest, OperationsOutliveTheThreadThatStartedThem) {
   EXPECT_EQ(Await(std::move(receive)).buffer, "x");
 }
 
+// The same of a connect that has been sent and not answered: it is not asked for twice.
+TEST_P(IoTest, ConnectionsOutliveTheThreadThatStartedThem) {
+  TcpListenerFd listening;
+  const IoAddress address(listening.Address(), sizeof(listening.address));
+  ASSERT_EQ(::listen(listening.fd.get(), 0), 0);
+  UniqueFd first = MakeTcpSocket();
+  EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());
+  // There is no room for a second: it gets no answer, and asks again after a second.
+  UniqueFd second = MakeTcpSocket();
+  const IoFile socket = Attach(second);
+  CountingWaker counter;
+  auto connect = IoConnect(socket, address);
+  std::thread([&] {
+    EXPECT_TRUE(PollOnce(connect, counter).pending());
+    TurnOnce(*reactor_);
+  }).join();
+  TurnOnce(*reactor_);
+  const UniqueFd accepted(::accept4(listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_TRUE(accepted);
+  const absl::Status connected = Await(std::move(connect));
+  EXPECT_TRUE(connected.ok()) << connected;
+}
+
+// Operations that end at once keep nobody from looking for what is ready, and the other way
+// round.
+TEST_P(IoTest, ReadinessBesideOperationsThatEndAtOnce) {
+  UniqueFd fd = Await(IoOpen(io_, "/dev/zero", O_RDONLY)).value();
+  const IoFile zeros = Attach(fd);
+  const FdPair pipe = MakePipe();
+  Registration registration = reactor_->Register(pipe.a.get(), Interest::Read()).value();
+  CountingWaker counter;
+  const Waker waker = counter.Make();
+  Context cx(waker);
+  EXPECT_TRUE(registration.PollReady(Direction::kRead, cx).pending());
+  reactor_internal::WriteByte(pipe.b);
+  int reads = 0;
+  while (counter.wakes() == 0) {
+    EXPECT_EQ(Await(IoRead(zeros, std::string(1, 'x'))).count.value(), 1u);
+    ASSERT_LT(++reads, 100);
+  }
+}
+
 TEST_P(IoTest, PolledAfterReadyDies) {
   FdPair pair = MakeSocketPair();
   auto send = IoSend(Attach(pair.a), std::string("x"));

@@ -11,6 +11,14 @@
 
 namespace home::reactor_internal {
 
+bool SelectBuffer(IoRequest& request) {
+  request.selected = request.buffers->Take();
+  if (request.selected < 0) return false;
+  request.buffer = request.buffers->data(request.selected);
+  request.size = request.buffers->buffer_size();
+  return true;
+}
+
 absl::Status SetNonblocking(int fd, bool nonblocking) {
   const int flags = ::fcntl(fd, F_GETFL);
   const int wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;

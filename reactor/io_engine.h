@@ -3,8 +3,8 @@
 // sockets and pipes whenever the reactor says that they are ready and has files done by
 // a pool of threads.
 //
-// Thread-safety: BeforeWait, AfterWait and Shutdown by whoever polls the reactor, one at
-// a time; the rest from any thread at any time.
+// Thread-safety: BeforeWait, HasCompletions, AfterWait and Shutdown by whoever polls the reactor,
+// one at a time; the rest from any thread at any time.
 
 #ifndef HOME_REACTOR_IO_ENGINE_H_
 #define HOME_REACTOR_IO_ENGINE_H_
@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "home/future/wake_list.h"
+#include "home/reactor/io_buffers.h"
 #include "home/reactor/io_request.h"
 #include "home/reactor/io_state.h"
 #include "home/reactor/registry.h"
@@ -62,6 +63,14 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
   // Takes a descriptor over. It becomes blocking or nonblocking, as the engine needs it.
   virtual absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) = 0;
 
+  // Whether accepting may be multishot: one submission, one result after another.
+  virtual bool multishot() const { return false; }
+  // Makes a pool of memory (io_buffers.h).
+  virtual std::shared_ptr<IoBufferGroup> CreateBuffers(std::unique_ptr<char[]> bytes,
+                                                       unsigned count, std::size_t size) {
+    return std::make_shared<IoBufferGroup>(this, std::move(bytes), count, size);
+  }
+
   // Starts an operation. The engine takes over a reference and ends it by Finish(),
   // perhaps before this returns.
   virtual void Submit(IoState* op) = 0;
@@ -72,6 +81,8 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
   // Before the reactor waits for the system; `blocking`: with a timeout. False: something
   // could not be handed to the system, and the wait should be short.
   virtual bool BeforeWait(bool blocking) = 0;
+  // Between the two: whether something has ended already, so that there is nothing to wait for.
+  virtual bool HasCompletions() { return false; }
   // After it: collects what has ended, and returns how much.
   virtual std::size_t AfterWait(WakeList& wakes) = 0;
 
@@ -80,6 +91,9 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
   // are submitted later end at once, and in the same way.
   virtual void Shutdown(WakeList& wakes) = 0;
 };
+
+// Takes the buffer of an operation that has its buffers from a pool. False: there is none.
+bool SelectBuffer(IoRequest& request);
 
 // What both engines ask of a descriptor that they take over: sets or clears O_NONBLOCK.
 absl::Status SetNonblocking(int fd, bool nonblocking);

@@ -43,15 +43,15 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
   void Submit(IoState* op) {
     const Direction direction = IoDirection(op->request);
     IoFinished finished;
+    WakeList wakes;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       const bool was_empty = queue(direction).empty();
       op->engine_fields.phase = Phase::kQueued;
       queue(direction).PushBack(op);
       // Otherwise whoever is first waits, and so does this one.
-      if (was_empty) Run(direction, finished);
+      if (was_empty) Run(direction, finished, wakes);
     }
-    WakeList wakes;
     finished.FinishAll(wakes);
     wakes.WakeAll();
   }
@@ -97,17 +97,17 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
 
   void OnEdge(Direction direction) {
     IoFinished finished;
+    WakeList wakes;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      Run(direction, finished);
+      Run(direction, finished, wakes);
     }
-    WakeList wakes;
     finished.FinishAll(wakes);
     wakes.WakeAll();
   }
 
   // Tries operations until one would block, and then waits for an edge. Under the lock.
-  void Run(Direction direction, IoFinished& finished) {
+  void Run(Direction direction, IoFinished& finished, WakeList& wakes) {
     if (queue(direction).empty()) return;
     Target target{shared_from_this(), direction};
     const BorrowedWaker waker(&target, &kVTable);
@@ -117,8 +117,12 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
       if (ready.pending()) return;
       std::int64_t result = -ECANCELED;
       if (!(*ready).ready.shutdown()) {
-        result = PerformIo(op->request, std::exchange(op->engine_fields.again, true));
+        result = Try(op);
         if (result == kIoWouldBlock) {
+          // Who waits for data keeps no buffer.
+          if (op->request.selected >= 0) {
+            op->request.buffers->Give(std::exchange(op->request.selected, -1), wakes);
+          }
           registration_.ClearReady(direction, *ready);
           continue;
         }
@@ -126,6 +130,11 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
       queue(direction).Remove(op);
       finished.Add(op, result);
     }
+  }
+
+  static std::int64_t Try(IoState* op) {
+    if (op->request.buffers != nullptr && !SelectBuffer(op->request)) return -ENOBUFS;
+    return PerformIo(op->request, std::exchange(op->engine_fields.again, true));
   }
 
   IoList& queue(Direction direction) { return queues_[static_cast<int>(direction)]; }
@@ -297,7 +306,8 @@ class ReadinessEngine final : public IoEngine {
       }
     }
     if (!wanted) return;
-    const std::int64_t result = PerformIo(op->request, /*again=*/false);
+    const bool buffer = op->request.buffers == nullptr || SelectBuffer(op->request);
+    const std::int64_t result = buffer ? PerformIo(op->request, /*again=*/false) : -ENOBUFS;
     WakeList wakes;
     op->Finish(result == kIoWouldBlock ? -EAGAIN : result, wakes);
     wakes.WakeAll();

@@ -16,7 +16,9 @@
 //
 // Pitfalls, and where they are met:
 //   - The kernel ends the operations of a thread that ends, with ECANCELED. Nobody asked for
-//     that: they are queued anew (Reap).
+//     that: they are queued anew (Reap). A connection that was under way goes on without its
+//     operation; asked again, the kernel would say that it is (EALREADY). So that is asked when
+//     the socket says that something has come of it (Prepare).
 //   - A buffer is the kernel's until the completion of its very operation, whatever the
 //     cancelling said (io_state.h keeps it).
 //   - A cancellation names its operation by address. That can not hit a later operation that
@@ -28,17 +30,22 @@
 //     (IORING_FEAT_NODROP), and liburing fetches it.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "home/reactor/io_engine.h"
@@ -61,11 +68,16 @@ constexpr int kNeededOperations[] = {
     IORING_OP_RECV,         IORING_OP_SEND,    IORING_OP_RECVMSG,  IORING_OP_SENDMSG,
     IORING_OP_ACCEPT,       IORING_OP_CONNECT, IORING_OP_FSYNC,    IORING_OP_OPENAT,
     IORING_OP_CLOSE,        IORING_OP_STATX,   IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
-    IORING_OP_ASYNC_CANCEL,
+    IORING_OP_ASYNC_CANCEL, IORING_OP_SPLICE,
 };
 
 // The user data of cancellations: nobody waits for their own completions.
 constexpr std::uint64_t kNobody = 0;
+
+// Of a connect that was begun and given up by the kernel: first its end is waited for.
+bool AwaitsConnection(const IoState* op) {
+  return op->request.kind == IoKind::kConnect && op->engine_fields.again;
+}
 
 void Prepare(const IoRequest& request, io_uring_sqe* sqe) {
   const int flags = static_cast<int>(request.flags);
@@ -86,6 +98,12 @@ void Prepare(const IoRequest& request, io_uring_sqe* sqe) {
                            offset);
       return;
     case IoKind::kRecv:
+      if (request.multishot) {
+        io_uring_prep_recv_multishot(sqe, request.fd, nullptr, 0, flags);
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = static_cast<std::uint16_t>(request.buffers->kernel_id());
+        return;
+      }
       io_uring_prep_recv(sqe, request.fd, request.buffer, size, flags);
       return;
     case IoKind::kSend:
@@ -99,6 +117,10 @@ void Prepare(const IoRequest& request, io_uring_sqe* sqe) {
                             request.flags | MSG_NOSIGNAL);
       return;
     case IoKind::kAccept:
+      if (request.multishot) {
+        io_uring_prep_multishot_accept(sqe, request.fd, nullptr, nullptr, SOCK_CLOEXEC);
+        return;
+      }
       io_uring_prep_accept(sqe, request.fd, static_cast<sockaddr*>(request.buffer),
                            static_cast<socklen_t*>(request.extra), SOCK_CLOEXEC);
       return;
@@ -128,6 +150,10 @@ void Prepare(const IoRequest& request, io_uring_sqe* sqe) {
       io_uring_prep_timeout(sqe, static_cast<__kernel_timespec*>(request.buffer), 0,
                             IORING_TIMEOUT_ABS);
       return;
+    case IoKind::kSplice:
+      io_uring_prep_splice(sqe, request.fd, request.offset, request.to_fd, request.to_offset, size,
+                           request.flags | SPLICE_F_NONBLOCK);
+      return;
   }
 }
 
@@ -138,6 +164,9 @@ bool NothingHappened(IoKind kind, std::int64_t result) {
   // Of these two something did happen.
   return result == -EINTR && kind != IoKind::kClose && kind != IoKind::kConnect;
 }
+
+// The kernel's own word for "interrupted", which slips out of a splice.
+constexpr std::int64_t kRestartSys = -512;
 
 // The result as PerformIo() would give it.
 std::int64_t Outcome(IoKind kind, std::int64_t result) {
@@ -175,6 +204,31 @@ class UringEngine final : public IoEngine {
   }
 
   absl::string_view name() const override { return "io_uring"; }
+  bool multishot() const override { return multishot_; }
+  std::shared_ptr<IoBufferGroup> CreateBuffers(std::unique_ptr<char[]> bytes, unsigned count,
+                                               std::size_t size) override;
+  // Registers a ring of buffers, and returns its number; or kOurs, if that can not be.
+  int RegisterBuffers(io_uring_buf_ring* ring, unsigned entries) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!open_ || !multishot_) return IoBufferGroup::kOurs;
+    const auto free = std::find(groups_.begin(), groups_.end(), false);
+    const auto group = static_cast<std::size_t>(free - groups_.begin());
+    if (group > std::numeric_limits<std::uint16_t>::max()) return IoBufferGroup::kOurs;
+    io_uring_buf_reg registration = {};
+    registration.ring_addr = reinterpret_cast<std::uintptr_t>(ring);
+    registration.ring_entries = entries;
+    registration.bgid = static_cast<std::uint16_t>(group);
+    if (io_uring_register_buf_ring(&ring_, &registration, 0) != 0) return IoBufferGroup::kOurs;
+    if (free == groups_.end()) groups_.push_back(false);
+    groups_[group] = true;
+    return static_cast<int>(group);
+  }
+  // Once no operation uses it.
+  void UnregisterBuffers(int group) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (open_) io_uring_unregister_buf_ring(&ring_, group);
+    groups_[static_cast<std::size_t>(group)] = false;
+  }
 
   absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) override {
     // Of a nonblocking one the kernel would say that it would block.
@@ -187,9 +241,12 @@ class UringEngine final : public IoEngine {
   void Submit(IoState* op) override {
     bool refused;
     bool stuck = false;
+    // Where the kernel can not pick buffers, one waits for the data.
+    const bool bare =
+        op->request.buffers != nullptr && !op->request.multishot && !SelectBuffer(op->request);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      refused = shut_down_;
+      refused = shut_down_ || bare;
       if (!refused) {
         Enqueue(op);
         if (poller_waits_ || queued_count_ >= kLongQueue) stuck = !Flush() && poller_waits_;
@@ -198,7 +255,7 @@ class UringEngine final : public IoEngine {
     if (refused) {
       WakeList wakes;
       op->engine_fields.phase = Phase::kFinished;
-      op->Finish(-ECANCELED, wakes);
+      op->Finish(bare ? -ENOBUFS : -ECANCELED, wakes);
       wakes.WakeAll();
     }
     if (stuck) WakePoller();
@@ -231,12 +288,17 @@ class UringEngine final : public IoEngine {
     return Flush();
   }
 
+  bool HasCompletions() override {
+    // Without the lock: only whoever polls the reactor takes them out.
+    return io_uring_cq_ready(&ring_) > 0;
+  }
+
   std::size_t AfterWait(WakeList& wakes) override {
     IoFinished finished;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       poller_waits_ = false;
-      Reap(finished);
+      Reap(finished, wakes);
     }
     return finished.FinishAll(wakes);
   }
@@ -259,7 +321,7 @@ class UringEngine final : public IoEngine {
         io_uring_cqe* ignored = nullptr;
         __kernel_timespec moment = {.tv_sec = 0, .tv_nsec = 10'000'000};
         io_uring_wait_cqe_timeout(&ring_, &ignored, &moment);
-        Reap(finished);
+        Reap(finished, wakes);
       }
       CloseRing();
     }
@@ -272,6 +334,8 @@ class UringEngine final : public IoEngine {
     if (probe == nullptr) return false;
     const bool all = std::all_of(std::begin(kNeededOperations), std::end(kNeededOperations),
                                  [&](int code) { return io_uring_opcode_supported(probe, code); });
+    // Of one age with a multishot receive and rings of buffers, which no probe tells of.
+    multishot_ = io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
     io_uring_free_probe(probe);
     return all;
   }
@@ -326,7 +390,11 @@ class UringEngine final : public IoEngine {
       if (sqe == nullptr) return false;
       queued_.Remove(op);
       --queued_count_;
-      Prepare(op->request, sqe);
+      if (AwaitsConnection(op)) {
+        io_uring_prep_poll_add(sqe, op->request.fd, POLLOUT);
+      } else {
+        Prepare(op->request, sqe);
+      }
       io_uring_sqe_set_data(sqe, op);
       op->engine_fields.phase = Phase::kInFlight;
       in_flight_.PushBack(op);
@@ -351,7 +419,7 @@ class UringEngine final : public IoEngine {
     return true;
   }
 
-  void Reap(IoFinished& finished) {
+  void Reap(IoFinished& finished, WakeList& wakes) {
     std::array<io_uring_cqe*, 64> completions;
     for (;;) {
       const unsigned count =
@@ -360,9 +428,29 @@ class UringEngine final : public IoEngine {
       for (unsigned i = 0; i < count; ++i) {
         if (io_uring_cqe_get_data64(completions[i]) == kNobody) continue;
         auto* op = static_cast<IoState*>(io_uring_cqe_get_data(completions[i]));
+        const std::uint32_t flags = completions[i]->flags;
+        std::int64_t result = completions[i]->res;
+        if (result == kRestartSys) result = -EINTR;
+        int buffer = -1;
+        if ((flags & IORING_CQE_F_BUFFER) != 0) {
+          buffer = static_cast<int>(flags >> IORING_CQE_BUFFER_SHIFT);
+          op->request.buffers->Taken();
+        }
+        if ((flags & IORING_CQE_F_MORE) != 0) {
+          if (!op->Deliver(result, buffer, wakes) && !op->engine_fields.cancel_asked) {
+            op->engine_fields.cancel_asked = true;
+            AskToCancel(op);
+          }
+          continue;
+        }
         in_flight_.Remove(op);
-        const std::int64_t result = completions[i]->res;
-        if (!op->engine_fields.cancel_asked && NothingHappened(op->request.kind, result)) {
+        if (op->request.multishot) op->request.selected = buffer;
+        const bool unasked = !op->engine_fields.cancel_asked;
+        if (unasked && NothingHappened(op->request.kind, result)) {
+          op->engine_fields.again = true;
+          Enqueue(op);
+        } else if (unasked && result > 0 && AwaitsConnection(op)) {
+          op->engine_fields.again = false;
           Enqueue(op);
         } else {
           finished.Add(op, Outcome(op->request.kind, result));
@@ -378,16 +466,72 @@ class UringEngine final : public IoEngine {
   std::mutex mutex_;
   io_uring ring_ = {};
   bool open_ = false;
+  bool multishot_ = false;  // constant after Open()
   absl::Status watched_ = absl::UnknownError("not yet");
   IoList queued_;
   std::size_t queued_count_ = 0;
   IoList in_flight_;
+  std::vector<bool> groups_;  // the numbers of rings of buffers that are in use
   bool cancels_unsent_ = false;
   bool shut_down_ = false;
   // Somebody is, or will be, asleep in the poller, and has flushed before. True in the
   // beginning: we may have come into being while somebody sleeps.
   bool poller_waits_ = true;
 };
+
+// Buffers that the kernel picks from: a ring in memory that it shares, in which it looks for the
+// next while we put back what was used. We write behind the tail and then move it, with a
+// release; how far the kernel has come it need not say, as there is room for all. If the kernel
+// refuses the ring, they are buffers like any others.
+class UringBuffers final : public IoBufferGroup {
+ public:
+  UringBuffers(std::shared_ptr<UringEngine> engine, std::unique_ptr<char[]> bytes, unsigned count,
+               std::size_t size)
+      : IoBufferGroup(engine.get(), std::move(bytes), count, size),
+        engine_(std::move(engine)),
+        entries_(std::bit_ceil(count)),
+        ring_(static_cast<io_uring_buf_ring*>(
+            ::operator new(entries_ * sizeof(io_uring_buf), kPage))) {
+    io_uring_buf_ring_init(ring_);
+    for (unsigned i = 0; i < count; ++i) PutIntoRing(static_cast<int>(i));
+    id_ = engine_->RegisterBuffers(ring_, entries_);
+  }
+  ~UringBuffers() override {
+    if (id_ != kOurs) engine_->UnregisterBuffers(id_);
+    ::operator delete(ring_, kPage);
+  }
+
+  int kernel_id() const override { return id_; }
+
+ private:
+  // What the kernel asks of its address.
+  static constexpr std::align_val_t kPage{4096};
+
+  void Put(int buffer) override {
+    if (id_ == kOurs) {
+      IoBufferGroup::Put(buffer);
+    } else {
+      PutIntoRing(buffer);
+    }
+  }
+  void PutIntoRing(int buffer) {
+    io_uring_buf_ring_add(ring_, data(buffer), static_cast<unsigned>(buffer_size()),
+                          static_cast<unsigned short>(buffer), io_uring_buf_ring_mask(entries_), 0);
+    io_uring_buf_ring_advance(ring_, 1);
+  }
+
+  const std::shared_ptr<UringEngine> engine_;
+  const unsigned entries_;
+  io_uring_buf_ring* const ring_;
+  int id_ = kOurs;
+};
+
+std::shared_ptr<IoBufferGroup> UringEngine::CreateBuffers(std::unique_ptr<char[]> bytes,
+                                                          unsigned count, std::size_t size) {
+  if (!multishot_) return IoEngine::CreateBuffers(std::move(bytes), count, size);
+  auto self = std::static_pointer_cast<UringEngine>(shared_from_this());
+  return std::make_shared<UringBuffers>(std::move(self), std::move(bytes), count, size);
+}
 
 }  // namespace
 

@@ -209,6 +209,36 @@ struct IoConnectPayload : IoFilePayload {
   IoAddress peer;
 };
 
+// One try to move data between two files. -EAGAIN is no error: the waiting is
+// left to whoever asks (io_splice.h).
+struct IoSplicePayload : IoFilePayload {
+  using Output = std::int64_t;  // a count or -errno
+
+  IoSplicePayload(IoFile from_in, std::int64_t offset_in, IoFile to_in, std::int64_t to_offset_in,
+                  std::size_t size_in)
+      : IoFilePayload(IoKind::kSplice, std::move(from_in)),
+        to(std::move(to_in)),
+        offset(offset_in),
+        to_offset(to_offset_in),
+        size(size_in) {}
+
+  // A file that may block is a thread's of the pool, whichever end it is.
+  IoFileState* file() const { return to.state()->stream ? handle.state() : to.state(); }
+  void Prepare(IoRequest& request) const {
+    IoFilePayload::Prepare(request);
+    request.size = size;
+    request.offset = handle.state()->stream ? kIoCurrentPosition : offset;
+    request.to_fd = to.fd();
+    request.to_offset = to.state()->stream ? kIoCurrentPosition : to_offset;
+  }
+  Output Finish(std::int64_t result) const { return result; }
+
+  IoFile to;
+  std::int64_t offset;
+  std::int64_t to_offset;
+  std::size_t size;
+};
+
 struct IoFsyncPayload : IoFilePayload {
   using Output = absl::Status;
 

@@ -15,6 +15,8 @@
 
 namespace home::reactor_internal {
 
+class IoBufferGroup;
+
 enum class IoKind : std::uint8_t {
   kRead,     // buffer, size, offset
   kWrite,    // buffer, size, offset
@@ -33,6 +35,7 @@ enum class IoKind : std::uint8_t {
              // extra: struct statx
   kPoll,     // flags: what poll(2) is asked for, and answers
   kTimeout,  // buffer: timespec, when on the monotonic clock
+  kSplice,   // offset, size, flags; to_fd, to_offset
 };
 
 // What PerformIo() returns if the operation has to wait.
@@ -50,6 +53,14 @@ struct IoRequest {
   const char* path = nullptr;
   std::uint64_t size = 0;
   std::int64_t offset = kCurrentPosition;
+  int to_fd = -1;
+  std::int64_t to_offset = kCurrentPosition;
+  // It goes on after each result (IoState::Deliver). Of an engine that has said it can.
+  bool multishot = false;
+  // Where the buffer comes from, if not null, and which one it is; whoever sees the result
+  // gives it back.
+  IoBufferGroup* buffers = nullptr;
+  int selected = -1;
 };
 
 // "read from", "open": the operation in a message. What follows is its object.
@@ -64,7 +75,8 @@ UniqueFd OpenIoTimer(IoRequest& request);
 
 // Asks the system: what it says, 0 or more; an errno, negative; or, if the descriptor
 // is nonblocking, kIoWouldBlock. Repeats what a signal interrupted. `again`: it would
-// have blocked the last time.
+// have blocked the last time. A splice that would block is -EAGAIN: which of its two
+// descriptors it waits for is not said.
 std::int64_t PerformIo(const IoRequest& request, bool again);
 
 }  // namespace home::reactor_internal

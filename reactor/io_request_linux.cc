@@ -75,6 +75,13 @@ std::int64_t Call(const IoRequest& request) {
       std::uint64_t expirations;
       return ::read(request.fd, &expirations, sizeof(expirations)) < 0 ? -1 : 0;
     }
+    case IoKind::kSplice: {
+      std::int64_t from = request.offset;
+      std::int64_t to = request.to_offset;
+      return ::splice(request.fd, positioned ? &from : nullptr, request.to_fd,
+                      to != IoRequest::kCurrentPosition ? &to : nullptr, request.size,
+                      request.flags | SPLICE_F_NONBLOCK);
+    }
   }
   errno = ENOSYS;
   return -1;
@@ -112,6 +119,8 @@ const char* IoName(IoKind kind) {
       return "poll";
     case IoKind::kTimeout:
       return "wait for";
+    case IoKind::kSplice:
+      return "splice from";
   }
   return "";
 }
@@ -157,7 +166,8 @@ std::int64_t PerformIo(const IoRequest& request, bool again) {
       return -errno;
     }
     if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return kIoWouldBlock;
+    const bool would_block = errno == EAGAIN || errno == EWOULDBLOCK;
+    if (would_block && request.kind != IoKind::kSplice) return kIoWouldBlock;
     return -errno;
   }
 }

@@ -97,6 +97,12 @@ class IoState {
     Unref();
   }
 
+  // The engine, under its lock: a result of a multishot operation that goes on. Leaves it to the
+  // caller to wake who waits. False: it is to be cancelled, nobody keeps up with it.
+  virtual bool Deliver(std::int64_t /*result*/, int /*buffer*/, WakeList& /*wakes*/) {
+    return false;
+  }
+
   // The future: has `waker` woken at the end, unless that has come already.
   void WakeAtEnd(const Waker& waker) { waker_.Register(waker); }
   // acquire: pairs with Finish().
@@ -126,6 +132,10 @@ class IoState {
 
  protected:
   virtual ~IoState() = default;
+  // Collects who waits, though it is not the end.
+  void WakeForMore(WakeList& wakes) {
+    if (Waker waker = waker_.Take()) wakes.Push(std::move(waker));
+  }
   // The operation ended so, and nobody will know.
   virtual void Discard(std::int64_t result) = 0;
 

@@ -10,6 +10,8 @@ namespace {
 
 // How long to sleep if an operation could not be handed to the system, in nanoseconds.
 constexpr std::int64_t kShortWait = 1'000'000;
+// So many times in a row the poller is left alone because operations have ended already.
+constexpr int kMostSkips = 3;
 
 constinit thread_local Reactor* current_reactor = nullptr;
 
@@ -69,7 +71,14 @@ std::size_t Reactor::Poll(std::int64_t timeout_ns, WakeList& wakes) {
       (timeout_ns < 0 || timeout_ns > kShortWait)) {
     timeout_ns = kShortWait;
   }
-  const std::size_t count = registry_->poller().Wait(timeout_ns, absl::MakeSpan(events_));
+  std::size_t count = 0;
+  if (io != nullptr && skips_ < kMostSkips && io->HasCompletions()) {
+    // Operations that end at once, as those of files in memory do, need no second system call.
+    ++skips_;
+  } else {
+    skips_ = 0;
+    count = registry_->poller().Wait(timeout_ns, absl::MakeSpan(events_));
+  }
   if (blocking) {
     // Uses up the notification, before anything is done about events: a Wake()
     // from here on is for the next Poll, and one before has been heeded, as

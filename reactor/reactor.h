@@ -100,6 +100,7 @@ class Reactor {
   // The same for Poll, once it is there.
   std::atomic<reactor_internal::IoEngine*> io_{nullptr};
   // Used by the thread in Poll.
+  int skips_ = 0;
   std::array<reactor_internal::Poller::Event, 512> events_;
 };
 
