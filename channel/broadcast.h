@@ -15,9 +15,10 @@
 // Thread-safety: a sender by any thread, but for assignment and destruction; a receiver and
 // its futures by one thread at a time. Copies are independent.
 // Memory ordering: what precedes Send() happens before what follows the receipt.
-// Cost: sending and receiving lock a mutex for a few instructions. A value of a type that
-// can't be copied bit by bit is allocated, in a cell that all its receivers share, and copied
-// outside of the mutex: no user code runs under it.
+// Cost: sending locks a mutex for a few instructions. So does receiving, but for a value of up to
+// 64 bytes that can be copied bit by bit: who keeps up reads it without a RMW (value_ring.h). A
+// value of another type is allocated, in a cell that all its receivers share, and copied outside
+// of the mutex: no user code runs under it.
 
 #ifndef HOME_CHANNEL_BROADCAST_H_
 #define HOME_CHANNEL_BROADCAST_H_
@@ -29,14 +30,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "home/channel/channel_policy.h"
 #include "home/channel/fan_out.h"
+#include "home/channel/value_ring.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
@@ -63,85 +66,119 @@ class Broadcasted {
 
 namespace channel_internal {
 
-// How a value lies in the ring: as it is, if to copy it runs no user code; else shared.
-template <typename T>
-inline constexpr bool kCopiedBitByBit =
-    std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> && sizeof(T) <= 64;
-template <typename T>
-using BroadcastCell =
-    std::conditional_t<kCopiedBitByBit<T>, std::optional<T>, std::shared_ptr<const T>>;
-
-// What all handles of one channel share. The n-th value ever sent lies in cell n mod capacity.
-template <typename T>
-class BroadcastState : public FanOut {
+// The last values, as they are shared: a reader takes a reference, and copies without the mutex.
+template <typename T, typename Policy>
+class SharedValues {
  public:
-  using Cell = BroadcastCell<T>;
+  using Cell = std::shared_ptr<const T>;
 
-  explicit BroadcastState(std::size_t capacity) : cells_(capacity) {}
+  explicit SharedValues(std::size_t capacity) : cells_(capacity) {}
+
+  static Cell MakeCell(T value) { return std::make_shared<const T>(std::move(value)); }
+  // Under the mutex: `cell` becomes the one that is overwritten.
+  void Put(std::uint64_t n, Cell& cell) { std::swap(cells_[n % cells_.size()], cell); }
+  [[nodiscard]] Cell Get(std::uint64_t n) const { return cells_[n % cells_.size()]; }
+  // Not without the mutex.
+  [[nodiscard]] Cell TryGet(std::uint64_t) const { return Cell(); }
+  // Under the mutex: nobody will get them. They are the caller's to destroy.
+  [[nodiscard]] std::vector<Cell> TakeAll() {
+    return std::exchange(cells_, std::vector<Cell>(cells_.size()));
+  }
+
+ private:
+  std::vector<Cell> cells_;
+};
+
+// The same for values that are copied bit by bit: whoever has missed nothing needs no mutex.
+template <typename T, typename Policy>
+  requires kCopiedBitByBit<T>
+class SharedValues<T, Policy> {
+ public:
+  using Cell = std::optional<T>;
+
+  explicit SharedValues(std::size_t capacity) : ring_(capacity) {}
+
+  static Cell MakeCell(T value) { return Cell(value); }
+  void Put(std::uint64_t n, Cell& cell) { ring_.Put(n, *cell); }
+  [[nodiscard]] Cell Get(std::uint64_t n) const { return ring_.Get(n); }
+  [[nodiscard]] Cell TryGet(std::uint64_t n) const { return ring_.Get(n); }
+  [[nodiscard]] std::monostate TakeAll() { return {}; }
+
+ private:
+  ValueRing<T, Policy> ring_;
+};
+
+// What all handles of one channel share.
+template <typename T, typename Policy>
+class BroadcastState : public FanOut<Policy> {
+ public:
+  using Values = SharedValues<T, Policy>;
+  using Cell = typename Values::Cell;
+
+  explicit BroadcastState(std::size_t capacity) : capacity_(capacity), values_(capacity) {}
 
   // Returns the number of receivers.
   std::size_t Send(T value) {
-    Cell cell = MakeCell(std::move(value));
+    Cell cell = Values::MakeCell(std::move(value));
     WakeList wakes;
     std::size_t receivers;
     {
-      const std::lock_guard lock(mutex_);
-      receivers = receivers_;
+      const std::lock_guard lock(this->mutex_);
+      receivers = this->receivers_;
       if (receivers == 0) return 0;
       // The overwritten value is destroyed after the mutex is released.
-      std::swap(cells_[next_ % cells_.size()], cell);
+      values_.Put(next_, cell);
       ++next_;
-      waiters_.ReleaseAll(wakes);
+      this->waiters_.ReleaseAll(wakes);
     }
     wakes.WakeAll();
     return receivers;
   }
 
-  // Under the mutex: the value at `position` or, if it is overwritten, the oldest one, and the
-  // position behind it. Nothing if it is not sent yet.
+  // The value at `position`, and the position behind it. False also if it takes the mutex to
+  // know. By one that has missed nothing.
+  bool TryTake(std::uint64_t& position, Cell& cell) const {
+    cell = values_.TryGet(position);
+    if (!cell) return false;
+    ++position;
+    return true;
+  }
+  // Under the mutex: the same or, if it is overwritten, the oldest one. False if it is not sent
+  // yet.
   bool TakeLocked(std::uint64_t& position, std::uint64_t& missed, Cell& cell) const {
     if (position == next_) return false;
-    const std::uint64_t oldest = next_ - std::min<std::uint64_t>(next_, cells_.size());
+    const std::uint64_t oldest = next_ - std::min<std::uint64_t>(next_, capacity_);
     missed = position < oldest ? oldest - position : 0;
     position += missed;
-    cell = cells_[position % cells_.size()];
+    cell = values_.Get(position);
     ++position;
     return true;
   }
 
   std::uint64_t AddReceiver() {
-    const std::lock_guard lock(mutex_);
-    ++receivers_;
+    const std::lock_guard lock(this->mutex_);
+    ++this->receivers_;
     return next_;
   }
   void DropReceiver() {
-    std::vector<Cell> unused;  // destroyed after the mutex is released
-    const std::lock_guard lock(mutex_);
-    if (--receivers_ != 0) return;
-    // Nobody will get these.
-    unused.resize(cells_.size());
-    std::swap(unused, cells_);
+    decltype(values_.TakeAll()) unused;  // destroyed after the mutex is released
+    const std::lock_guard lock(this->mutex_);
+    if (--this->receivers_ != 0) return;
+    unused = values_.TakeAll();
   }
 
  private:
-  static Cell MakeCell(T value) {
-    if constexpr (kCopiedBitByBit<T>) {
-      return Cell(std::move(value));
-    } else {
-      return std::make_shared<const T>(std::move(value));
-    }
-  }
-
-  std::vector<Cell> cells_;
+  const std::size_t capacity_;
+  Values values_;
   std::uint64_t next_ = 0;  // how many values were sent to somebody
 };
 
 }  // namespace channel_internal
 
 // The receiving end: copies go on from where the original is.
-template <std::copyable T>
+template <std::copyable T, typename Policy = ChannelPolicy>
 class BroadcastReceiver {
-  using State = channel_internal::BroadcastState<T>;
+  using State = channel_internal::BroadcastState<T, Policy>;
 
  public:
   using Item = Broadcasted<T>;
@@ -156,9 +193,11 @@ class BroadcastReceiver {
       State& state = *receiver_->state_;
       std::uint64_t missed = 0;
       typename State::Cell cell{};
-      const auto polled = wait_.Poll(state, cx, "a broadcast value", [&] {
-        return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
-      });
+      const auto polled = wait_.Poll(
+          state, cx, "a broadcast value", [&] { return state.TryTake(receiver_->position_, cell); },
+          [&] {
+            return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
+          });
       if (polled.pending()) return kPending;
       if (!cell) return Output();
       return Output(std::in_place, T(*cell), missed);
@@ -166,7 +205,7 @@ class BroadcastReceiver {
 
    private:
     BroadcastReceiver* receiver_;
-    channel_internal::FanOut::Wait wait_;
+    typename State::Wait wait_;
   };
 
   // For the channel.
@@ -194,7 +233,7 @@ class BroadcastReceiver {
   [[nodiscard]] std::optional<Item> TryRecv() {
     std::uint64_t missed = 0;
     typename State::Cell cell{};
-    {
+    if (!state_->TryTake(position_, cell)) {
       const std::lock_guard lock(state_->mutex());
       if (!state_->TakeLocked(position_, missed, cell)) return std::nullopt;
     }
@@ -217,9 +256,9 @@ class BroadcastReceiver {
 };
 
 // The sending end. When the last one goes, receivers get what is left, then the end.
-template <std::copyable T>
+template <std::copyable T, typename Policy = ChannelPolicy>
 class BroadcastSender {
-  using State = channel_internal::BroadcastState<T>;
+  using State = channel_internal::BroadcastState<T, Policy>;
 
  public:
   // For the channel.
@@ -241,9 +280,9 @@ class BroadcastSender {
   std::size_t Send(T value) { return state_->Send(std::move(value)); }
 
   // A further receiver, of what is sent from now on.
-  [[nodiscard]] BroadcastReceiver<T> Subscribe() {
+  [[nodiscard]] BroadcastReceiver<T, Policy> Subscribe() {
     const std::uint64_t position = state_->AddReceiver();
-    return BroadcastReceiver<T>(state_, position);
+    return BroadcastReceiver<T, Policy>(state_, position);
   }
   // How many receivers there are.
   [[nodiscard]] std::size_t receivers() const { return state_->receivers(); }
@@ -253,13 +292,13 @@ class BroadcastSender {
 };
 
 // The ends of a new channel that keeps the last `capacity` values, at least one.
-template <std::copyable T>
-[[nodiscard]] std::pair<BroadcastSender<T>, BroadcastReceiver<T>> MakeBroadcast(
+template <std::copyable T, typename Policy = ChannelPolicy>
+[[nodiscard]] std::pair<BroadcastSender<T, Policy>, BroadcastReceiver<T, Policy>> MakeBroadcast(
     std::size_t capacity) {
   if (capacity == 0) Fatal("MakeBroadcast() with a capacity of 0");
-  auto state = std::make_shared<channel_internal::BroadcastState<T>>(capacity);
-  BroadcastReceiver<T> receiver(state, 0);
-  return {BroadcastSender<T>(std::move(state)), std::move(receiver)};
+  auto state = std::make_shared<channel_internal::BroadcastState<T, Policy>>(capacity);
+  BroadcastReceiver<T, Policy> receiver(state, 0);
+  return {BroadcastSender<T, Policy>(std::move(state)), std::move(receiver)};
 }
 
 }  // namespace home

@@ -11,19 +11,19 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <type_traits>
 #include <utility>
 
 #include "home/future/frame_allocator.h"
 #include "home/future/frame_object.h"
+#include "home/parker/futex_mutex.h"
 #include "home/queue/queue_policy.h"
 
 namespace home {
 
 // Atomic, Plain, Relax and BackOff are those of the queues.
 struct ChannelPolicy : QueuePolicy {
-  using Mutex = std::mutex;
+  using Mutex = FutexMutex;
 
   // How often one who waits lets itself be overtaken (home/sync/wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;

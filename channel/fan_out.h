@@ -14,20 +14,21 @@
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/wake_list.h"
-#include "home/sync/sync_policy.h"
 #include "home/sync/waiter_list.h"
 
 namespace home::channel_internal {
 
+template <typename Policy>
 class FanOut {
  public:
+  using Mutex = typename Policy::Mutex;
   class Wait;
 
   FanOut() = default;
   FanOut(const FanOut&) = delete;
   FanOut& operator=(const FanOut&) = delete;
 
-  std::mutex& mutex() { return mutex_; }
+  Mutex& mutex() { return mutex_; }
   // Under the mutex.
   [[nodiscard]] bool ClosedLocked() const { return senders_ == 0; }
 
@@ -53,16 +54,17 @@ class FanOut {
  protected:
   ~FanOut() = default;
 
-  using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
+  using Waiter = sync_internal::PlainWaiter<Policy>;
 
-  std::mutex mutex_;  // guards all, here and in what derives from it
+  Mutex mutex_;  // guards all, here and in what derives from it
   std::size_t senders_ = 1;
   std::size_t receivers_ = 1;
   sync_internal::WaiterList<Waiter> waiters_;
 };
 
 // The wait of one future. Movable before its first poll.
-class FanOut::Wait {
+template <typename Policy>
+class FanOut<Policy>::Wait {
  public:
   Wait() = default;
   Wait(Wait&& other) noexcept {
@@ -74,10 +76,18 @@ class FanOut::Wait {
   }
 
   // Ready once `take()` was true, which is called under the mutex; until then the task waits
-  // for `reason`.
-  template <typename Take>
-  home::Poll<void> Poll(FanOut& channel, Context& cx, const char* reason, Take take) {
+  // for `reason`. `try_to_take()` does the same without the mutex, and may be false for no reason.
+  template <typename TryToTake, typename Take>
+  home::Poll<void> Poll(FanOut& channel, Context& cx, const char* reason, TryToTake try_to_take,
+                        Take take) {
     if (!cx.ConsumeBudget()) return kPending;
+    // Who was released need not wait for the mutex to know it: the channel lives on, whoever
+    // releases holds it.
+    if (channel_ != nullptr && waiter_.state() == sync_internal::WaiterState::kReleased) {
+      waiter_.Reset();
+      channel_ = nullptr;
+    }
+    if (channel_ == nullptr && try_to_take()) return kReady;
     channel_ = &channel;
     const bool done =
         channel.waiters_.Poll(channel.mutex_, waiter_, cx.waker(),

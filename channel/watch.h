@@ -12,12 +12,13 @@
 // futures by one thread at a time. Copies are independent.
 // Memory ordering: what precedes Send() happens before what follows the Borrow() that sees its
 // value.
-// Cost: Send() allocates the value. Reading and waiting lock a mutex for some instructions, to
-// take a reference or a place; no user code runs under it.
+// Cost: Send() allocates the value. Whether there is another is a load. Reading and waiting lock a
+// mutex for some instructions, to take a reference or a place; no user code runs under it.
 
 #ifndef HOME_CHANNEL_WATCH_H_
 #define HOME_CHANNEL_WATCH_H_
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,8 +36,8 @@
 namespace home {
 namespace channel_internal {
 
-template <typename T>
-class WatchState : public FanOut {
+template <typename T, typename Policy>
+class WatchState : public FanOut<Policy> {
  public:
   using Snapshot = std::shared_ptr<const T>;
 
@@ -45,52 +46,56 @@ class WatchState : public FanOut {
   void Send(Snapshot value) {
     WakeList wakes;
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(this->mutex_);
       std::swap(value_, value);  // the old one goes after the mutex is released
-      ++version_;
-      waiters_.ReleaseAll(wakes);
+      // release: who sees the version without the mutex. pairs with: version().
+      version_.store(VersionLocked() + 1, std::memory_order_release);
+      this->waiters_.ReleaseAll(wakes);
     }
     wakes.WakeAll();
   }
   [[nodiscard]] Snapshot Get() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(this->mutex_);
     return value_;
   }
   // The value and, in `version`, its number.
   [[nodiscard]] Snapshot Get(std::uint64_t& version) {
-    const std::lock_guard lock(mutex_);
-    version = version_;
+    const std::lock_guard lock(this->mutex_);
+    version = VersionLocked();
     return value_;
   }
-  [[nodiscard]] std::uint64_t version() {
-    const std::lock_guard lock(mutex_);
-    return version_;
+  [[nodiscard]] std::uint64_t version() const {
+    // acquire: what precedes the Send() of this version. pairs with: Send().
+    return version_.load(std::memory_order_acquire);
   }
 
   // Under the mutex.
-  [[nodiscard]] std::uint64_t VersionLocked() const { return version_; }
+  [[nodiscard]] std::uint64_t VersionLocked() const {
+    // relaxed: it changes under the mutex.
+    return version_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] const Snapshot& ValueLocked() const { return value_; }
 
   void AddReceiver() {
-    const std::lock_guard lock(mutex_);
-    ++receivers_;
+    const std::lock_guard lock(this->mutex_);
+    ++this->receivers_;
   }
   void DropReceiver() {
-    const std::lock_guard lock(mutex_);
-    --receivers_;
+    const std::lock_guard lock(this->mutex_);
+    --this->receivers_;
   }
 
  private:
   Snapshot value_;
-  std::uint64_t version_ = 1;
+  typename Policy::template Atomic<std::uint64_t> version_{1};  // written under the mutex
 };
 
 }  // namespace channel_internal
 
 // The receiving end. A copy has seen what the original has.
-template <ChannelValue T>
+template <ChannelValue T, typename Policy = ChannelPolicy>
 class WatchReceiver {
-  using State = channel_internal::WatchState<T>;
+  using State = channel_internal::WatchState<T, Policy>;
 
  public:
   // A value that stays as it is, however long it is kept.
@@ -102,21 +107,25 @@ class WatchReceiver {
    public:
     explicit Wait(WatchReceiver& receiver) noexcept : receiver_(&receiver) {}
 
-    // Ready with a value, which counts as seen, or with null at the end.
-    home::Poll<void> Poll(Context& cx, Snapshot& value) {
+    // Ready with true if there is one, which counts as seen, or with false at the end.
+    home::Poll<bool> Poll(Context& cx) {
       State& state = *receiver_->state_;
       std::uint64_t& seen = receiver_->seen_;
-      return wait_.Poll(state, cx, "a new value", [&] {
-        if (state.VersionLocked() == seen) return state.ClosedLocked();
-        seen = state.VersionLocked();
-        value = state.ValueLocked();
-        return true;
-      });
+      bool changed = false;
+      const auto see = [&](std::uint64_t version) {
+        changed = version != std::exchange(seen, version);
+        return changed;
+      };
+      const auto polled = wait_.Poll(
+          state, cx, "a new value", [&] { return see(state.version()); },
+          [&] { return see(state.VersionLocked()) || state.ClosedLocked(); });
+      if (polled.pending()) return kPending;
+      return changed;
     }
 
    private:
     WatchReceiver* receiver_;
-    channel_internal::FanOut::Wait wait_;
+    typename State::Wait wait_;
   };
 
  public:
@@ -127,11 +136,7 @@ class WatchReceiver {
 
     explicit ChangedFuture(WatchReceiver& receiver) noexcept : wait_(receiver) {}
 
-    home::Poll<bool> Poll(Context& cx) {
-      Snapshot value;
-      if (wait_.Poll(cx, value).pending()) return kPending;
-      return value != nullptr;
-    }
+    home::Poll<bool> Poll(Context& cx) { return wait_.Poll(cx); }
 
    private:
     Wait wait_;
@@ -148,15 +153,15 @@ class WatchReceiver {
 
     home::Poll<Snapshot> Poll(Context& cx) {
       // At first also the value that was seen.
-      if (!looked_) {
+      while (true) {
+        if (looked_) {
+          auto changed = wait_.Poll(cx);
+          if (changed.pending()) return kPending;
+          if (!*changed) return Snapshot();
+        }
         looked_ = true;
         Snapshot value = receiver_->BorrowAndUpdate();
         if (predicate_(*value)) return value;
-      }
-      while (true) {
-        Snapshot value;
-        if (wait_.Poll(cx, value).pending()) return kPending;
-        if (value == nullptr || predicate_(*value)) return value;
       }
     }
 
@@ -212,9 +217,9 @@ class WatchReceiver {
 };
 
 // The sending end.
-template <ChannelValue T>
+template <ChannelValue T, typename Policy = ChannelPolicy>
 class WatchSender {
-  using State = channel_internal::WatchState<T>;
+  using State = channel_internal::WatchState<T, Policy>;
 
  public:
   using Snapshot = std::shared_ptr<const T>;
@@ -239,9 +244,9 @@ class WatchSender {
   [[nodiscard]] Snapshot Borrow() const { return state_->Get(); }
 
   // A further receiver, which has seen the latest value.
-  [[nodiscard]] WatchReceiver<T> Subscribe() {
+  [[nodiscard]] WatchReceiver<T, Policy> Subscribe() {
     state_->AddReceiver();
-    return WatchReceiver<T>(state_, state_->version());
+    return WatchReceiver<T, Policy>(state_, state_->version());
   }
   // How many receivers there are.
   [[nodiscard]] std::size_t receivers() const { return state_->receivers(); }
@@ -251,11 +256,11 @@ class WatchSender {
 };
 
 // The ends of a new channel that holds `initial`, which counts as seen.
-template <ChannelValue T>
-[[nodiscard]] std::pair<WatchSender<T>, WatchReceiver<T>> MakeWatch(T initial) {
-  auto state = std::make_shared<channel_internal::WatchState<T>>(std::move(initial));
-  WatchReceiver<T> receiver(state, state->version());
-  return {WatchSender<T>(std::move(state)), std::move(receiver)};
+template <ChannelValue T, typename Policy = ChannelPolicy>
+[[nodiscard]] std::pair<WatchSender<T, Policy>, WatchReceiver<T, Policy>> MakeWatch(T initial) {
+  auto state = std::make_shared<channel_internal::WatchState<T, Policy>>(std::move(initial));
+  WatchReceiver<T, Policy> receiver(state, state->version());
+  return {WatchSender<T, Policy>(std::move(state)), std::move(receiver)};
 }
 
 }  // namespace home

@@ -25,6 +25,7 @@ struct ModelPolicy {
 
   static constexpr int kMinSpins = 0;
   static constexpr int kMaxSpins = 0;
+  static constexpr int kMutexSpins = 0;
   static void Relax() {}
 
   // For a mutation test a fence belongs to the line that calls this.

@@ -1,7 +1,7 @@
-// ParkerPolicy, EventCountPolicy: what a parker and an event count take from their
+// ParkerPolicy, EventCountPolicy: what a parker, a FutexMutex and an event count take from their
 // surroundings.
 //
-// Both are templates over a policy so that a model checker or a test can put its own
+// They are templates over a policy so that a model checker or a test can put its own
 // atomics, its own sleep and its own clock under the production header. A program uses
 // the default and never names it.
 
@@ -26,6 +26,10 @@ struct ParkerPolicy {
   // between: at least and at most. In between it adapts (parker.h, "Spin").
   static constexpr int kMinSpins = 8;
   static constexpr int kMaxSpins = 256;
+
+  // How often one who finds a FutexMutex locked looks again before it sleeps: for a microsecond
+  // or two, where its holder needs a fiftieth of that and a sleep some ten times as much.
+  static constexpr int kMutexSpins = 40;
 
   static void Relax() { parker_internal::CpuRelax(); }
   static std::int64_t Now() { return parker_internal::FutexClockNanos(); }

@@ -46,7 +46,7 @@ class Barrier {
   using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
 
   const std::size_t count_;
-  std::mutex mutex_;
+  sync_internal::SyncPolicy::Mutex mutex_;
   // Under the mutex.
   std::size_t waiting_ = 0;
   sync_internal::WaiterList<Waiter> waiters_;

@@ -84,7 +84,7 @@ class Condvar {
 
   using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
 
-  std::mutex mutex_;
+  sync_internal::SyncPolicy::Mutex mutex_;
   sync_internal::WaiterList<Waiter> waiters_;  // under the mutex
 };
 

@@ -69,7 +69,7 @@ class Event {
  private:
   using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
 
-  std::mutex mutex_;
+  sync_internal::SyncPolicy::Mutex mutex_;
   std::atomic<bool> set_{false};  // written under mutex_
   sync_internal::WaiterList<Waiter> waiters_;
 };

@@ -1,14 +1,16 @@
 // GrantQueue under the model checker: taking, waiting, giving back, cancelling and closing
-// against one another, for permits and for readers and writers.
+// against one another, for permits, for readers and writers, for notifications, and for counts.
 
 #include <atomic>
 #include <cstdint>
 #include <optional>
 
 #include "gtest/gtest.h"
+#include "home/sync/countdown.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/grant_wait.h"
 #include "home/sync/model_testing.h"
+#include "home/sync/notify.h"
 #include "home/sync/rw_lock.h"
 #include "home/sync/semaphore.h"
 #include "home/tools/model/checker.h"
@@ -117,6 +119,62 @@ struct Closed : Scenario<PermitKind, 3, 0> {
     Scenario::After();
   }
 };
+// Notify: one is told twice, and another gives up: what it was told goes on, or is kept.
+struct Notified : Scenario<NotificationKind, 3, 0> {
+  void Thread(int index) {
+    if (index == 0) {
+      guarded = 1;
+      for (int i = 0; i < 2; ++i) queue.Set(NotificationKind::kKept);
+    } else if (index == 1) {
+      TakeBriefly(1, 0);
+    } else {
+      Take(2, 0);
+      model::Expect(guarded == 1, "what precedes a notification");
+    }
+  }
+  void After() {
+    model::Expect(!queue.HasWaiters(), "nobody waits");
+    Scenario::After();
+  }
+};
+// All who wait are let go, or told one by one: nobody sleeps through both.
+struct AllNotified : Scenario<NotificationKind, 3, 0> {
+  void Thread(int index) {
+    if (index == 0) {
+      queue.ReleaseAll();
+      for (int i = 0; i < 2; ++i) {
+        queue.Set(NotificationKind::kKept);
+        // A second one before the first is used counts once: so it waits for that.
+        while ((queue.word() & NotificationKind::kKept) != 0 && took < 2) model::Yield();
+      }
+    } else {
+      Take(index, 0);
+      ++took;
+    }
+  }
+  void After() {
+    model::Expect(took == 2, "both");
+    Scenario::After();
+  }
+  int took = 0;  // plain: all threads of the checker are one
+};
+// Latch: whoever waits sees what precedes each step down to zero.
+struct CountedDown : Scenario<ZeroKind, 3, 2 * kOne> {
+  void Thread(int index) {
+    if (index == 0) {
+      Take(0, 0);
+      model::Expect(guarded == 1 && other == 1, "what precedes the steps");
+      return;
+    }
+    (index == 1 ? guarded : other) = 1;
+    queue.Give(-kOne);
+  }
+  void After() {
+    ExpectWord(0);
+    Scenario::After();
+  }
+  model::Data<int> other{0};
+};
 // A writer and two readers.
 template <std::uint64_t kWrite>
 struct ReadersAndWriter : Scenario<RwKind, 3, 0> {
@@ -186,6 +244,9 @@ TEST(GrantQueueModelTest, Weighted) { CheckRandomly<Weighted>(20'000); }
 TEST(GrantQueueModelTest, Cancelled) { CheckRandomly<Cancelled>(20'000); }
 TEST(GrantQueueModelTest, Lazy) { CheckRandomly<Lazy>(20'000); }
 TEST(GrantQueueModelTest, Closed) { CheckRandomly<Closed>(20'000); }
+TEST(GrantQueueModelTest, Notified) { CheckRandomly<Notified>(20'000); }
+TEST(GrantQueueModelTest, AllNotified) { CheckRandomly<AllNotified>(20'000); }
+TEST(GrantQueueModelTest, CountedDown) { CheckRandomly<CountedDown>(20'000); }
 TEST(GrantQueueModelTest, ReadersAndWriter) {
   CheckRandomly<ReadersAndWriter<RwKind::kWriter>>(20'000);
 }
@@ -206,6 +267,14 @@ TEST(GrantQueueMutationTest, GivingNeedsRelease) {
   ExpectFound<Exclusion<2>>(
       WithPreemptions(2),
       {.function = "Give", .access = Access::kRmw, .from = memory_order_release});
+}
+TEST(GrantQueueMutationTest, SettingNeedsRelease) {
+  ExpectFound<Notified>(Randomly(50'000),
+                        {.function = "Set", .access = Access::kRmw, .from = memory_order_release});
+}
+TEST(GrantQueueMutationTest, CountingDownNeedsRelease) {
+  ExpectFound<CountedDown>(
+      Randomly(50'000), {.function = "Give", .access = Access::kRmw, .from = memory_order_release});
 }
 TEST(GrantQueueMutationTest, TakingUnderTheMutexNeedsAcquire) {
   ExpectFound<Exclusion<2>>(

@@ -7,7 +7,7 @@
 // Thread-safety: all functions from any thread. A future belongs to one thread at a time and
 // must not outlive the latch.
 // Memory ordering: what precedes a CountDown() happens before what follows a wait that it ends.
-// Cost: counting is one RMW, and so is a wait that is over. Waiting allocates nothing. 64 bytes.
+// Cost: counting is one RMW, and so is a wait that is over. Waiting allocates nothing. 32 bytes.
 
 #ifndef HOME_SYNC_LATCH_H_
 #define HOME_SYNC_LATCH_H_

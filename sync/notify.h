@@ -20,7 +20,7 @@
 // not outlive its Notify.
 // Memory ordering: what precedes a notification happens before what follows the wait that it ends.
 // Cost: a notification is one RMW if nobody waits, and so is a wait that finds one. Waiting
-// allocates nothing. 64 bytes.
+// allocates nothing. 32 bytes.
 // Algorithm: grant_queue.h.
 
 #ifndef HOME_SYNC_NOTIFY_H_

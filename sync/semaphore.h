@@ -17,7 +17,7 @@
 // Memory ordering: what precedes the giving back of a permit, or Add(), happens before what
 // follows an acquisition that it makes possible.
 // Cost: acquiring and giving back are one RMW each if nobody waits. Waiting allocates nothing.
-// 64 bytes.
+// 32 bytes.
 // Algorithm: grant_queue.h.
 
 #ifndef HOME_SYNC_SEMAPHORE_H_

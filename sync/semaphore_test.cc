@@ -17,7 +17,7 @@ using testing::CountingWaker;
 using testing::PollOnce;
 
 static_assert(Future<AcquireFuture<Semaphore*>>);
-static_assert(sizeof(Semaphore) <= 64);
+static_assert(sizeof(Semaphore) <= 32);
 
 TEST(SemaphoreTest, PermitsGoAndComeBack) {
   Semaphore semaphore(3);

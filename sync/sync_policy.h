@@ -10,15 +10,23 @@
 #include <cstdint>
 #include <mutex>
 
+#include "home/parker/futex_mutex.h"
+
 namespace home::sync_internal {
 
 struct SyncPolicy {
   template <typename U>
   using Atomic = std::atomic<U>;
-  using Mutex = std::mutex;
+  using Mutex = FutexMutex;
 
   // How often one who waits lets itself be overtaken (wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
+};
+
+// For Mutex. Where two processors fight for one lock it is faster that one of them sleeps now and
+// then and leaves the lock to the other, whose cache it is in, than that both spin.
+struct LockPolicy : SyncPolicy {
+  using Mutex = std::mutex;
 };
 
 }  // namespace home::sync_internal

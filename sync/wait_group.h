@@ -11,7 +11,7 @@
 // Thread-safety: all functions from any thread. A future or member belongs to one thread at a time
 // and must not outlive the group. Memory ordering: what precedes the end of a member happens before
 // what follows a wait that it ends. Cost: counting is one RMW, and so is a wait that is over.
-// Waiting allocates nothing. 64 bytes.
+// Waiting allocates nothing. 32 bytes.
 
 #ifndef HOME_SYNC_WAIT_GROUP_H_
 #define HOME_SYNC_WAIT_GROUP_H_

@@ -1,0 +1,141 @@
+// Broadcast and watch under the model checker: sending, waiting, giving up and the last sender's
+// end against one another.
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "home/channel/broadcast.h"
+#include "home/channel/model_policy_testing.h"
+#include "home/channel/watch.h"
+#include "home/sync/model_testing.h"
+#include "home/tools/model/checker.h"
+
+namespace home {
+namespace {
+
+using channel_testing::ModelChannelPolicy;
+using model::Access;
+using model::CheckRandomly;
+using model::ExpectFound;
+using model::Randomly;
+using std::memory_order_acquire;
+using std::memory_order_release;
+using sync_testing::ModelTask;
+
+constexpr int kSent = 2;
+
+// One sends, and goes. Two receive.
+template <typename Sender, typename Receiver>
+struct Scenario {
+  static constexpr int kThreads = 3;
+
+  void Open(std::pair<Sender, Receiver> ends) {
+    sender.emplace(std::move(ends.first));
+    for (auto& receiver : receivers) receiver.emplace(ends.second);
+  }
+
+  void SendAll() {
+    for (int i = 0; i < kSent; ++i) {
+      sent[i] = i + 1;
+      sender->Send(i + 1);
+    }
+    sender.reset();
+  }
+  // Whoever has got `value` sees what precedes its sending.
+  void ExpectSeen(int value) { model::Expect(sent[value - 1] == value, "what precedes"); }
+  void After() {
+    for (auto& receiver : receivers) receiver.reset();
+    for (ModelTask& task : tasks) model::Expect(task.wakers() == 0, "no waker is left");
+  }
+
+  std::optional<Sender> sender;
+  std::optional<Receiver> receivers[2];
+  ModelTask tasks[kThreads];
+  model::Data<int> sent[kSent];
+};
+
+using ModelBroadcast =
+    Scenario<BroadcastSender<int, ModelChannelPolicy>, BroadcastReceiver<int, ModelChannelPolicy>>;
+template <std::size_t kCapacity>
+struct Broadcast : ModelBroadcast {
+  void Before() { Open(MakeBroadcast<int, ModelChannelPolicy>(kCapacity)); }
+
+  void Thread(int index) {
+    if (index == 0) return SendAll();
+    auto& receiver = *receivers[index - 1];
+    // One gives up once: it loses nothing by that.
+    if (index == 1) {
+      auto dropped = receiver.Recv();
+      auto polled = tasks[1].PollOnce(dropped);
+      if (polled.ready() && !Got(index, *polled)) return;
+    }
+    while (true) {
+      auto receive = receiver.Recv();
+      if (!Got(index, tasks[index].Run(receive))) return;
+    }
+  }
+  // False at the end.
+  bool Got(int index, const std::optional<Broadcasted<int>>& received) {
+    int& last = lasts[index - 1];
+    if (!received) {
+      model::Expect(last == kSent, "the last one, too");
+      return false;
+    }
+    model::Expect(received->value() == last + 1 + static_cast<int>(received->missed()), "in order");
+    model::Expect(kCapacity == 1 || received->missed() == 0, "all");
+    last = received->value();
+    ExpectSeen(last);
+    return true;
+  }
+
+  int lasts[2] = {};
+};
+
+using ModelWatch =
+    Scenario<WatchSender<int, ModelChannelPolicy>, WatchReceiver<int, ModelChannelPolicy>>;
+struct Watch : ModelWatch {
+  void Before() { Open(MakeWatch<int, ModelChannelPolicy>(0)); }
+
+  void Thread(int index) {
+    if (index == 0) return SendAll();
+    auto& receiver = *receivers[index - 1];
+    int last = 0;
+    if (index == 1) {
+      auto dropped = receiver.Changed();
+      auto polled = tasks[1].PollOnce(dropped);
+      // Its value is not looked at.
+      if (polled.ready()) last = *polled ? 0 : kSent;
+    }
+    while (true) {
+      auto changed = receiver.Changed();
+      if (!tasks[index].Run(changed)) break;
+      // Before the look, which takes the mutex.
+      ExpectSeen(1);
+      last = *receiver.BorrowAndUpdate();
+      ExpectSeen(last);
+    }
+    model::Expect(last == kSent || *receiver.Borrow() == kSent, "the last one");
+  }
+};
+
+TEST(BroadcastModelTest, WhoKeepsUp) { CheckRandomly<Broadcast<2>>(20'000); }
+TEST(BroadcastModelTest, WhoMisses) { CheckRandomly<Broadcast<1>>(20'000); }
+TEST(WatchModelTest, Versions) { CheckRandomly<Watch>(20'000); }
+
+// -- Mutations ------------------------------------------------------------------------------
+
+TEST(WatchMutationTest, SendingNeedsRelease) {
+  ExpectFound<Watch>(Randomly(50'000),
+                     {.function = "Send", .access = Access::kStore, .from = memory_order_release});
+}
+TEST(WatchMutationTest, LookingAtTheVersionNeedsAcquire) {
+  ExpectFound<Watch>(
+      Randomly(50'000),
+      {.function = "version", .access = Access::kLoad, .from = memory_order_acquire});
+}
+
+}  // namespace
+}  // namespace home

@@ -1,0 +1,64 @@
+// FutexMutex under the model checker: nobody is in it beside another, and nobody sleeps for ever.
+
+#include "gtest/gtest.h"
+#include "home/parker/futex_mutex.h"
+#include "home/parker/model_policy_testing.h"
+#include "home/tools/model/checker.h"
+
+namespace home {
+namespace {
+
+using model::Access;
+using std::memory_order_acquire;
+using std::memory_order_release;
+
+template <int kThreadCount, int kTimes>
+struct Exclusion : ModelScenario {
+  static constexpr int kThreads = kThreadCount;
+  void Thread(int) {
+    for (int i = 0; i < kTimes; ++i) {
+      mutex.lock();
+      guarded = guarded + 1;
+      mutex.unlock();
+    }
+  }
+  void After() { model::Expect(guarded == kThreads * kTimes, "one at a time"); }
+
+  BasicFutexMutex<ModelPolicy> mutex;
+  model::Data<int> guarded{0};
+};
+// One that only tries.
+struct Trying : Exclusion<2, 1> {
+  void Thread(int index) {
+    if (index == 0) return Exclusion::Thread(index);
+    if (!mutex.try_lock()) return;
+    guarded = guarded + 1;
+    mutex.unlock();
+  }
+  void After() { model::Expect(guarded >= 1, "one at a time"); }
+};
+
+TEST(FutexMutexModelTest, Two) { model::CheckExhaustively<Exclusion<2, 1>>(); }
+TEST(FutexMutexModelTest, TwoTwice) { model::CheckWithPreemptions<Exclusion<2, 2>>(3); }
+TEST(FutexMutexModelTest, Three) { model::CheckRandomly<Exclusion<3, 1>>(20'000); }
+TEST(FutexMutexModelTest, ThreeTwice) { model::CheckRandomly<Exclusion<3, 2>>(20'000); }
+TEST(FutexMutexModelTest, Trying) { model::CheckExhaustively<Trying>(); }
+
+TEST(FutexMutexMutationTest, UnlockingNeedsRelease) {
+  model::ExpectFound<Exclusion<2, 1>>(
+      model::Exhaustively(),
+      {.function = "unlock", .access = Access::kRmw, .from = memory_order_release});
+}
+TEST(FutexMutexMutationTest, LockingNeedsAcquire) {
+  model::ExpectFound<Trying>(
+      model::Exhaustively(),
+      {.function = "try_lock", .access = Access::kRmw, .from = memory_order_acquire});
+}
+TEST(FutexMutexMutationTest, LockingSlowlyNeedsAcquire) {
+  model::ExpectFound<Exclusion<2, 1>>(
+      model::Exhaustively(),
+      {.function = "LockSlowly", .access = Access::kRmw, .from = memory_order_acquire});
+}
+
+}  // namespace
+}  // namespace home
