@@ -15,6 +15,7 @@
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
@@ -231,6 +232,37 @@ TYPED_TEST(ChannelWaitingTest, HostileWaker) {
     }
   }
   EXPECT_GE(hostile.intrusions(), 4);
+}
+
+TYPED_TEST(ChannelWaitingTest, HostileWakerOfPermitsAndBatches) {
+  auto ends = TypeParam::template Make<int>(1);
+  int batch[] = {1, 2};
+  std::vector<int> values;
+  const auto intrude = [&ends] {
+    auto reserve = ends.first.Reserve();
+    static_cast<void>(PollOnce(reserve).ready());
+    int some[] = {3, 4};
+    auto send = ends.first.SendMany(absl::MakeSpan(some));
+    static_cast<void>(PollOnce(send).ready());
+    std::vector<int> received;
+    auto receive = ends.second.RecvMany(received, 2);
+    static_cast<void>(PollOnce(receive).ready());
+  };
+  const auto fill = [&ends] {
+    while (ends.first.TrySend(0) == TrySendResult::kSent) {
+    }
+  };
+  const auto drain = [&ends] {
+    while (ends.second.TryRecv()) {
+    }
+  };
+  fill();
+  ExpectToStandAHostileWaker([&] { return ends.first.Reserve(); }, drain, intrude);
+  fill();
+  ExpectToStandAHostileWaker([&] { return ends.first.SendMany(absl::MakeSpan(batch)); }, drain,
+                             intrude);
+  drain();
+  ExpectToStandAHostileWaker([&] { return ends.second.RecvMany(values, 2); }, fill, intrude);
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -39,6 +41,15 @@ TEST(LatchTest, OfZeroIsOpen) {
   Latch latch(0);
   auto wait = latch.Wait();
   EXPECT_TRUE(PollOnce(wait).ready());
+}
+
+TEST(LatchTest, HostileWaker) {
+  Latch latch(1);
+  ExpectToStandAHostileWaker([&] { return latch.Wait(); }, [&] { latch.CountDown(); },
+                             [&] {
+                               auto wait = latch.Wait();
+                               static_cast<void>(PollOnce(wait).ready());
+                             });
 }
 
 #if !defined(NDEBUG)

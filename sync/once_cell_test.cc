@@ -10,10 +10,12 @@
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::Manual;
 using testing::ManualState;
@@ -80,6 +82,23 @@ TEST(OnceCellTest, AnErrorLeavesItEmpty) {
   auto late = cell.GetOrTryInit(
       []() -> absl::StatusOr<std::string> { return absl::UnavailableError("never"); });
   EXPECT_EQ(**PollOnce(late).value(), "x");
+}
+
+TEST(OnceCellTest, HostileWaker) {
+  OnceCell<int> cell;
+  ManualState state;
+  auto makes = cell.GetOrInit([&state] { return Manual<int>(&state, 5); });
+  EXPECT_TRUE(PollOnce(makes).pending());
+  ExpectToStandAHostileWaker([&] { return cell.GetOrInit([] { return 6; }); },
+                             [&] {
+                               state.Set();
+                               EXPECT_TRUE(PollOnce(makes).ready());
+                             },
+                             [&] {
+                               static_cast<void>(cell.Set(7));
+                               auto get = cell.GetOrInit([] { return 8; });
+                               static_cast<void>(PollOnce(get).ready());
+                             });
 }
 
 TEST(LazyCellTest, BringsItsFunction) {

@@ -6,10 +6,12 @@
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -43,6 +45,17 @@ TEST(WaitGroupTest, AssignmentCountsOnce) {
   member = other;
   EXPECT_EQ(a.size(), 0u);
   EXPECT_EQ(b.size(), 2u);
+}
+
+TEST(WaitGroupTest, HostileWaker) {
+  WaitGroup group;
+  std::optional<WaitGroup::Member> member = group.Join();
+  ExpectToStandAHostileWaker([&] { return group.Wait(); }, [&] { member.reset(); },
+                             [&] {
+                               const auto joined = group.Join();
+                               auto wait = group.Wait();
+                               static_cast<void>(PollOnce(wait).ready());
+                             });
 }
 
 }  // namespace

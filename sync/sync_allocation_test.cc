@@ -1,0 +1,145 @@
+// Proof that the primitives allocate nothing: not where nobody waits, nor to wait, to be let
+// through, or to give up.
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "home/future/allocation_testing.h"
+#include "home/future/context.h"
+#include "home/future/map.h"
+#include "home/future/waker.h"
+#include "home/sync/barrier.h"
+#include "home/sync/condvar.h"
+#include "home/sync/event.h"
+#include "home/sync/latch.h"
+#include "home/sync/mutex.h"
+#include "home/sync/notify.h"
+#include "home/sync/once_cell.h"
+#include "home/sync/rw_lock.h"
+#include "home/sync/semaphore.h"
+#include "home/sync/wait_group.h"
+
+namespace home {
+namespace {
+
+using testing::AllocationsOf;
+
+template <typename F>
+bool IsReady(F& future) {
+  const Waker waker;
+  Context cx(waker);
+  return future.Poll(cx).ready();
+}
+
+// `wait()` gives a future that is ready at once.
+template <typename Wait>
+void ExpectNoneAlone(Wait wait) {
+  EXPECT_EQ(AllocationsOf([&] {
+              auto future = wait();
+              EXPECT_TRUE(IsReady(future));
+            }),
+            0u);
+}
+
+// `wait()` gives a future that has to wait until `release()`. Beside it another one gives up.
+template <typename Wait, typename Release>
+void ExpectNoneWaiting(Wait wait, Release release) {
+  EXPECT_EQ(AllocationsOf([&] {
+              auto future = wait();
+              EXPECT_FALSE(IsReady(future));
+              {
+                auto dropped = wait();
+                EXPECT_FALSE(IsReady(dropped));
+              }
+              release();
+              EXPECT_TRUE(IsReady(future));
+            }),
+            0u);
+}
+
+TEST(SyncAllocationTest, Mutex) {
+  Mutex<int> mutex;
+  ExpectNoneAlone([&] { return mutex.Lock(); });
+  auto held = mutex.TryLock();
+  ExpectNoneWaiting([&] { return mutex.Lock(); }, [&] { held.reset(); });
+}
+
+TEST(SyncAllocationTest, RwLock) {
+  RwLock<int> lock;
+  ExpectNoneAlone([&] { return lock.Read(); });
+  ExpectNoneAlone([&] { return lock.Write(); });
+  ExpectNoneAlone([&] { return lock.UpgradableRead(); });
+  auto held = lock.TryRead();
+  ExpectNoneWaiting([&] { return lock.Write(); }, [&] { held.reset(); });
+}
+
+TEST(SyncAllocationTest, Semaphore) {
+  Semaphore semaphore(2);
+  ExpectNoneAlone([&] { return semaphore.Acquire(2); });
+  ExpectNoneWaiting([&] { return semaphore.Acquire(3); }, [&] { semaphore.Add(1); });
+}
+
+TEST(SyncAllocationTest, NotifyAndEvents) {
+  Notify notify;
+  notify.NotifyOne();
+  ExpectNoneAlone([&] { return notify.Wait(); });
+  ExpectNoneWaiting([&] { return notify.Wait(); }, [&] { notify.NotifyOne(); });
+  ExpectNoneWaiting([&] { return notify.Wait(); }, [&] { notify.NotifyAll(); });
+  Event event;
+  ExpectNoneWaiting([&] { return event.Wait(); }, [&] { event.Set(); });
+  ExpectNoneAlone([&] { return event.Wait(); });
+}
+
+TEST(SyncAllocationTest, Counts) {
+  Latch latch(1);
+  ExpectNoneWaiting([&] { return latch.Wait(); }, [&] { latch.CountDown(); });
+  ExpectNoneAlone([&] { return latch.Wait(); });
+  WaitGroup group;
+  ExpectNoneAlone([&] { return group.Wait(); });
+  std::optional<WaitGroup::Member> member = group.Join();
+  ExpectNoneWaiting([&] { return group.Wait(); }, [&] { member.reset(); });
+}
+
+TEST(SyncAllocationTest, Barrier) {
+  Barrier alone(1);
+  ExpectNoneAlone([&] { return alone.Wait(); });
+  Barrier barrier(3);
+  auto other = barrier.Wait();
+  EXPECT_FALSE(IsReady(other));
+  EXPECT_EQ(AllocationsOf([&] {
+              auto second = barrier.Wait();
+              auto last = barrier.Wait();
+              EXPECT_FALSE(IsReady(second));
+              EXPECT_TRUE(IsReady(last));
+              EXPECT_TRUE(IsReady(second));
+            }),
+            0u);
+}
+
+TEST(SyncAllocationTest, Condvar) {
+  Mutex<int> mutex;
+  Condvar condvar;
+  ExpectNoneWaiting([&] { return condvar.Wait(*mutex.TryLock()); }, [&] { condvar.NotifyOne(); });
+}
+
+TEST(SyncAllocationTest, OnceCell) {
+  const auto make = [] { return 1; };
+  OnceCell<int> alone;
+  ExpectNoneAlone([&] { return alone.GetOrInit(make); });
+  ExpectNoneAlone([&] { return alone.GetOrInit(make); });
+  // The future that makes the value waits for a notification.
+  OnceCell<int> cell;
+  Notify made;
+  auto maker =
+      cell.GetOrTryInit([&] { return Map(made.Wait(), [] { return absl::StatusOr<int>(2); }); });
+  EXPECT_FALSE(IsReady(maker));
+  ExpectNoneWaiting([&] { return cell.GetOrInit(make); },
+                    [&] {
+                      made.NotifyOne();
+                      EXPECT_TRUE(IsReady(maker));
+                    });
+}
+
+}  // namespace
+}  // namespace home
