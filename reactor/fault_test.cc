@@ -149,7 +149,7 @@ class IoFaultTest : public IoTest {
 // No number is left: real, as the system has it.
 TEST_P(IoFaultTest, NoDescriptorsLeft) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   const IoFile listener = Attach(listening.fd);
   UniqueFd fd = MakeTcpSocket();
   const IoFile client = Attach(fd);
@@ -232,7 +232,7 @@ TEST_P(UringFaultTest, KernelsWithoutMultishot) {
     for (int i = 0; i < 3; ++i) {
       UniqueFd fd = MakeTcpSocket();
       const IoFile client = Attach(fd);
-      const IoAddress address(listening.Address(), sizeof(listening.address));
+      const IoAddress address(listening.Address(), listening.AddressSize());
       EXPECT_TRUE(Await(IoConnect(client, address)).ok());
       absl::StatusOr<UniqueFd> connection = Await(Next(connections)).value();
       const IoFile server = Attach(*connection);
@@ -489,7 +489,7 @@ TEST_P(ReadinessFaultTest, ThePoolRunsNothing) {
 // A connection that is gone before it was accepted, and a system that has no memory for it.
 TEST_P(ReadinessFaultTest, AcceptFails) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   const IoFile listener = Attach(listening.fd);
   UniqueFd fd = MakeTcpSocket();
   const IoFile client = Attach(fd);

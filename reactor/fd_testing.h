@@ -5,8 +5,12 @@
 #define HOME_REACTOR_FD_TESTING_H_
 
 #include <cstddef>
+#include <memory>
 
 #include "home/reactor/unique_fd.h"
+
+struct sockaddr;
+struct sockaddr_in;
 
 namespace home::reactor_internal {
 
@@ -24,7 +28,42 @@ FdPair MakeTcpPair();
 // Not connected.
 UniqueFd MakeTcpSocket();
 
+// A listening TCP socket on a port of the system's choice.
+class TcpListenerFd {
+ public:
+  TcpListenerFd();
+  ~TcpListenerFd();
+
+  // Its address, as the system has it.
+  [[nodiscard]] sockaddr* Address() const;
+  [[nodiscard]] unsigned AddressSize() const;
+  // Starts to connect; to a listener of this machine that is done at once.
+  int Connect(const UniqueFd& client) const;
+
+  UniqueFd fd;
+
+ private:
+  const std::unique_ptr<sockaddr_in> address_;
+};
+
 void WriteByte(const UniqueFd& fd);
+// One that is out of band.
+void WriteUrgentByte(const UniqueFd& fd);
+// As read(2) and write(2).
+std::ptrdiff_t ReadSome(const UniqueFd& fd, char* to, std::size_t size);
+std::ptrdiff_t WriteSome(const UniqueFd& fd, const char* from, std::size_t size);
+
+// Another descriptor of the same.
+UniqueFd Duplicate(int fd);
+// One that has no readiness.
+UniqueFd OpenRegularFile();
+// Nothing more will be sent.
+void CloseWriting(const UniqueFd& fd);
+// Closes a connection so that its peer sees a reset.
+void CloseByReset(UniqueFd& fd);
+// Whether the close of one end of MakeSocketPair() ends both directions of the other, which TCP
+// cannot know.
+bool ClosingEndsBothDirections();
 
 // A descriptor that is writable, and readable when it has been rung.
 class Bell {
@@ -37,6 +76,10 @@ class Bell {
  private:
   FdPair ends_;
 };
+
+// How often to repeat what makes descriptors, where `rounds` would be good: less where it takes
+// long.
+int Rounds(int rounds);
 
 // Has the system allow the process `wanted` descriptors, or as many as it will, and returns
 // that.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 
 #include "gtest/gtest.h"
 #include "home/reactor/fd_testing.h"
@@ -40,23 +41,64 @@ FdPair MakeSocketPair() {
 UniqueFd MakeTcpSocket() { return Nonblocking(::socket(AF_INET, SOCK_STREAM, 0)); }
 
 FdPair MakeTcpPair() {
-  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(listener.get(), generic, size), 0);
-  EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
-  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  const TcpListenerFd listener;
   UniqueFd client(::socket(AF_INET, SOCK_STREAM, 0));
   // Blocks until it is connected: the other end is then in the backlog.
-  EXPECT_EQ(::connect(client.get(), generic, size), 0);
+  listener.Connect(client);
   return FdPair{Nonblocking(client.Release()),
-                Nonblocking(::accept(listener.get(), nullptr, nullptr))};
+                Nonblocking(::accept(listener.fd.get(), nullptr, nullptr))};
+}
+
+TcpListenerFd::TcpListenerFd() : fd(MakeTcpSocket()), address_(std::make_unique<sockaddr_in>()) {
+  address_->sin_family = AF_INET;
+  address_->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(*address_);
+  EXPECT_EQ(::bind(fd.get(), Address(), size), 0);
+  EXPECT_EQ(::getsockname(fd.get(), Address(), &size), 0);
+  EXPECT_EQ(::listen(fd.get(), 16), 0);
+}
+
+TcpListenerFd::~TcpListenerFd() = default;
+
+sockaddr* TcpListenerFd::Address() const { return reinterpret_cast<sockaddr*>(address_.get()); }
+
+unsigned TcpListenerFd::AddressSize() const { return sizeof(*address_); }
+
+int TcpListenerFd::Connect(const UniqueFd& client) const {
+  return ::connect(client.get(), Address(), sizeof(*address_));
 }
 
 void WriteByte(const UniqueFd& fd) { EXPECT_EQ(::write(fd.get(), "x", 1), 1); }
+
+void WriteUrgentByte(const UniqueFd& fd) { EXPECT_EQ(::send(fd.get(), "!", 1, MSG_OOB), 1); }
+
+std::ptrdiff_t ReadSome(const UniqueFd& fd, char* to, std::size_t size) {
+  return ::read(fd.get(), to, size);
+}
+
+std::ptrdiff_t WriteSome(const UniqueFd& fd, const char* from, std::size_t size) {
+  return ::write(fd.get(), from, size);
+}
+
+UniqueFd Duplicate(int fd) { return UniqueFd(::dup(fd)); }
+
+UniqueFd OpenRegularFile() {
+  UniqueFd fd(::open("/bin/sh", O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(fd);
+  return fd;
+}
+
+void CloseWriting(const UniqueFd& fd) { EXPECT_EQ(::shutdown(fd.get(), SHUT_WR), 0); }
+
+void CloseByReset(UniqueFd& fd) {
+  const linger reset = {.l_onoff = 1, .l_linger = 0};
+  EXPECT_EQ(::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+  fd.Reset();
+}
+
+bool ClosingEndsBothDirections() { return true; }
+
+int Rounds(int rounds) { return rounds; }
 
 std::size_t AllowDescriptors(std::size_t wanted) {
   rlimit limit = {};

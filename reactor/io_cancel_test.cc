@@ -164,7 +164,7 @@ TEST_P(IoTest, DroppedWithAnAcceptedConnectionUnread) {
 
 TEST_P(IoTest, DroppedAcceptLeavesLaterConnections) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   const IoFile listener = Attach(listening.fd);
   {
     auto dropped = IoAccept(listener);
@@ -223,7 +223,7 @@ TEST_P(IoTest, DroppedWhileOpening) {
 
 TEST_P(IoTest, DroppedWhileConnecting) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   ASSERT_EQ(::listen(listening.fd.get(), 0), 0);
   UniqueFd first = MakeTcpSocket();
   EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());

@@ -81,7 +81,7 @@ TEST_P(IoTest, Connections) {
   const IoFile listener = Attach(listening.fd);
   UniqueFd fd = MakeTcpSocket();
   const IoFile client = Attach(fd);
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   EXPECT_TRUE(Await(IoConnect(client, address)).ok());
   IoAccepted accepted = Await(IoAccept(listener)).value();
   EXPECT_EQ(accepted.peer.storage.ss_family, AF_INET);
@@ -179,7 +179,7 @@ TEST_P(IoTest, DescriptorsTravelInMessages) {
 // Each kind of operation that has to wait first.
 TEST_P(IoTest, OperationsWait) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   const IoFile listener = Attach(listening.fd);
   CountingWaker counter;
   auto accept = IoAccept(listener);
@@ -312,7 +312,7 @@ TEST_P(IoTest, Errors) {
   listening.fd.Reset();
   UniqueFd nobody = MakeTcpSocket();
   const absl::Status refused =
-      Await(IoConnect(Attach(nobody), IoAddress(listening.Address(), sizeof(listening.address))));
+      Await(IoConnect(Attach(nobody), IoAddress(listening.Address(), listening.AddressSize())));
   EXPECT_EQ(refused.code(), absl::ErrnoToStatus(ECONNREFUSED, "").code());
   EXPECT_NE(refused.message().find("connect descriptor"), std::string::npos) << refused;
 }
@@ -405,7 +405,7 @@ TEST_P(IoTest, OperationsOutliveTheThreadThatStartedThem) {
 // The same of a connect that has been sent and not answered: it is not asked for twice.
 TEST_P(IoTest, ConnectionsOutliveTheThreadThatStartedThem) {
   TcpListenerFd listening;
-  const IoAddress address(listening.Address(), sizeof(listening.address));
+  const IoAddress address(listening.Address(), listening.AddressSize());
   ASSERT_EQ(::listen(listening.fd.get(), 0), 0);
   UniqueFd first = MakeTcpSocket();
   EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());

@@ -3,15 +3,12 @@
 // The suite is about what every Poller does (poller.h), whichever system it is
 // made from. Its tests lie in poller_conformance_test.cc (edges, registration,
 // waiting), poller_conditions_test.cc (hang-ups, errors, priority: what is
-// reported when) and poller_threads_test.cc (several threads, fork); a back end
-// joins by a line in the list at the end of the first.
+// reported when), poller_threads_test.cc (several threads) and poller_posix_test.cc (what only
+// POSIX systems have: pipes, signals, fork); a back end joins by a line in the list at the end
+// of the first.
 
 #ifndef HOME_REACTOR_POLLER_TESTING_H_
 #define HOME_REACTOR_POLLER_TESTING_H_
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cstddef>
@@ -40,32 +37,16 @@ struct PollerBackend {
   std::function<absl::StatusOr<std::unique_ptr<Poller>>()> create;
 };
 
-// A listening TCP socket on a port of the system's choice.
-struct TcpListenerFd {
-  TcpListenerFd() : fd(MakeTcpSocket()) {
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(fd.get(), Address(), size), 0);
-    EXPECT_EQ(::getsockname(fd.get(), Address(), &size), 0);
-    EXPECT_EQ(::listen(fd.get(), 16), 0);
-  }
-
-  sockaddr* Address() { return reinterpret_cast<sockaddr*>(&address); }
-  // Starts to connect; to a listener of this machine that is done at once.
-  int Connect(const UniqueFd& client) {
-    return ::connect(client.get(), Address(), sizeof(address));
-  }
-
-  UniqueFd fd;
-  sockaddr_in address = {};
-};
-
 class PollerTest : public ::testing::TestWithParam<PollerBackend> {
  protected:
   using Events = std::map<std::uint64_t, ReadySet>;
 
   PollerTest() : poller_(GetParam().create().value()) {}
+
+  absl::Status Add(int fd, Interest interest, std::uint64_t key) {
+    fds_[key] = fd;
+    return poller_->Add(fd, interest, key);
+  }
 
   // All that is reported now, by key; or what comes first, if `timeout_ns` is not 0.
   Events Wait(std::int64_t timeout_ns = 0) {
@@ -91,6 +72,8 @@ class PollerTest : public ::testing::TestWithParam<PollerBackend> {
   std::unique_ptr<Poller> poller_;
 
  private:
+  // Whatever was reported is used up by its being looked at: where there are no edges, what
+  // holds is reported again.
   template <typename Done>
   ReadySet WaitUntil(std::uint64_t key, Done done) {
     ReadySet seen;
@@ -101,9 +84,15 @@ class PollerTest : public ::testing::TestWithParam<PollerBackend> {
         break;
       }
       if (const auto event = events.find(key); event != events.end()) seen = seen | event->second;
+      if (done(seen)) break;
+      for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
+        poller_->Rearm(fds_[key], direction);
+      }
     }
     return seen;
   }
+
+  std::map<std::uint64_t, int> fds_;
 };
 
 }  // namespace home::reactor_internal

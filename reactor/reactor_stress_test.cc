@@ -1,8 +1,6 @@
 // The reactor under many threads; run under ThreadSanitizer and
 // AddressSanitizer.
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -73,7 +71,7 @@ TEST(ReactorStressTest, DeregistrationDuringEvents) {
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&, t] {
       CountingWaker counter;
-      for (int i = 0; i < 2000; ++i) {
+      for (int i = 0; i < reactor_internal::Rounds(2000); ++i) {
         const Bell bell;
         Registration registration = reactor->Register(bell.get(), Interest::Read()).value();
         ReadyWait wait(registration, Direction::kRead);
@@ -122,7 +120,7 @@ TEST(ReactorStressTest, EveryEdgeArrives) {
           continue;
         }
         char bytes[64];
-        const ssize_t count = ::read(pipe.a.get(), bytes, sizeof(bytes));
+        const std::ptrdiff_t count = reactor_internal::ReadSome(pipe.a, bytes, sizeof(bytes));
         if (count > 0) {
           total += static_cast<std::size_t>(count);
         } else {

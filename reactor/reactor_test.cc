@@ -1,8 +1,5 @@
 #include "home/reactor/reactor.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <functional>
@@ -116,8 +113,7 @@ TEST_F(ReactorTest, RegisteringTwiceOrNothingIsAnError) {
 }
 
 TEST_F(ReactorTest, RegularFilesAreRefused) {
-  const UniqueFd fd(::open("/bin/sh", O_RDONLY | O_CLOEXEC));
-  ASSERT_TRUE(fd);
+  const UniqueFd fd = reactor_internal::OpenRegularFile();
   EXPECT_EQ(reactor_->Register(fd.get(), Interest::Read()).status().code(),
             absl::StatusCode::kPermissionDenied);
 }
@@ -202,7 +198,7 @@ TEST_F(ReactorTest, ManyDescriptorsInOneTurn) {
   std::vector<UniqueFd> fds(reactor_internal::AllowDescriptors(800) - 100);
   std::vector<Registration> registrations;
   for (UniqueFd& fd : fds) {
-    fd.Reset(::dup(bell.get()));
+    fd = reactor_internal::Duplicate(bell.get());
     ASSERT_TRUE(fd);
     registrations.push_back(reactor_->Register(fd.get(), Interest::Read()).value());
   }

@@ -80,7 +80,10 @@ class Registration {
 
   // The operation would block: forgets the readiness that led to it, unless
   // there was an edge since `seen`.
-  void ClearReady(Direction direction, const ReadyEvent& seen) { slot_->of(direction).Clear(seen); }
+  void ClearReady(Direction direction, const ReadyEvent& seen) {
+    slot_->of(direction).Clear(seen);
+    registry_->Rearm(fd_, direction);
+  }
 
   // Drops the waker that a pending PollReady() left.
   void CancelWait(Direction direction) { const Waker dropped = slot_->of(direction).Disarm(); }

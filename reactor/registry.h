@@ -21,7 +21,8 @@ namespace home::reactor_internal {
 
 class Registry {
  public:
-  explicit Registry(std::unique_ptr<Poller> poller) : poller_(std::move(poller)) {}
+  explicit Registry(std::unique_ptr<Poller> poller)
+      : poller_(std::move(poller)), needs_rearm_(poller_->needs_rearm()) {}
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
@@ -31,6 +32,11 @@ class Registry {
   absl::StatusOr<Slot*> Add(int fd, Interest interest, ReadySet initial);
   // Ends it. A waker that waits is dropped.
   void Remove(Slot* slot, int fd);
+
+  // The readiness of a direction was cleared: later changes are to be reported again.
+  void Rearm(int fd, Direction direction) {
+    if (needs_rearm_) poller_->Rearm(fd, direction);
+  }
 
   // Applies an event and collects the wakers. False: it is a late one, of a
   // descriptor that was removed.
@@ -43,6 +49,7 @@ class Registry {
   void Release(Slot* slot);
 
   const std::unique_ptr<Poller> poller_;
+  const bool needs_rearm_;
   // Guards all below, except for slab_.Find(). (Not an absl::Mutex: when that is
   // contended, ThreadSanitizer reports races inside of it.)
   std::mutex mutex_;

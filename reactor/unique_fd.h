@@ -1,15 +1,23 @@
-// UniqueFd: owns a POSIX descriptor and closes it.
+// UniqueFd: owns a descriptor and closes it.
+//
+// On Windows a descriptor is the number of a handle: of a file, a socket, an event. (Handles
+// have 32 bits that count, so that an int holds any; INVALID_HANDLE_VALUE and INVALID_SOCKET
+// are -1.) It is not one of the C library's.
 //
 // Thread-safety: a plain value. Cost: none beyond close().
 
 #ifndef HOME_REACTOR_UNIQUE_FD_H_
 #define HOME_REACTOR_UNIQUE_FD_H_
 
-#include <unistd.h>
-
 #include <utility>
 
 namespace home {
+
+namespace reactor_internal {
+// Closes it, once: on Linux the descriptor is gone even after EINTR, and its number may
+// already be somebody else's.
+void CloseDescriptor(int fd);
+}  // namespace reactor_internal
 
 class UniqueFd {
  public:
@@ -26,11 +34,9 @@ class UniqueFd {
   explicit operator bool() const { return fd_ >= 0; }
   int Release() { return std::exchange(fd_, -1); }
 
-  // close() is never repeated: on Linux the descriptor is gone even after
-  // EINTR, and its number may already be somebody else's.
   void Reset(int fd = -1) {
     const int old = std::exchange(fd_, fd);
-    if (old >= 0 && old != fd) ::close(old);
+    if (old >= 0 && old != fd) reactor_internal::CloseDescriptor(old);
   }
 
  private:

@@ -1,8 +1,6 @@
 // How a runtime is steered: its knobs, hooks, Run, the ways to end it, and what misuse of
 // these is told.
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdint>
 #include <future>
@@ -146,43 +144,6 @@ TEST(RunTest, SimulatedTasksEndInVirtualTime) {
 
 TEST(KnobsTest, OptionsOutOfRangeAreRefusedByName) {
   EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().GlobalQueueInterval(0).Build().status()));
-  const absl::Status tiny = RuntimeBuilder().WorkerThreads(1).ThreadStackSize(1).Build().status();
-  EXPECT_TRUE(absl::IsInvalidArgument(tiny)) << tiny;
-  EXPECT_NE(tiny.message().find("stack of 1 bytes"), std::string::npos) << tiny;
-}
-
-std::size_t StackSizeHere() {
-  pthread_attr_t attributes;
-  EXPECT_EQ(::pthread_getattr_np(::pthread_self(), &attributes), 0);
-  std::size_t bytes = 0;
-  ::pthread_attr_getstacksize(&attributes, &bytes);
-  ::pthread_attr_destroy(&attributes);
-  return bytes;
-}
-
-// More than the default, and so more than any stack that the C library has kept for reuse.
-TEST(KnobsTest, ThreadsHaveTheStackThatWasAskedFor) {
-  constexpr std::size_t kBytes = std::size_t{40} << 20;
-  absl::StatusOr<Runtime> runtime =
-      RuntimeBuilder().WorkerThreads(1).ThreadStackSize(kBytes).Build();
-  ASSERT_TRUE(runtime.ok()) << runtime.status();
-  const auto stack = []() -> Async<std::size_t> { co_return StackSizeHere(); };
-  EXPECT_GE(*runtime->BlockOn(runtime->Spawn(stack)), kBytes);
-  EXPECT_GE(*runtime->BlockOn(runtime->SpawnBlocking(StackSizeHere)), kBytes);
-}
-
-TEST(KnobsTest, PinnedWorkersRunOnOneProcessorEach) {
-  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(3).PinWorkers(true).Build();
-  ASSERT_TRUE(runtime.ok());
-  for (int i = 0; i < 20; ++i) {
-    const auto processors = []() -> Async<int> {
-      cpu_set_t set;
-      CPU_ZERO(&set);
-      EXPECT_EQ(::sched_getaffinity(0, sizeof(set), &set), 0);
-      co_return CPU_COUNT(&set);
-    };
-    EXPECT_EQ(*runtime->BlockOn(runtime->Spawn(processors)), 1);
-  }
 }
 
 TEST(KnobsTest, ASeedFixesWhatAWorkerDraws) {

@@ -9,6 +9,10 @@
 // there are processors. The caller must have no other threads: a fork has none of them, but
 // their locks.
 //
+// Windows has no forks. There the seeds go one after the other, in this very process: the first
+// that crashes or takes too long ends it, after a line that names the seed, and what seeds write
+// goes where the process writes.
+//
 // Thread-safety: none. Cost: a fork a batch.
 
 #ifndef HOME_SCHEDULER_SEED_RUNNER_H_

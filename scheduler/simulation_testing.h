@@ -23,7 +23,7 @@
 // it runs all tests with "Simulated" in their names (or what --gtest_filter says) in a
 // process of its own. The same variables and the same message.
 //
-// Processes are forks: see seed_runner.h.
+// Processes are forks: see seed_runner.h, also for where there are none.
 
 #ifndef HOME_SCHEDULER_SIMULATION_TESTING_H_
 #define HOME_SCHEDULER_SIMULATION_TESTING_H_

@@ -16,7 +16,8 @@ namespace home::scheduler_internal {
 class Thread {
  public:
   // Runs `body` on a new thread. `stack_bytes`: 0 for what the system gives. Errors:
-  // kInvalidArgument (a stack too small for the system), kResourceExhausted and the like.
+  // kInvalidArgument (a stack too small for the system; Windows makes it larger),
+  // kResourceExhausted and the like.
   static absl::StatusOr<Thread> Start(std::size_t stack_bytes, std::function<void()> body);
 
   // Exactly one of the two is called, once.

@@ -42,7 +42,7 @@ class Clock {
 };
 
 // The machine's monotonic clock. It stands still while the machine is
-// suspended, as deadlines should.
+// suspended, as deadlines should; but on Windows it goes on.
 class RealClock final : public Clock {
  public:
   [[nodiscard]] Instant Now() const override;

@@ -63,6 +63,8 @@ class Run:
                 if "testResult" in identity and "testResult" in event:
                     key = identity["testResult"]
                     results[(key["label"], key.get("run"), key.get("shard"))] = event["testResult"]
+                elif event.get("aborted", {}).get("reason") == "SKIPPED":
+                    pass  # for another platform, and says so itself
                 elif "targetCompleted" in identity and not event.get("completed", {}).get("success"):
                     unbuilt.add(identity["targetCompleted"]["label"])
         for (label, _, _), result in results.items():
