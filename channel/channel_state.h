@@ -21,11 +21,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/functional/any_invocable.h"
 #include "home/channel/block.h"
+#include "home/channel/sole_wait_queue.h"
 #include "home/channel/tail_end.h"
 #include "home/sync/wait_queue.h"
 
@@ -37,10 +39,13 @@ class ChannelState {
  public:
   using Value = T;
   using PolicyType = Policy;
-  using Queue = sync_internal::WaitQueue<Policy>;
   using Undelivered = absl::AnyInvocable<void(T)>;
 
   static constexpr bool kManyReceivers = Head<T, Policy>::kShared;
+
+  using SenderQueue = sync_internal::WaitQueue<Policy>;
+  using ReceiverQueue =
+      std::conditional_t<kManyReceivers, sync_internal::WaitQueue<Policy>, SoleWaitQueue<Policy>>;
 
   // Capacity 0 is a rendezvous: there is room for as many values as receivers wait.
   ChannelState(std::uint64_t capacity, Undelivered undelivered)
@@ -148,8 +153,8 @@ class ChannelState {
     return static_cast<std::size_t>(tail_.capacity());
   }
 
-  Queue& senders() { return senders_; }
-  Queue& receivers() { return receivers_; }
+  SenderQueue& senders() { return senders_; }
+  ReceiverQueue& receivers() { return receivers_; }
 
   // -- Handles -----------------------------------------------------------------------------
 
@@ -221,8 +226,8 @@ class ChannelState {
   Atomic<std::uint32_t> receivers_count_{1};
   Atomic<std::uint32_t> references_{2};
   std::unique_ptr<Undelivered> undelivered_;
-  alignas(ABSL_CACHELINE_SIZE) Queue receivers_;
-  alignas(ABSL_CACHELINE_SIZE) Queue senders_;
+  alignas(ABSL_CACHELINE_SIZE) ReceiverQueue receivers_;
+  alignas(ABSL_CACHELINE_SIZE) SenderQueue senders_;
 };
 
 }  // namespace home::channel_internal

@@ -23,9 +23,27 @@ using testing::PollOnce;
 template <typename Kind>
 class ChannelWaitingTest : public ::testing::Test {};
 TYPED_TEST_SUITE(ChannelWaitingTest, channel_testing::Kinds);
+// Where several receivers may wait at once.
+template <typename Kind>
+class ReceiversWaitingTest : public ::testing::Test {};
+TYPED_TEST_SUITE(ReceiversWaitingTest, ::testing::Types<channel_testing::Mpmc<>>);
+
+TEST(MpscWaitingDeathTest, TwoReceivesAtOnce) {
+  auto [sender, receiver] = channel_testing::Mpsc<>::MakeUnbounded<int>();
+  auto first = receiver.Recv();
+  auto second = receiver.Recv();
+  CountingWaker waker;
+  EXPECT_TRUE(PollOnce(first, waker).pending());
+  EXPECT_DEATH((void)PollOnce(second, waker), "two futures of one MpscReceiver");
+  // One after the other they may, whichever is polled.
+  EXPECT_EQ(sender.TrySend(1), TrySendResult::kSent);
+  EXPECT_EQ(waker.wakes(), 1);
+  EXPECT_EQ(**PollOnce(second, waker), 1);
+  EXPECT_TRUE(PollOnce(first, waker).pending());
+}
 
 // Pitfall 27: a wait that was granted and is then dropped.
-TYPED_TEST(ChannelWaitingTest, ADroppedRecvHandsItsWakeUpOn) {
+TYPED_TEST(ReceiversWaitingTest, ADroppedRecvHandsItsWakeUpOn) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker first;
   CountingWaker second;
@@ -62,7 +80,7 @@ TYPED_TEST(ChannelWaitingTest, ADroppedSendHandsItsWakeUpOn) {
 }
 
 // Who was woken may be slow, or never look again: that holds up nobody else.
-TYPED_TEST(ChannelWaitingTest, ALazyRecvHoldsUpNobody) {
+TYPED_TEST(ReceiversWaitingTest, ALazyRecvHoldsUpNobody) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker counters[3];
   auto lazy = receiver.Recv();
@@ -100,7 +118,7 @@ TYPED_TEST(ChannelWaitingTest, ALazySendHoldsUpNobody) {
   EXPECT_EQ(receiver.TryRecv(), 11);
 }
 
-TYPED_TEST(ChannelWaitingTest, ABatchWakesAsManyAsItHasValues) {
+TYPED_TEST(ReceiversWaitingTest, ABatchWakesAsManyAsItHasValues) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker counters[3];
   auto a = receiver.Recv();
@@ -117,7 +135,7 @@ TYPED_TEST(ChannelWaitingTest, ABatchWakesAsManyAsItHasValues) {
   EXPECT_EQ(counters[2].wakes(), 0);
 }
 
-TYPED_TEST(ChannelWaitingTest, AWakeUpForNothingKeepsThePlace) {
+TYPED_TEST(ReceiversWaitingTest, AWakeUpForNothingKeepsThePlace) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker first;
   CountingWaker second;
@@ -137,7 +155,7 @@ TYPED_TEST(ChannelWaitingTest, AWakeUpForNothingKeepsThePlace) {
 }
 
 // Two who were woken for nothing are in their old order afterwards.
-TYPED_TEST(ChannelWaitingTest, WhoWasOvertakenKeepsItsOrder) {
+TYPED_TEST(ReceiversWaitingTest, WhoWasOvertakenKeepsItsOrder) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker counters[2];
   auto first = receiver.Recv();

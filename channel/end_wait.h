@@ -12,9 +12,10 @@
 
 namespace home::channel_internal {
 
-// `Side<State, Step>` is what the end waits for (home/sync/wait.h), made of the channel's state
-// and a step that tries: true once the future is done. Movable before its first poll.
-template <typename State, template <typename, typename> typename Side>
+// `Queue` is where the end waits, `Side<State, Step>` what it waits for (home/sync/wait.h), made of
+// the channel's state and a step that tries: true once the future is done. Movable before its
+// first poll.
+template <typename State, typename Queue, template <typename, typename> typename Side>
 class EndWait {
  public:
   explicit EndWait(State* state) noexcept : state_(state) {}
@@ -41,7 +42,7 @@ class EndWait {
 
  private:
   State* state_;
-  sync_internal::Wait<typename State::PolicyType> wait_;
+  sync_internal::Wait<Queue> wait_;
 };
 
 }  // namespace home::channel_internal

@@ -55,6 +55,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "home/channel/channel_policy.h"
+#include "home/channel/shared_waker_slot.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
@@ -86,7 +87,7 @@ class OneshotCell {
     if ((seen & kClosed) == 0) {
       std::construct_at(&value_, std::move(value));
       do {
-        const RawWaker waker = receiver_waker_.Read(seen, kReceiverWaits);
+        const RawWaker waker = Read(receiver_waker_, seen, kReceiverWaits);
         // release: the value. acquire: that the receiver's registration is ours. pairs
         // with: the receiver's loads and Register(). acquire on failure: as the load.
         if (state_.compare_exchange_weak(seen, (seen | kSent | kSenderGone) & ~kReceiverWaits,
@@ -151,7 +152,7 @@ class OneshotCell {
     // acquire: the sender's waker (I3). pairs with: Register().
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     while ((seen & (kSent | kClosed)) == 0) {
-      const RawWaker waker = sender_waker_.Read(seen, kSenderWaits);
+      const RawWaker waker = Read(sender_waker_, seen, kSenderWaits);
       // release: what the receiver did before, for Closed(). acquire: as in Send().
       if (state_.compare_exchange_weak(seen, (seen | kClosed) & ~kSenderWaits,
                                        std::memory_order_acq_rel, std::memory_order_acquire)) {
@@ -187,35 +188,12 @@ class OneshotCell {
   static constexpr std::uint32_t kSenderWaits = 32;
   static constexpr std::uint32_t kRegistration = 64;
 
-  // The words of a waker that may turn out not to be ours.
-  struct RawWaker {
-    void* data = nullptr;
-    const WakerVTable* vtable = nullptr;
-    [[nodiscard]] Waker Own() const { return Waker(data, vtable); }
-  };
+  using Slot = SharedWakerSlot<Policy>;
 
-  class Slot {
-   public:
-    // The waker in here if `state` has `waits`, or an empty one (I4).
-    RawWaker Read(std::uint32_t state, std::uint32_t waits) const {
-      if ((state & waits) == 0) return {};
-      return Get();
-    }
-    RawWaker Get() const {
-      // relaxed: the state word orders the slot. Words that another registration is just
-      // replacing are thrown away (I4).
-      return {data_.load(std::memory_order_relaxed), vtable_.load(std::memory_order_relaxed)};
-    }
-    void Put(const RawWaker& waker) {
-      // relaxed: as above.
-      data_.store(waker.data, std::memory_order_relaxed);
-      vtable_.store(waker.vtable, std::memory_order_relaxed);
-    }
-
-   private:
-    Atomic<void*> data_{nullptr};
-    Atomic<const WakerVTable*> vtable_{nullptr};
-  };
+  // The waker in `slot` if `state` has `waits`, or an empty one (I4).
+  static RawWaker Read(const Slot& slot, std::uint32_t state, std::uint32_t waits) {
+    return (state & waits) != 0 ? slot.Get() : RawWaker();
+  }
 
   // An end goes, and wakes the other one if it waits. True if that one is gone: then the
   // cell is the caller's.
@@ -224,7 +202,7 @@ class OneshotCell {
     // RMWs here and in Send(), and Register().
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     while ((seen & other_gone) == 0) {
-      const RawWaker waker = slot.Read(seen, waits);
+      const RawWaker waker = Read(slot, seen, waits);
       // release: our use of the cell is over (I2). acquire: as the load.
       if (state_.compare_exchange_weak(seen, (seen | gone) & ~waits, std::memory_order_acq_rel,
                                        std::memory_order_acquire)) {
@@ -244,7 +222,7 @@ class OneshotCell {
     while ((seen & done) == 0) {
       if ((seen & waits) != 0) {
         const RawWaker mine = slot.Get();
-        if (mine.data == current.data() && mine.vtable == current.vtable()) return false;
+        if (mine.WillWake(current)) return false;
         // acquire: the other end has not taken it. relaxed would do, but for `done`.
         if (state_.compare_exchange_weak(seen, seen & ~waits, std::memory_order_acquire,
                                          std::memory_order_acquire)) {
@@ -257,7 +235,7 @@ class OneshotCell {
         fresh = current.Clone();
         cloned = true;
       }
-      slot.Put({fresh.data(), fresh.vtable()});
+      slot.Put(fresh);
       // release: the slot. pairs with: the loads and RMWs by which others read it.
       if (state_.compare_exchange_weak(seen, (seen | waits) + kRegistration,
                                        std::memory_order_acq_rel, std::memory_order_acquire)) {

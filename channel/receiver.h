@@ -17,7 +17,8 @@
 //
 // Futures borrow the receiver, which must outlive them.
 // Thread-safety: of a Receiver every member by any thread, but for assignment and destruction;
-// of an MpscReceiver, its futures and streams by one thread at a time.
+// of an MpscReceiver, its futures and streams by one thread at a time, and of its futures one waits
+// at a time: a second one that has to wait ends the program.
 // Memory ordering: see sender.h.
 // Fairness: values leave in the order of their sending. Receivers that wait are woken in
 // order, one for each value. A TryRecv(), or a Recv() at its first poll, may be quicker than one
@@ -29,6 +30,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -62,16 +64,16 @@ class RecvSide {
 
 // The wait of a receiver's future.
 template <typename State>
-class RecvWait : public EndWait<State, RecvSide> {
+class RecvWait : public EndWait<State, typename State::ReceiverQueue, RecvSide> {
  public:
   using Item = std::optional<typename State::Value>;
 
-  using EndWait<State, RecvSide>::EndWait;
+  using EndWait<State, typename State::ReceiverQueue, RecvSide>::EndWait;
 
-  // Ready once up to `wanted` values were given to `sink(T&&)`, or will never be.
-  template <typename Sink>
-  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> PollTake(Context& cx, std::size_t wanted,
-                                                         Sink sink) {
+  // Ready once up to `wanted` values were given to `sink(T&&)`, or will never be. `Count` is
+  // std::size_t, or a constant of it: a loop less.
+  template <typename Count, typename Sink>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> PollTake(Context& cx, Count wanted, Sink sink) {
     return this->PollStep(cx, "a value to receive", [this, wanted, &sink] {
       return this->state().TryTake(wanted, sink) != 0 || this->state().IsDrained();
     });
@@ -79,8 +81,9 @@ class RecvWait : public EndWait<State, RecvSide> {
   // Ready with a value, or with nothing if there will be none.
   ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<Item> PollOne(Context& cx) {
     Item value;
-    const auto polled = PollTake(
-        cx, 1, [&value](typename State::Value&& taken) { value.emplace(std::move(taken)); });
+    const auto polled =
+        PollTake(cx, std::integral_constant<std::size_t, 1>(),
+                 [&value](typename State::Value&& taken) { value.emplace(std::move(taken)); });
     if (polled.pending()) return kPending;
     return value;
   }

@@ -75,9 +75,9 @@ class SendSide {
 
 // The wait of a sender's future.
 template <typename State>
-class SendWait : public EndWait<State, SendSide> {
+class SendWait : public EndWait<State, typename State::SenderQueue, SendSide> {
  public:
-  using EndWait<State, SendSide>::EndWait;
+  using EndWait<State, typename State::SenderQueue, SendSide>::EndWait;
 
   // Ready once `step()` was true.
   template <typename Step>

@@ -47,9 +47,8 @@ class SoleHead {
   }
 
   [[nodiscard]] bool HasValue(const Tail& tail) const {
-    const Position head = head_;
-    const Position end = tail.position();
-    return IsAfter(end, head) && Block::Distance(head, end) != 0;
+    // The head stands at a cell, never in a gap, so that there is one from there on.
+    return IsAfter(tail.position(), head_);
   }
 
   // As SharedHead::TryTake().

@@ -85,7 +85,7 @@ class TailEnd {
     std::uint64_t word = word_.load(std::memory_order_seq_cst);
     for (;;) {
       if ((word & kClosed) != 0) return PushResult::kClosed;
-      if (Room(word, head) == 0 || (word & kReserved) == kReserved) return PushResult::kFull;
+      if (!HasRoom(word, head) || (word & kReserved) == kReserved) return PushResult::kFull;
       // relaxed: a promise publishes nothing. acquire on failure: as in ClaimWith().
       if (word_.compare_exchange_weak(word, word + kReservedOne, std::memory_order_relaxed,
                                       std::memory_order_acquire)) {
@@ -125,7 +125,7 @@ class TailEnd {
   [[nodiscard]] bool HasRoomOrEnd(const Head& head) {
     // seq_cst: the look of a sender.
     const std::uint64_t word = word_.load(std::memory_order_seq_cst);
-    return (word & kClosed) != 0 || (Room(word, head) != 0 && (word & kReserved) != kReserved);
+    return (word & kClosed) != 0 || (HasRoom(word, head) && (word & kReserved) != kReserved);
   }
 
   // The very first block; null before the first claim.
@@ -171,9 +171,11 @@ class TailEnd {
       }
       std::size_t count = 1;
       if constexpr (!kUsesPermit) {
-        const std::uint64_t room = Room(word, head);
-        if (room == 0) return PushResult::kFull;
-        if (wanted != 1) {
+        if (wanted == 1) {
+          if (!HasRoom(word, head)) return PushResult::kFull;
+        } else {
+          const std::uint64_t room = Room(word, head);
+          if (room == 0) return PushResult::kFull;
           count = static_cast<std::size_t>(
               std::min<std::uint64_t>({wanted, Block::kCells - offset, room}));
         }
@@ -243,11 +245,30 @@ class TailEnd {
     used = Used(known, word);
     return used < most ? most - used : 0;
   }
+  // Whether there is room for one. Nearly always a look at the positions tells, though the gaps
+  // are among them.
+  template <typename Head>
+  bool HasRoom(std::uint64_t word, const Head& head) {
+    const std::uint64_t most = capacity();
+    if (most == kUnlimited) return true;
+    // relaxed: some value that the head has had.
+    Position known = known_head_.load(std::memory_order_relaxed);
+    if (UsedAtMost(known, word) < most) return true;
+    known = head();
+    known_head_.store(known, std::memory_order_relaxed);
+    return UsedAtMost(known, word) < most || Used(known, word) < most;
+  }
+  static std::uint64_t UsedAtMost(Position head, std::uint64_t word) {
+    // Negative if the head has overtaken a word that is out of date.
+    const auto positions = static_cast<std::int64_t>((word & ~kFlags) - head) >> kPositionShift;
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(positions, 0)) + Reserved(word);
+  }
   static std::uint64_t Used(Position head, std::uint64_t word) {
     // The head has overtaken a word that is out of date: the CAS will fail.
     if (ABSL_PREDICT_FALSE(IsAfter(head, word))) return 0;
-    return Block::Distance(head, word) + (word & kReserved) / kReservedOne;
+    return Block::Distance(head, word) + Reserved(word);
   }
+  static std::uint64_t Reserved(std::uint64_t word) { return (word & kReserved) / kReservedOne; }
 
   Atomic<std::uint64_t> word_{0};
   Atomic<Block*> tail_block_{nullptr};

@@ -19,6 +19,9 @@ struct ModelSyncPolicy {
   using Atomic = model::Atomic<U>;
   using Mutex = model::Mutex;
 
+  static constexpr int kSpins = 0;
+  static void Relax() {}
+
   // Precedence is seen in short scenarios, too.
   static constexpr std::uint8_t kPatience = 1;
 };

@@ -65,6 +65,15 @@ class Lock {
     return locked_.compare_exchange_strong(locked, true, std::memory_order_acquire,
                                            std::memory_order_relaxed);
   }
+  // Where another thread holds the lock it will mostly let go before this one has fallen asleep.
+  bool TryLockSpinning() {
+    for (int i = 0; i < Policy::kSpins; ++i) {
+      Policy::Relax();
+      // relaxed: only a hint that it is worth an RMW.
+      if (!locked_.load(std::memory_order_relaxed) && TryLock()) return true;
+    }
+    return false;
+  }
   void Unlock() {
     if (ABSL_PREDICT_FALSE(queue_.HandOver())) return;
     // seq_cst: a publication (wait_queue.h), an exchange for that reason. release: what
@@ -79,6 +88,7 @@ class Lock {
     explicit Side(Lock& lock) : lock_(lock) {}
     auto& queue() { return lock_.queue_; }
     bool Take() { return lock_.TryLock(); }
+    bool Spin() { return lock_.TryLockSpinning(); }
     bool Look() {
       // seq_cst: the look of one who waits. pairs with: Unlock().
       return !lock_.locked_.load(std::memory_order_seq_cst);
@@ -120,7 +130,7 @@ class LockWait {
 
  private:
   Lock<Policy>* lock_;
-  Wait<Policy> wait_;
+  Wait<WaitQueue<Policy>> wait_;
 };
 
 }  // namespace sync_internal

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "home/parker/cpu_relax.h"
 #include "home/parker/futex_mutex.h"
 
 namespace home::sync_internal {
@@ -27,6 +28,11 @@ struct SyncPolicy {
 // then and leaves the lock to the other, whose cache it is in, than that both spin.
 struct LockPolicy : SyncPolicy {
   using Mutex = std::mutex;
+
+  // How long one who finds the lock held looks on before it waits: about as long as falling
+  // asleep and being woken would take.
+  static constexpr int kSpins = 8;
+  static void Relax() { parker_internal::CpuRelax(); }
 };
 
 }  // namespace home::sync_internal

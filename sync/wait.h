@@ -1,10 +1,11 @@
-// Wait: the place of one future in a WaitQueue, and the loop around it.
+// Wait: the place of one future in a queue of those who wait, and the loop around it.
 //
 // What is waited for is described by a side, such as that of a channel's receivers:
 //
 //   struct Side {
-//     WaitQueue<Policy>& queue();
+//     Queue& queue();  // a WaitQueue, or what has the same calls
 //     bool Take();     // tries; true once the future is done, with a value or an end
+//     bool Spin();     // optional: Take() a few times more, before the future falls asleep
 //     bool Look();     // whether somebody's Take() would get something now, or the end
 //     void Enter();    // the future begins to wait
 //     void Leave();    // it does so no more, and is about to take, or is dropped
@@ -19,15 +20,12 @@
 #include "absl/base/optimization.h"
 #include "home/future/fatal.h"
 #include "home/future/waker.h"
-#include "home/sync/wait_queue.h"
 
 namespace home::sync_internal {
 
-template <typename Policy>
+template <typename Queue>
 class Wait {
  public:
-  using Queue = WaitQueue<Policy>;
-
   Wait() = default;
   // Of one that has not begun.
   Wait(Wait&& other) noexcept {
@@ -45,7 +43,7 @@ class Wait {
 
   // The future is dropped before it was done.
   template <typename Side>
-  void Cancel(Side& side) {
+  ABSL_ATTRIBUTE_NOINLINE void Cancel(Side& side) {
     if (!waiting_) return;
     waiting_ = false;
     const bool notified = side.queue().Remove(waiter_);
@@ -74,7 +72,9 @@ class Wait {
       if constexpr (kHandsOver<Side>) {
         if (turn == Queue::Turn::kHasLock) return HasLock(side);
       }
-      if (side.Take()) return Finish(side);
+      if (side.Take() || Spin(side)) return Finish(side);
+    } else if (!queue.MustQueue() && Spin(side)) {
+      return true;
     }
     while (true) {
       waiting_ = true;
@@ -96,6 +96,12 @@ class Wait {
   }
 
   template <typename Side>
+  bool Spin(Side& side) {
+    if constexpr (requires { side.Spin(); }) return side.Spin();
+    return false;
+  }
+
+  template <typename Side>
   bool HasLock(Side& side) {
     side.queue().Done(waiter_);
     side.Receive();
@@ -106,7 +112,9 @@ class Wait {
   template <typename Side>
   bool Finish(Side& side) {
     side.queue().Done(waiter_);
-    if (side.Look()) side.queue().Notify();
+    if constexpr (Queue::kHasOthers) {
+      if (side.Look()) side.queue().Notify();
+    }
     return true;
   }
 

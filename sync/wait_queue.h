@@ -75,6 +75,8 @@ namespace home::sync_internal {
 template <typename Policy>
 class WaitQueue {
  public:
+  static constexpr bool kHasOthers = true;  // Several may wait at once.
+
   class Waiter : public sync_internal::Waiter<Policy> {
    private:
     friend class WaitQueue;
@@ -165,18 +167,7 @@ class WaitQueue {
 
   // For a lock that its holder would release: true if the first in the list has been overtaken
   // too often. Then it has the lock from here on.
-  [[nodiscard]] bool HandOver() {
-    if (ABSL_PREDICT_TRUE(!MustQueue())) return false;
-    Waker waker;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!MustQueue()) return false;
-      list_.first()->has_lock_ = true;
-      waker = TakeFirst();
-    }
-    std::move(waker).Wake();
-    return true;
-  }
+  [[nodiscard]] bool HandOver() { return ABSL_PREDICT_FALSE(MustQueue()) && HandOverToFirst(); }
 
  private:
   using List = WaiterList<Waiter>;
@@ -189,6 +180,18 @@ class WaitQueue {
   void NoteNotified(Waiter& waiter) {
     waiter.Reset();
     if (waiter.notified_ < Policy::kPatience) ++waiter.notified_;
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE bool HandOverToFirst() {
+    Waker waker;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!MustQueue()) return false;
+      list_.first()->has_lock_ = true;
+      waker = TakeFirst();
+    }
+    std::move(waker).Wake();
+    return true;
   }
 
   ABSL_ATTRIBUTE_NOINLINE void WakeFirst(std::size_t count) {
