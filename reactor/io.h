@@ -45,6 +45,7 @@
 #include "home/reactor/io_request.h"
 #include "home/reactor/io_source.h"
 #include "home/reactor/io_splice.h"
+#include "home/reactor/io_stats.h"
 #include "home/reactor/io_types.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"
@@ -149,7 +150,7 @@ inline auto IoFsync(IoFile file, bool data_only = false) {
       reactor_internal::IoFsyncPayload(std::move(file), data_only));
 }
 
-// What the system knows of a file, or of a path. Yields absl::StatusOr<struct statx>.
+// What the system knows of a file, or of a path. Yields absl::StatusOr<IoStats>.
 inline auto IoStat(IoFile file) {
   return reactor_internal::StartOnFile(reactor_internal::IoStatFilePayload(std::move(file)));
 }

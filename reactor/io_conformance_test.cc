@@ -42,11 +42,11 @@ TEST_P(IoTest, Files) {
   EXPECT_EQ(read.buffer.substr(0, *read.count), "o World");
   EXPECT_EQ(Await(IoRead(file, std::string(100, '\0'), 11)).count.value(), 0u);
 
-  const struct statx by_file = Await(IoStat(file)).value();
-  const struct statx by_path = Await(IoStat(io_, path)).value();
-  EXPECT_EQ(by_file.stx_size, 11u);
-  EXPECT_EQ(by_file.stx_ino, by_path.stx_ino);
-  EXPECT_TRUE(S_ISREG(by_path.stx_mode));
+  const IoStats by_file = Await(IoStat(file)).value();
+  const IoStats by_path = Await(IoStat(io_, path)).value();
+  EXPECT_EQ(by_file.size, 11u);
+  EXPECT_EQ(by_file.inode, by_path.inode);
+  EXPECT_TRUE(S_ISREG(by_path.mode));
 
   std::optional<UniqueFd> detached = std::move(file).Detach();
   ASSERT_TRUE(detached.has_value());

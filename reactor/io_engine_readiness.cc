@@ -180,6 +180,7 @@ class ReadinessEngine final : public IoEngine {
     if (pollable && !lanes.ok()) return lanes.status();
     absl::Status mode = SetNonblocking(fd.get(), pollable);
     if (!mode.ok()) return mode;
+    if (pollable) KeepFromRaisingSigpipe(fd.get());
     const bool stream = IsStream(fd.get());
     return std::make_unique<ReadinessFile>(shared_from_this(), std::move(fd), stream,
                                            pollable ? *std::move(lanes) : nullptr);
@@ -252,14 +253,16 @@ class ReadinessEngine final : public IoEngine {
     if (!timer) {
       error = -errno;
     } else {
-      absl::StatusOr<std::unique_ptr<IoFileState>> file = Attach(std::move(timer));
-      if (file.ok()) {
-        op->engine_fields.own_file = *std::move(file);
+      absl::StatusOr<std::shared_ptr<ReadinessLanes>> lanes =
+          ReadinessLanes::Create(registry_, timer.get());
+      if (lanes.ok()) {
+        op->engine_fields.own_file = std::make_unique<ReadinessFile>(
+            shared_from_this(), std::move(timer), /*stream_in=*/true, *std::move(lanes));
         op->engine_fields.file = op->engine_fields.own_file.get();
         return true;
       }
       // The reactor is gone, or has no room.
-      error = absl::IsFailedPrecondition(file.status()) ? -ECANCELED : -ENOMEM;
+      error = absl::IsFailedPrecondition(lanes.status()) ? -ECANCELED : -ENOMEM;
     }
     WakeList wakes;
     op->engine_fields.phase = Phase::kFinished;

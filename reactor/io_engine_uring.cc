@@ -49,6 +49,7 @@
 
 #include "absl/status/status.h"
 #include "home/reactor/io_engine.h"
+#include "home/reactor/io_stats_linux.h"
 #include "liburing.h"
 
 namespace home::reactor_internal {
@@ -138,9 +139,9 @@ void Prepare(const IoRequest& request, io_uring_sqe* sqe) {
     case IoKind::kClose:
       io_uring_prep_close(sqe, request.fd);
       return;
-    case IoKind::kStatx:
-      io_uring_prep_statx(sqe, request.fd, request.path, flags, size,
-                          static_cast<struct statx*>(request.extra));
+    case IoKind::kStat:
+      io_uring_prep_statx(sqe, request.fd, request.path, StatxFlags(request), kStatxMask,
+                          StatxRoom(request));
       return;
     case IoKind::kPoll:
       io_uring_prep_poll_add(sqe, request.fd, request.flags);

@@ -5,7 +5,6 @@
 #define HOME_REACTOR_IO_PAYLOAD_H_
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -29,8 +28,8 @@
 #include "home/reactor/io_operation.h"
 #include "home/reactor/io_request.h"
 #include "home/reactor/io_state.h"
+#include "home/reactor/io_stats.h"
 #include "home/reactor/io_types.h"
-#include "home/reactor/poll_events.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"
 
@@ -146,9 +145,9 @@ struct IoMessagePayload : IoFilePayload {
     header.msg_name = message.peer.size == 0 ? nullptr : &message.peer.storage;
     header.msg_namelen = message.peer.size;
     header.msg_iov = parts.data();
-    header.msg_iovlen = parts.size();
+    header.msg_iovlen = static_cast<decltype(header.msg_iovlen)>(parts.size());
     header.msg_control = message.control.empty() ? nullptr : message.control.data();
-    header.msg_controllen = message.control.size();
+    header.msg_controllen = static_cast<decltype(header.msg_controllen)>(message.control.size());
     request.buffer = &header;
     request.flags = static_cast<std::uint32_t>(flags);
   }
@@ -255,24 +254,22 @@ struct IoFsyncPayload : IoFilePayload {
 };
 
 struct IoStatFilePayload : IoFilePayload {
-  using Output = absl::StatusOr<struct statx>;
+  using Output = absl::StatusOr<IoStats>;
 
   explicit IoStatFilePayload(IoFile handle_in)
-      : IoFilePayload(IoKind::kStatx, std::move(handle_in)) {}
+      : IoFilePayload(IoKind::kStat, std::move(handle_in)) {}
 
   void Prepare(IoRequest& request) {
     IoFilePayload::Prepare(request);
     request.path = "";
-    request.flags = AT_EMPTY_PATH;
-    request.size = STATX_BASIC_STATS | STATX_BTIME;
-    request.extra = &status;
+    request.extra = &raw;
   }
   Output Finish(std::int64_t result) {
     if (result < 0) return Error(result);
-    return status;
+    return IoStatsOf(raw);
   }
 
-  struct statx status = {};
+  IoRawStats raw;
 };
 
 struct IoPollPayload : IoFilePayload {
@@ -283,11 +280,11 @@ struct IoPollPayload : IoFilePayload {
 
   void Prepare(IoRequest& request) const {
     IoFilePayload::Prepare(request);
-    request.flags = direction == Direction::kRead ? POLLIN | POLLPRI | POLLRDHUP : POLLOUT;
+    request.flags = IoPollMask(direction);
   }
   Output Finish(std::int64_t result) const {
     if (result < 0) return Error(result);
-    return ReadySetOfPoll(static_cast<unsigned>(result));
+    return ReadySetOfIoPoll(direction, static_cast<unsigned>(result));
   }
 
   Direction direction;
@@ -323,29 +320,28 @@ struct IoOpenPayload {
 };
 
 struct IoStatPathPayload {
-  using Output = absl::StatusOr<struct statx>;
+  using Output = absl::StatusOr<IoStats>;
 
   IoStatPathPayload(std::string path_in, bool follow_in)
       : path(std::move(path_in)), follow(follow_in) {}
 
   IoFileState* file() const { return nullptr; }
   void Prepare(IoRequest& request) {
-    request.kind = IoKind::kStatx;
+    request.kind = IoKind::kStat;
     request.fd = AT_FDCWD;
     request.path = path.c_str();
     request.flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
-    request.size = STATX_BASIC_STATS | STATX_BTIME;
-    request.extra = &status;
+    request.extra = &raw;
   }
   Output Finish(std::int64_t result) const {
-    if (result < 0) return IoError(IoKind::kStatx, result, path);
-    return status;
+    if (result < 0) return IoError(IoKind::kStat, result, path);
+    return IoStatsOf(raw);
   }
   void Discard(std::int64_t) const {}
 
   std::string path;
   bool follow;
-  struct statx status = {};
+  IoRawStats raw;
 };
 
 struct IoClosePayload {

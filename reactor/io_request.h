@@ -31,9 +31,8 @@ enum class IoKind : std::uint8_t {
   kFsync,    // flags: 1, data only
   kOpen,     // fd: the folder; path; flags; size: the mode
   kClose,
-  kStatx,    // fd: the folder, or with an empty path the file; path; flags; size: mask;
-             // extra: struct statx
-  kPoll,     // flags: what poll(2) is asked for, and answers
+  kStat,     // fd: the folder, or with an empty path the file; path; flags; extra: IoRawStats
+  kPoll,     // flags: IoPollMask(); the result is for ReadySetOfIoPoll()
   kTimeout,  // buffer: timespec, when on the monotonic clock
   kSplice,   // offset, size, flags; to_fd, to_offset
 };
@@ -69,8 +68,16 @@ const char* IoName(IoKind kind);
 // Which readiness of a socket or pipe an operation waits for.
 Direction IoDirection(const IoRequest& request);
 
+// What poll(2) is asked for on this system, and what its answer says of that direction.
+unsigned IoPollMask(Direction direction);
+ReadySet ReadySetOfIoPoll(Direction direction, unsigned events);
+
+// Has sends to a socket whose peer is gone fail and raise no signal, as far as flags of the single
+// send do not say so already.
+void KeepFromRaisingSigpipe(int fd);
+
 // Makes of a timeout an operation on a descriptor of its own, which becomes readable in
-// time. An empty one, and errno, if the system has none.
+// time and never blocks. An empty one, and errno, if the system has none.
 UniqueFd OpenIoTimer(IoRequest& request);
 
 // Asks the system: what it says, 0 or more; an errno, negative; or, if the descriptor

@@ -1,16 +1,17 @@
-// The operations as system calls of Linux.
+// The operations as system calls, where POSIX systems agree; io_calls.h has the rest.
+
+#include "home/reactor/io_request.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "home/reactor/io_request.h"
+#include "home/reactor/io_calls.h"
 
 namespace home::reactor_internal {
 namespace {
@@ -46,13 +47,13 @@ std::int64_t Call(const IoRequest& request) {
     case IoKind::kSendMsg:
       return ::sendmsg(request.fd, static_cast<msghdr*>(request.buffer), flags | MSG_NOSIGNAL);
     case IoKind::kAccept:
-      return ::accept4(request.fd, static_cast<sockaddr*>(request.buffer),
-                       static_cast<socklen_t*>(request.extra), SOCK_CLOEXEC);
+      return AcceptCall(request.fd, static_cast<sockaddr*>(request.buffer),
+                        static_cast<socklen_t*>(request.extra));
     case IoKind::kConnect:
       return ::connect(request.fd, static_cast<const sockaddr*>(request.buffer),
                        static_cast<socklen_t>(request.size));
     case IoKind::kFsync:
-      return request.flags != 0 ? ::fdatasync(request.fd) : ::fsync(request.fd);
+      return FlushCall(request.fd, request.flags != 0);
     case IoKind::kOpen:
       return ::openat(request.fd, request.path, flags | O_CLOEXEC,
                       static_cast<mode_t>(request.size));
@@ -61,9 +62,8 @@ std::int64_t Call(const IoRequest& request) {
       const int result = ::close(request.fd);
       return result < 0 && errno == EINTR ? 0 : result;
     }
-    case IoKind::kStatx:
-      return ::statx(request.fd, request.path, flags, static_cast<unsigned>(request.size),
-                     static_cast<struct statx*>(request.extra));
+    case IoKind::kStat:
+      return StatCall(request);
     case IoKind::kPoll: {
       pollfd one = {.fd = request.fd, .events = static_cast<short>(flags), .revents = 0};
       const int ready = ::poll(&one, 1, 0);
@@ -71,17 +71,10 @@ std::int64_t Call(const IoRequest& request) {
       if (ready == 0) errno = EAGAIN;
       return -1;
     }
-    case IoKind::kTimeout: {
-      std::uint64_t expirations;
-      return ::read(request.fd, &expirations, sizeof(expirations)) < 0 ? -1 : 0;
-    }
-    case IoKind::kSplice: {
-      std::int64_t from = request.offset;
-      std::int64_t to = request.to_offset;
-      return ::splice(request.fd, positioned ? &from : nullptr, request.to_fd,
-                      to != IoRequest::kCurrentPosition ? &to : nullptr, request.size,
-                      request.flags | SPLICE_F_NONBLOCK);
-    }
+    case IoKind::kTimeout:
+      return TimerCall(request);
+    case IoKind::kSplice:
+      return SpliceCall(request);
   }
   errno = ENOSYS;
   return -1;
@@ -113,7 +106,7 @@ const char* IoName(IoKind kind) {
       return "open";
     case IoKind::kClose:
       return "close";
-    case IoKind::kStatx:
+    case IoKind::kStat:
       return "look at";
     case IoKind::kPoll:
       return "poll";
@@ -138,19 +131,6 @@ Direction IoDirection(const IoRequest& request) {
     default:
       return Direction::kRead;
   }
-}
-
-UniqueFd OpenIoTimer(IoRequest& request) {
-  UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-  itimerspec when = {};
-  when.it_value = *static_cast<const timespec*>(request.buffer);
-  // Zero would mean never.
-  if (when.it_value.tv_sec == 0 && when.it_value.tv_nsec == 0) when.it_value.tv_nsec = 1;
-  if (!timer || ::timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &when, nullptr) != 0) {
-    return UniqueFd();
-  }
-  request.fd = timer.get();
-  return timer;
 }
 
 std::int64_t PerformIo(const IoRequest& request, bool again) {
