@@ -264,6 +264,26 @@ TEST_P(UringFaultTest, KernelsWithoutMultishot) {
   }
 }
 
+// No buffer is left, and the reactor is gone: the source ends, and waits for no buffer.
+TEST_P(UringFaultTest, EmptyPoolsAfterTheReactor) {
+  for (const bool old : {true, false}) {
+    old_kernel.store(old);
+    Start(256);
+    FdPair pair = MakeSocketPair();
+    const IoFile socket = Attach(pair.a);
+    const IoBufferPool pool = IoBufferPool::Create(io_, 1, 4).value();
+    IoRecvSource source = IoReceiveAll(socket, pool);
+    reactor_internal::WriteByte(pair.b);
+    const IoChunk held = Await(Next(source)).value().value();
+    IoRecvSource late = IoReceiveAll(socket, pool);
+    reactor_.reset();
+    auto next = Next(late);
+    auto item = PollOnce(next);
+    ASSERT_TRUE(item.ready());
+    EXPECT_EQ((**item).status().code(), absl::StatusCode::kCancelled);
+  }
+}
+
 // How many completions the kernel keeps because they have no room in the ring.
 std::size_t OverflownCompletions() {
   std::size_t count = 0;

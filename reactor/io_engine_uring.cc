@@ -240,23 +240,23 @@ class UringEngine final : public IoEngine {
   }
 
   void Submit(IoState* op) override {
-    bool refused;
+    std::int64_t refused = 0;
     bool stuck = false;
     // Where the kernel can not pick buffers, one waits for the data.
     const bool bare =
         op->request.buffers != nullptr && !op->request.multishot && !SelectBuffer(op->request);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      refused = shut_down_ || bare;
-      if (!refused) {
+      refused = shut_down_ ? -ECANCELED : bare ? -ENOBUFS : 0;
+      if (refused == 0) {
         Enqueue(op);
         if (poller_waits_ || queued_count_ >= kLongQueue) stuck = !Flush() && poller_waits_;
       }
     }
-    if (refused) {
+    if (refused != 0) {
       WakeList wakes;
       op->engine_fields.phase = Phase::kFinished;
-      op->Finish(bare ? -ENOBUFS : -ECANCELED, wakes);
+      op->Finish(refused, wakes);
       wakes.WakeAll();
     }
     if (stuck) WakePoller();
