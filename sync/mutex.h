@@ -52,7 +52,7 @@ namespace sync_internal {
 inline constexpr char kMutexKind[] = "mutex";
 
 // The lock without its value.
-template <typename Policy = LockPolicy>
+template <typename Policy = SyncPolicy>
 class Lock {
  public:
   Lock() = default;
@@ -108,7 +108,7 @@ class Lock {
 };
 
 // The wait of one future for a lock.
-template <typename Policy = LockPolicy>
+template <typename Policy = SyncPolicy>
 class LockWait {
  public:
   explicit LockWait(Lock<Policy>& lock) noexcept : lock_(&lock) {}

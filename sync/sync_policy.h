@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 
 #include "home/parker/cpu_relax.h"
 #include "home/parker/futex_mutex.h"
@@ -20,19 +19,13 @@ struct SyncPolicy {
   using Atomic = std::atomic<U>;
   using Mutex = FutexMutex;
 
-  // How often one who waits lets itself be overtaken (wait_queue.h).
-  static constexpr std::uint8_t kPatience = 3;
-};
-
-// For Mutex. Where two processors fight for one lock it is faster that one of them sleeps now and
-// then and leaves the lock to the other, whose cache it is in, than that both spin.
-struct LockPolicy : SyncPolicy {
-  using Mutex = std::mutex;
-
-  // How long one who finds the lock held looks on before it waits: about as long as falling
-  // asleep and being woken would take.
+  // How long one who finds a Mutex held looks on before it waits: about as long as falling asleep
+  // and being woken would take.
   static constexpr int kSpins = 8;
   static void Relax() { parker_internal::CpuRelax(); }
+
+  // How often one who waits lets itself be overtaken (wait_queue.h).
+  static constexpr std::uint8_t kPatience = 3;
 };
 
 }  // namespace home::sync_internal
