@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <thread>
@@ -20,6 +21,14 @@ namespace home::testing {
 namespace {
 
 using reactor_internal::MakeSocketPair;
+
+// For a wake-up after the first `wakes`. Asleep in between: the poller needs the processor.
+void AwaitWake(const CountingWaker& counter, int wakes) {
+  while (counter.wakes() == wakes) std::this_thread::sleep_for(std::chrono::microseconds(20));
+}
+void AwaitDropped(const CountingWaker& counter) {
+  while (counter.alive() != 0) std::this_thread::sleep_for(std::chrono::microseconds(20));
+}
 
 // Starts, ends and drops, all at the same time, while another thread polls the reactor.
 // What is dropped may or may not have taken its byte; what is not dropped gets one.
@@ -48,7 +57,7 @@ TEST_P(IoTest, DropsDuringCompletions) {
         // Let the poller submit, in case that nobody sleeps there.
         reactor_->Wake();
         for (;;) {
-          while (counter.wakes() == wakes) std::this_thread::yield();
+          AwaitWake(counter, wakes);
           wakes = counter.wakes();
           if (PollOnce(*kept, counter).ready()) break;
         }
@@ -57,7 +66,7 @@ TEST_P(IoTest, DropsDuringCompletions) {
           if (PollOnce(made, counter).pending()) reactor_->Wake();
         }
       }
-      while (counter.alive() != 0) std::this_thread::yield();
+      AwaitDropped(counter);
       running.fetch_sub(1);
       reactor_->Wake();
     });
@@ -79,10 +88,10 @@ TEST_P(IoTest, PingPongAcrossThreads) {
     for (;;) {
       auto result = PollOnce(operation, counter);
       if (result.ready()) {
-        while (counter.alive() != 0) std::this_thread::yield();
+        AwaitDropped(counter);
         return std::move(result).value();
       }
-      while (counter.wakes() == wakes) std::this_thread::yield();
+      AwaitWake(counter, wakes);
       wakes = counter.wakes();
     }
   };
