@@ -245,18 +245,19 @@ class TailEnd {
     used = Used(known, word);
     return used < most ? most - used : 0;
   }
-  // Whether there is room for one. Nearly always a look at the positions tells, though the gaps
-  // are among them.
+  // Whether there is room for one. Mostly a look at the positions tells, though the gaps are among
+  // them.
   template <typename Head>
   bool HasRoom(std::uint64_t word, const Head& head) {
     const std::uint64_t most = capacity();
     if (most == kUnlimited) return true;
     // relaxed: some value that the head has had.
     Position known = known_head_.load(std::memory_order_relaxed);
-    if (UsedAtMost(known, word) < most) return true;
+    // The head is the receivers' line: it is asked only if what is known does not do.
+    if (UsedAtMost(known, word) < most || Used(known, word) < most) return true;
     known = head();
     known_head_.store(known, std::memory_order_relaxed);
-    return UsedAtMost(known, word) < most || Used(known, word) < most;
+    return Used(known, word) < most;
   }
   static std::uint64_t UsedAtMost(Position head, std::uint64_t word) {
     // Negative if the head has overtaken a word that is out of date.
