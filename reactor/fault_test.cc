@@ -230,6 +230,7 @@ TEST_P(UringFaultTest, KernelsWithoutMultishot) {
     const IoBufferPool pool = IoBufferPool::Create(io_, 2, 4).value();
     EXPECT_EQ(pool.group()->kernel_id(), reactor_internal::IoBufferGroup::kOurs);
     for (int i = 0; i < 3; ++i) {
+      CountingWaker counter;
       UniqueFd fd = MakeTcpSocket();
       const IoFile client = Attach(fd);
       const IoAddress address(listening.Address(), listening.AddressSize());
@@ -246,7 +247,6 @@ TEST_P(UringFaultTest, KernelsWithoutMultishot) {
         held.push_back(*std::move(chunk));
       }
       // All are held: it waits for one.
-      CountingWaker counter;
       {
         auto next = Next(source);
         EXPECT_TRUE(PollOnce(next, counter).pending());

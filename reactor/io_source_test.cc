@@ -83,10 +83,10 @@ TEST_P(IoSourceTest, YieldsConnectionAfterConnection) {
 }
 
 TEST_P(IoSourceTest, WaitsForConnections) {
+  CountingWaker counter;
   TcpListenerFd listening;
   const IoFile listener = Attach(listening.fd);
   IoAcceptSource source = IoAcceptAll(listener);
-  CountingWaker counter;
   EXPECT_TRUE(Pending(source, counter));
   TurnOnce(*reactor_);
   EXPECT_TRUE(Pending(source, counter));
@@ -98,12 +98,12 @@ TEST_P(IoSourceTest, WaitsForConnections) {
 
 // Nobody asks for them: the system is told to stop, and to go on.
 TEST_P(IoSourceTest, ManyConnectionsBeforeAnybodyAsks) {
+  CountingWaker counter;
   constexpr int kMany = 200;
   TcpListenerFd listening;
   ASSERT_EQ(::listen(listening.fd.get(), kMany), 0);
   const IoFile listener = Attach(listening.fd);
   IoAcceptSource source = IoAcceptAll(listener);
-  CountingWaker counter;
   EXPECT_TRUE(Pending(source, counter));
   TurnOnce(*reactor_);
   std::vector<UniqueFd> clients;
@@ -176,12 +176,12 @@ TEST_P(IoSourceTest, AnEmptyPoolIsWaitedFor) {
 }
 
 TEST_P(IoSourceTest, SourcesShareAPool) {
+  CountingWaker counter;
   constexpr int kMany = 20;
   const IoBufferPool pool = Pool(2, 16);
   std::vector<FdPair> pairs;
   std::vector<IoRecvSource> sources;
   sources.reserve(kMany);
-  CountingWaker counter;
   for (int i = 0; i < kMany; ++i) {
     pairs.push_back(MakeSocketPair());
     sources.push_back(IoReceiveAll(Attach(pairs.back().a), pool));
@@ -198,10 +198,10 @@ TEST_P(IoSourceTest, SourcesShareAPool) {
 }
 
 TEST_P(IoSourceTest, NobodyKeepsUpWithTheBytes) {
+  CountingWaker counter;
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   IoRecvSource source = IoReceiveAll(socket, Pool(256, 1));
-  CountingWaker counter;
   EXPECT_TRUE(Pending(source, counter));
   const std::string text(200, 'y');
   ASSERT_EQ(::write(pair.b.get(), text.data(), text.size()), 200);
@@ -212,12 +212,12 @@ TEST_P(IoSourceTest, NobodyKeepsUpWithTheBytes) {
 
 // More results than a ring of two entries has room for.
 TEST_P(IoSourceTest, AFewEntriesAreEnough) {
+  CountingWaker counter;
   Start(2);
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   const IoBufferPool pool = Pool(64, 1);
   IoRecvSource source = IoReceiveAll(socket, pool);
-  CountingWaker counter;
   EXPECT_TRUE(Pending(source, counter));
   TurnOnce(*reactor_);
   std::string sent;
@@ -263,9 +263,9 @@ TEST_P(IoSourceTest, Errors) {
 // -- Drops ------------------------------------------------------------------------
 
 TEST_P(IoSourceTest, DroppedListenersLeaveLaterConnections) {
+  CountingWaker counter;
   TcpListenerFd listening;
   const IoFile listener = Attach(listening.fd);
-  CountingWaker counter;
   for (int turns = -1; turns < 3; ++turns) {
     {
       IoAcceptSource dropped = IoAcceptAll(listener);
@@ -283,9 +283,9 @@ TEST_P(IoSourceTest, DroppedListenersLeaveLaterConnections) {
 
 // Pitfall: a connection that was accepted for nobody leaks.
 TEST_P(IoSourceTest, DroppedWithConnectionsUnread) {
+  CountingWaker counter;
   TcpListenerFd listening;
   const IoFile listener = Attach(listening.fd);
-  CountingWaker counter;
   std::vector<UniqueFd> clients;
   {
     IoAcceptSource dropped = IoAcceptAll(listener);
@@ -303,10 +303,10 @@ TEST_P(IoSourceTest, DroppedWithConnectionsUnread) {
 }
 
 TEST_P(IoSourceTest, DroppedReceiversGiveBuffersBack) {
+  CountingWaker counter;
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   const IoBufferPool pool = Pool(2, 1);
-  CountingWaker counter;
   for (int turns = -1; turns < 3; ++turns) {
     for (const bool data : {false, true}) {
       if (data) {
@@ -333,11 +333,11 @@ TEST_P(IoSourceTest, DroppedReceiversGiveBuffersBack) {
 }
 
 TEST_P(IoSourceTest, DroppedWhileItWaitsForABuffer) {
+  CountingWaker counter;
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   const IoBufferPool pool = Pool(1, 1);
   ASSERT_EQ(::write(pair.b.get(), "ab", 2), 2);
-  CountingWaker counter;
   std::optional<IoChunk> held;
   {
     IoRecvSource source = IoReceiveAll(socket, pool);
@@ -358,10 +358,10 @@ TEST_P(IoSourceTest, EndWithTheReactor) {
   FdPair pair = MakeSocketPair();
   std::optional<IoChunk> kept;
   {
+    CountingWaker counter;
     const IoFile listener = Attach(listening.fd);
     const IoFile socket = Attach(pair.a);
     const IoBufferPool pool = Pool(2, 10);
-    CountingWaker counter;
     IoAcceptSource connections = IoAcceptAll(listener);
     IoRecvSource bytes = IoReceiveAll(socket, pool);
     EXPECT_TRUE(Pending(connections, counter));
@@ -383,10 +383,10 @@ TEST_P(IoSourceTest, EndWithTheReactor) {
 
 // Pitfall: the kernel cancels what was submitted by a thread that ends.
 TEST_P(IoSourceTest, OutlivesTheThreadThatStartedIt) {
+  CountingWaker counter;
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   IoRecvSource source = IoReceiveAll(socket, Pool(2, 10));
-  CountingWaker counter;
   std::thread([&] {
     EXPECT_TRUE(Pending(source, counter));
     TurnOnce(*reactor_);
