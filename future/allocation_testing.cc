@@ -21,7 +21,7 @@ void* Allocate(std::size_t bytes) {
 void* Allocate(std::size_t bytes, std::align_val_t alignment) {
   std::size_t room = bytes + sizeof(void*) + static_cast<std::size_t>(alignment);
   void* const block = Allocate(room);
-  void* aligned = static_cast<void**>(block) + 1;
+  void* aligned = static_cast<void*>(static_cast<void**>(block) + 1);
   room -= sizeof(void*);
   std::align(static_cast<std::size_t>(alignment), bytes, aligned, room);
   static_cast<void**>(aligned)[-1] = block;
