@@ -38,6 +38,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "home/future/context.h"
+#include "home/future/fatal.h"
 #include "home/future/poll.h"
 #include "home/future/wake_list.h"
 #include "home/reactor/io_buffers.h"
@@ -118,8 +119,10 @@ class [[nodiscard]] IoSource {
 
   // Nothing is started before the first poll.
   explicit IoSource(Payload payload) : payload_(std::move(payload)) {}
-  // Of one that was not polled.
-  IoSource(IoSource&& other) noexcept : payload_(std::move(other.payload_)) {}
+  // Of one that was not polled: what it waits in knows its address.
+  IoSource(IoSource&& other) noexcept : payload_(std::move(other.payload_)) {
+    if (other.polled_) Fatal("an I/O source was moved after its first poll");
+  }
   IoSource& operator=(IoSource&&) = delete;
   ~IoSource() {
     if constexpr (kBuffered) {
@@ -132,6 +135,7 @@ class [[nodiscard]] IoSource {
 
   // The next; nullopt, and from then on always, at the end.
   home::Poll<std::optional<Item>> PollNext(Context& cx) {
+    polled_ = true;
     bool armed = false;
     while (!ended_) {
       if (state_ == nullptr) {
@@ -245,6 +249,7 @@ class [[nodiscard]] IoSource {
   Payload payload_;
   State* state_ = nullptr;
   reactor_internal::IoBufferGroup::Waiter waiter_;
+  bool polled_ = false;
   bool ended_ = false;
 };
 

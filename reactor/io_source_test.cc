@@ -96,6 +96,15 @@ TEST_P(IoSourceTest, WaitsForConnections) {
   EXPECT_TRUE(AwaitNext(source).ok());
 }
 
+TEST_P(IoSourceTest, MovingAPolledOneDies) {
+  CountingWaker counter;
+  TcpListenerFd listening;
+  const IoFile listener = Attach(listening.fd);
+  IoAcceptSource source = IoAcceptAll(listener);
+  EXPECT_TRUE(Pending(source, counter));
+  EXPECT_DEATH(static_cast<void>(IoAcceptSource(std::move(source))), "moved after its first poll");
+}
+
 // Nobody asks for them: the system is told to stop, and to go on.
 TEST_P(IoSourceTest, ManyConnectionsBeforeAnybodyAsks) {
   CountingWaker counter;
