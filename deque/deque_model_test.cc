@@ -34,13 +34,15 @@ using model::Randomly;
 using model::Weakening;
 using std::memory_order_acq_rel;
 using std::memory_order_acquire;
+using std::memory_order_relaxed;
 using std::memory_order_release;
+using std::memory_order_seq_cst;
 
 // Buffers of more than kKept elements are large, and freed when they were replaced.
 using Element = model::Data<int>;
 using Slot = deque_testing::CheckedSlot<Element*>;
 
-template <std::size_t kMin, std::size_t kKept>
+template <std::size_t kMin, std::size_t kKept, std::size_t kBatch>
 struct ModelPolicy : DequePolicy {
   template <typename U>
   using Atomic = std::conditional_t<std::is_same_v<U, Element*>, Slot, model::Atomic<U>>;
@@ -49,13 +51,15 @@ struct ModelPolicy : DequePolicy {
   static constexpr std::size_t kMinCapacity = kMin;
   static constexpr std::size_t kKeptCapacity = kKept;
   static constexpr int kEmptyPops = 1;
+  static constexpr std::size_t kMaxBatch = kBatch;
 };
 
-template <std::size_t kMin, std::size_t kKept>
+// With batches of eight no element is far from the front, with smaller ones some are.
+template <std::size_t kMin, std::size_t kKept, std::size_t kBatch = 8>
 struct DequeScenario {
   static constexpr int kThreads = 2;
   static constexpr int kMost = 8;
-  using Deque = WorkStealingDeque<Element*, ModelPolicy<kMin, kKept>>;
+  using Deque = WorkStealingDeque<Element*, ModelPolicy<kMin, kKept, kBatch>>;
 
   DequeScenario() { Slot::Forget(); }
 
@@ -234,6 +238,56 @@ struct ReuseOfBuffer : DequeScenario<1, 1> {
   }
 };
 
+// The thief comes nearer while the owner takes what was far.
+struct FarPopAgainstSteals : DequeScenario<2, 2, 1> {
+  void Before() { Push(2); }
+  void Thread(int index) {
+    if (index == 0) {
+      Pop();
+      return;
+    }
+    Steal();
+    Steal();
+  }
+};
+// And the owner puts something else there.
+struct FarPopsAgainstSteal : DequeScenario<4, 4, 1> {
+  void Before() { Push(3); }
+  void Thread(int index) {
+    if (index == 1) {
+      Steal();
+      return;
+    }
+    Pop();
+    Push();
+    Pop();
+    Pop();
+  }
+};
+struct FarPopAgainstHalf : DequeScenario<4, 4, 2> {
+  void Before() { Push(4); }
+  void Thread(int index) {
+    if (index == 1) {
+      StealHalf();
+      StealHalf();
+      return;
+    }
+    Pop();
+    Pop();
+  }
+};
+// A thief that reads what was pushed before a far pop lowered bottom.
+struct PushFarPopAgainstSteal : DequeScenario<2, 2, 1> {
+  void Thread(int index) {
+    if (index == 1) {
+      Steal();
+      return;
+    }
+    Push(2);
+    Pop();
+  }
+};
+
 TEST(DequeModelTest, PushAgainstSteal) { CheckExhaustively<PushAgainstSteal>(); }
 TEST(DequeModelTest, PopOfEmptyAgainstSteal) { CheckExhaustively<PopOfEmptyAgainstSteal>(); }
 TEST(DequeModelTest, LastElementByPop) { CheckExhaustively<LastElementByPop>(); }
@@ -250,14 +304,17 @@ TEST(DequeModelTest, ReuseOfBuffer) { CheckWithPreemptions<ReuseOfBuffer>(2); }
 TEST(DequeModelTest, HalfAgainstSteal) { CheckWithPreemptions<HalfAgainstSteal>(2); }
 TEST(DequeModelTest, HalfAgainstPopIf) { CheckWithPreemptions<HalfAgainstPopIf>(2); }
 TEST(DequeModelTest, HalfAgainstPop) { CheckWithPreemptions<HalfAgainstPop>(2); }
+TEST(DequeModelTest, FarPopAgainstSteals) { CheckExhaustively<FarPopAgainstSteals>(); }
+TEST(DequeModelTest, PushFarPopAgainstSteal) { CheckExhaustively<PushFarPopAgainstSteal>(); }
+TEST(DequeModelTest, FarPopsAgainstSteal) { CheckWithPreemptions<FarPopsAgainstSteal>(2); }
+TEST(DequeModelTest, FarPopAgainstHalf) { CheckWithPreemptions<FarPopAgainstHalf>(2); }
 
 // -- Larger ones, at random -------------------------------------------------------
 
 // The owner does anything, up to six times; two thieves steal one or half.
-template <std::size_t kMin, std::size_t kKept>
-struct Anything : DequeScenario<kMin, kKept> {
+template <std::size_t kMin, std::size_t kKept, std::size_t kBatch = 8>
+struct Anything : DequeScenario<kMin, kKept, kBatch> {
   static constexpr int kThreads = 3;
-  using Base = DequeScenario<kMin, kKept>;
   void Thread(int index) {
     if (index == 0) {
       for (int i = 0; i < 6; ++i) {
@@ -285,6 +342,10 @@ struct Anything : DequeScenario<kMin, kKept> {
 
 TEST(DequeModelTest, AnythingAtRandom) { CheckRandomly<Anything<1, 2>>(100'000); }
 TEST(DequeModelTest, AnythingWithLargeBuffersAtRandom) { CheckRandomly<Anything<1, 1>>(100'000); }
+TEST(DequeModelTest, AnythingWithFarPopsAtRandom) { CheckRandomly<Anything<1, 1, 1>>(100'000); }
+TEST(DequeModelTest, AnythingWithFarPopsAndBatchesAtRandom) {
+  CheckRandomly<Anything<1, 2, 2>>(100'000);
+}
 
 // -- Mutations: each order of the header, and what finds its absence ---------------
 
@@ -297,15 +358,36 @@ TEST(DequeMutationTest, Push) {
                                                   .from = memory_order_release});
 }
 TEST(DequeMutationTest, BottomInPop) {
-  ExpectFound<PushPopAgainstSteal>(Randomly(kRuns), {.function = "ClaimLast",
-                                                     .access = Access::kStore,
-                                                     .type = "char",
-                                                     .from = memory_order_release});
+  ExpectFound<PushPopAgainstSteal>(Exhaustively(), {.function = "ClaimLast",
+                                                    .access = Access::kStore,
+                                                    .type = "char",
+                                                    .from = memory_order_release});
 }
 TEST(DequeMutationTest, ClaimOfPop) {
   ExpectFound<LastElementByPop>(
       Randomly(kRuns),
       {.function = "ClaimLast", .access = Access::kRmw, .from = memory_order_release});
+}
+// Without one of these orders an element that was far comes out twice.
+TEST(DequeMutationTest, BottomInFarPop) {
+  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "ClaimLast",
+                                                     .access = Access::kRmw,
+                                                     .type = "char",
+                                                     .from = memory_order_seq_cst,
+                                                     .to = memory_order_release});
+}
+TEST(DequeMutationTest, ClaimReadByFarPop) {
+  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "ClaimLast",
+                                                     .access = Access::kLoad,
+                                                     .from = memory_order_seq_cst,
+                                                     .to = memory_order_acquire});
+}
+TEST(DequeMutationTest, BottomReadByThiefOfFarPop) {
+  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "TakeFront",
+                                                     .access = Access::kLoad,
+                                                     .type = "char",
+                                                     .from = memory_order_seq_cst,
+                                                     .to = memory_order_acquire});
 }
 TEST(DequeMutationTest, BottomInStealHalf) {
   ExpectFound<HalfAgainstSteal>(
@@ -356,13 +438,13 @@ TEST(DequeMutationTest, ClaimReadByThief) {
   ExpectFound<LastElementByPop>(Randomly(kRuns), {.function = "TakeFront",
                                                   .access = Access::kLoad,
                                                   .type = "short",
-                                                  .from = memory_order_acquire});
+                                                  .from = memory_order_seq_cst});
 }
 TEST(DequeMutationTest, BottomReadByThief) {
   ExpectFound<PushAgainstSteal>(Randomly(kRuns), {.function = "TakeFront",
                                                   .access = Access::kLoad,
                                                   .type = "char",
-                                                  .from = memory_order_acquire});
+                                                  .from = memory_order_seq_cst});
 }
 TEST(DequeMutationTest, BufferReadByThief) {
   ExpectFound<GrowthAgainstSteal>(Randomly(kRuns), {.function = "TakeFront",
@@ -374,7 +456,12 @@ TEST(DequeMutationTest, ClaimOfThief) {
   ExpectFound<ReuseOfSlots>(Randomly(kRuns), {.function = "TakeFront",
                                               .access = Access::kRmw,
                                               .type = "short",
-                                              .from = memory_order_release});
+                                              .from = memory_order_seq_cst});
+  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "TakeFront",
+                                                     .access = Access::kRmw,
+                                                     .type = "short",
+                                                     .from = memory_order_seq_cst,
+                                                     .to = memory_order_acq_rel});
 }
 
 }  // namespace

@@ -39,8 +39,9 @@ struct DequePolicy {
   // a deque that is filled and emptied in turns does not grow anew each time.
   static constexpr int kEmptyPops = 16;
 
-  // The most elements that StealHalf() moves at once.
-  static constexpr std::size_t kMaxBatch = 128;
+  // The most elements that StealHalf() and SpillHalf() move at once. Elements further from the
+  // front than this the owner pops without disturbing thieves.
+  static constexpr std::size_t kMaxBatch = 32;
 };
 
 }  // namespace home

@@ -44,6 +44,10 @@ class HookedAtomic {
     Hooks<U>::RunOnce(Hooks<U>::before_store);
     value_.store(value, order);
   }
+  U exchange(U value, std::memory_order order) {
+    Hooks<U>::RunOnce(Hooks<U>::before_rmw);
+    return value_.exchange(value, order);
+  }
   U fetch_add(U value, std::memory_order order) {
     Hooks<U>::RunOnce(Hooks<U>::before_rmw);
     return value_.fetch_add(value, order);

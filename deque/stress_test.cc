@@ -40,6 +40,10 @@ class YieldingAtomic {
     MaybeYield(kOnceIn);
     value_.store(value, order);
   }
+  U exchange(U value, std::memory_order order) {
+    MaybeYield(kOnceIn);
+    return value_.exchange(value, order);
+  }
   U fetch_add(U value, std::memory_order order) {
     MaybeYield(kOnceIn);
     return value_.fetch_add(value, order);

@@ -19,9 +19,9 @@
 // and then asks "does anybody search?", and who stops searching and then asks
 // "is this deque empty?", must each put a seq_cst RMW in between.
 //
-// Cost: Push one release store; Pop and PopFront one fetch_add, also for the last
-// element, and none if the deque is empty; a steal of any size one CAS, and two
-// RMWs more while the deque holds a large buffer ("Memory" below). Push, Pop,
+// Cost: Push one release store; Pop and PopFront one RMW, also for the last element (two, if
+// thieves come near while Pop takes a far one), and none if the deque is empty; a steal of any size
+// one CAS, and two RMWs more while the deque holds a large buffer ("Memory" below). Push, Pop,
 // PopFront are wait-free but for the allocator; a steal that fails with Retry does
 // so because another claim succeeded (lock-free).
 //
@@ -40,36 +40,47 @@
 // for the last element, and allows to steal only one element a CAS: a thief
 // cannot know whether the owner took from the other end meanwhile. Here, as in
 // the first such deque (Arora, Blumofe, Plaxton, SPAA 1998), the head index
-// shares a word with a tag, and *every* claim at either end is one RMW on it:
+// shares a word with a tag, and every claim by which a thief and the owner could get the
+// same element is one RMW on it:
 //
 //    claim_     63             32 31              0
 //              +-----------------+-----------------+
 //              |       tag       |      head       |
 //              +-----------------+-----------------+
 //    take n at the front (thief: CAS, owner: fetch_add)   claim_ += n
-//    take 1 at the back  (owner: fetch_add)               claim_ += 2^32
+//    take 1 at the back, near head (owner: fetch_add)     claim_ += 2^32
+//    take 1 at the back, far from it (owner)              an exchange of bottom_
 //
 //    buffer_   ... | free | head | ... | bottom - 1 | free | ...
 //
 // A wrap of head carries into the tag and one of the tag falls off the top; both
 // are harmless, for nobody reads the tag but as a part of the whole.
 //
+// A thief takes kMaxBatch elements at the most, so it cannot mean one that is further from head.
+// Those the owner takes without a word to the claims of thieves that are under way: it lowers
+// bottom_, and then makes sure that head is still far. This is Chase and Lev's handshake
+// with room to spare, and it has no case to decide: a thief that comes too late to be
+// seen there sees bottom_ lowered (seq_cst on all four accesses; nothing is to be had for
+// weaker ones where an RMW is a fence anyway).
+//
 // Invariants
 //  I1  Only the owner writes bottom_, buffer_ and slots.
 //  I2  The elements are those with indices in [head, bottom). bottom may be
 //      head - 1 for a moment in Pop or PopFront; that reads as empty.
-//  I3  Claims are totally ordered: claim_ is changed by RMWs alone.
+//  I3  Claims are totally ordered: claim_ is changed by RMWs alone. A far pop is none: the
+//      index that it takes is kMaxBatch or more above every head from which a thief that has
+//      not seen it can claim.
 //  I4  A slot that holds a live element is not written. The owner reuses one only
 //      after it has seen the claim that freed it: limit_ is where what it has seen
 //      ends, and bottom does not pass it.
-//  I5  A thief whose CAS succeeds has read live elements: claim_ did not change
-//      since it read it, so no element left at either end, and I4 holds its slots.
+//  I5  A thief whose CAS succeeds has read live elements: claim_ did not change since it
+//      read it, so none of the first kMaxBatch elements left, and I4 holds their slots.
 //  I6  Growth and shrinking change neither claim_ nor bottom_. A buffer that was
 //      replaced is written again only by Shrink(), which then puts the elements to
 //      where they were: for a thief whose claim can still succeed its slots hold the
 //      same as before. (It found the buffer in buffer_, so it has not synchronised
 //      with the Push that replaced it, nor with a Pop after that: its bottom_ is from
-//      before, and no element below that was exchanged for another.)
+//      before, and none of the first kMaxBatch elements below that was exchanged for another.)
 //  I7  A buffer of more than base_ elements is read by a thief only while it is
 //      counted in thieves_, and freed only when the owner has seen thieves_ at 0
 //      after buffer_ led elsewhere.
@@ -88,12 +99,13 @@
 //
 // ABA. A thief that stalls between its load of claim_ and its CAS is deceived only
 // if the owner and the other thieves bring the whole word back to the same value
-// meanwhile: at least 2^32 claims, an exact count, within a stall of a window of
+// meanwhile: at least 2^32 claims on it, an exact count, within a stall of a window of
 // some ten instructions. A test shows it with 8-bit indices.
 //
-// Rejected: Chase-Lev's fence-based Pop (same cost without contention, one more
-// CAS at the last element, element-wise steals); seq_cst RMWs instead of acquire/
-// release (not needed: there is only one word to order); claiming several elements
+// Rejected: Chase-Lev's Pop down to the last element (same cost without contention, one more
+// CAS at the last element, element-wise steals); the RMW on claim_ for far elements too (a
+// thief that is under way loses its claim for nothing: 1.2 to 1.4 times the time a batch, and
+// 1.2 times that of single steals); claiming several elements
 // at once for the owner (hides work behind a long-running task); counting every
 // thief in thieves_ (two RMWs a steal that the usual case does not need).
 
@@ -413,14 +425,30 @@ class WorkStealingDeque {
     }
   }
 
+  // Whether no claim that begins with `claim` can reach the element `last`.
+  static bool IsFar(Index last, Claim claim) {
+    return Distance(last, Head(claim)) >= static_cast<SignedIndex>(Policy::kMaxBatch);
+  }
+
   // Owner: takes the element before `bottom` out, unless thieves have taken it. There was one
   // a moment ago.
   [[nodiscard]] bool ClaimLast(Index bottom) {
     const Index last = static_cast<Index>(bottom - 1);
-    // release: a thief that reads this value must still see the slots below it, which
-    // the Push of another value published (a plain store ends its release sequence).
-    // pairs with: TakeFront()'s load of bottom_.
-    bottom_.store(last, std::memory_order_release);
+    // relaxed: a guess at which way is the cheaper one.
+    if (IsFar(last, claim_.load(std::memory_order_relaxed))) {
+      // seq_cst, both: a thief reads claim_, then bottom_. If it reads a claim that is newer
+      // than ours here, it reads our bottom_ or a newer one, too, and leaves `last` alone; if
+      // not, its claim fails or ends before `last` (I3). pairs with: TakeFront()'s loads.
+      // The slots below stay visible, too: an RMW goes on with the release sequence of Push().
+      bottom_.exchange(last, std::memory_order_seq_cst);
+      if (ABSL_PREDICT_TRUE(IsFar(last, claim_.load(std::memory_order_seq_cst)))) return true;
+      // Thieves have come near meanwhile.
+    } else {
+      // release: a thief that reads this value must still see the slots below it, which
+      // the Push of another value published (a plain store ends its release sequence).
+      // pairs with: TakeFront()'s load of bottom_.
+      bottom_.store(last, std::memory_order_release);
+    }
     // The claim. From here on every CAS of a thief that read claim_ before fails.
     // release: a thief that reads the new value also reads the lowered bottom_.
     // pairs with: TakeFront()'s load of claim_. No acquire: slots are reused by what
@@ -553,24 +581,25 @@ class WorkStealingDeque {
     return buffer_.load(std::memory_order_acquire);
   }
 
-  // Thief: takes `choose(size)` >= 1 elements at the front; all but the first go to
+  // Thief: takes `choose(size)` elements, 1 to kMaxBatch, at the front; all but the first go to
   // `keep(i, element)`, i = 1, 2, ..., which must be ready to see them in vain.
   template <typename Choose, typename Keep>
   StealResult<T> TakeFront(Choose choose, Keep keep) {
-    // acquire: then bottom_ and buffer_ are at least as new as any Pop() that this value
+    // acquire: then bottom_ and buffer_ are at least as new as any near pop that this value
     // contains, so no element that was popped seems to be there.
-    // pairs with: Pop()'s fetch_add.
-    Claim claim = claim_.load(std::memory_order_acquire);
+    // pairs with: ClaimLast()'s fetch_add. seq_cst, here and below: for far pops, see there.
+    Claim claim = claim_.load(std::memory_order_seq_cst);
     const Index head = Head(claim);
     // acquire: the slots below bottom_ are filled, buffer_ is the one they are in or a
     // newer. pairs with: the stores of bottom_ in Push(), Pop(), StealHalf().
-    const SignedIndex size = Distance(bottom_.load(std::memory_order_acquire), head);
+    const SignedIndex size = Distance(bottom_.load(std::memory_order_seq_cst), head);
     if (size <= 0) {
       // Below -1 (I2) there is no such state: the owner went half around the index space
       // since we read head.
       return size < -1 ? StealResult<T>::Retry() : StealResult<T>::Empty();
     }
     const std::size_t count = choose(static_cast<std::size_t>(size));
+    assert(count >= 1 && count <= Policy::kMaxBatch);
     // acquire: the slots are constructed and copied. pairs with: Use(). An older buffer
     // than the current one serves as well: it was current when it held these elements
     // and was not written since (I6).
@@ -589,9 +618,10 @@ class WorkStealingDeque {
     if (ABSL_PREDICT_FALSE(registered)) thieves_.fetch_sub(1, std::memory_order_release);
     // The claim (I5). release: our loads come before the owner's reuse of the slots.
     // pairs with: the acquire in ReserveSlowly() and Shrink(). No acquire: what the elements
-    // point to came with bottom_. relaxed on failure: all that was read is thrown away.
+    // point to came with bottom_. seq_cst: C++ before 2020 orders the loads of this word in
+    // a far pop and here by what wrote it. relaxed on failure: all that was read is thrown away.
     if (!claim_.compare_exchange_strong(claim, static_cast<Claim>(claim + count),
-                                        std::memory_order_release, std::memory_order_relaxed)) {
+                                        std::memory_order_seq_cst, std::memory_order_relaxed)) {
       return StealResult<T>::Retry();
     }
     return StealResult<T>::Success(first, count);
@@ -602,8 +632,9 @@ class WorkStealingDeque {
   alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Claim> claim_;
   typename Policy::template Atomic<Index> bottom_;
   typename Policy::template Atomic<Link> buffer_;
-  // How many thieves are reading large buffers.
-  typename Policy::template Atomic<std::int64_t> thieves_;
+  // How many thieves are reading large buffers. Not on that line: the owner would take it away
+  // from a thief three times a steal instead of once.
+  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<std::int64_t> thieves_;
 
   // One for what is the owner's alone.
   alignas(ABSL_CACHELINE_SIZE) Slot* slots_ = nullptr;
