@@ -26,8 +26,6 @@ using std::memory_order_release;
 using std::memory_order_seq_cst;
 
 struct Policy : Modelled<HazardPolicy> {
-  static void LightFence() { model::Fence(memory_order_seq_cst); }
-  static void HeavyFence() { model::Fence(memory_order_seq_cst); }
   static constexpr std::size_t kSlots = 2;
   static constexpr std::size_t kMinBatch = 1;
   static constexpr std::size_t kBatchFactor = 0;

@@ -9,6 +9,7 @@
 #ifndef HOME_QUEUE_QUEUE_TEST_SCENARIO_H_
 #define HOME_QUEUE_QUEUE_TEST_SCENARIO_H_
 
+#include <atomic>
 #include <optional>
 
 #include "home/tools/model/atomic.h"
@@ -25,6 +26,9 @@ struct Modelled : Policy {
 
   static void Relax(int) { model::Yield(); }
   static void BackOff() {}
+  // Where the production code has an asymmetric fence the checker has two ordinary ones.
+  static void LightFence() { model::Fence(std::memory_order_seq_cst); }
+  static void HeavyFence() { model::Fence(std::memory_order_seq_cst); }
 };
 
 struct Element {

@@ -56,9 +56,9 @@
 // Invariants
 //  I1  head_ <= tail_. Only RMWs change them, by one, forward.
 //  I2  A cell is touched by the holders of its ticket: first the one that pushes, who hands it
-//      over by `full`, then the one that pops, who hands it back by counting in `settled`.
-//  I3  A block is settled when all its N pops have left it and both lines behind it have been
-//      drawn: N + 2 counts. From then on nobody writes to it.
+//      over (kFull), then the one that pops, who hands it back (kLeft).
+//  I3  A block is settled when all its N cells have been left and both lines behind it have been
+//      drawn. From then on nobody writes to it.
 //  I4  Blocks are freed in order, by one thread at a time.
 //  I5  A block is freed only when it and every block that begins before its lines are
 //      settled. Lines: tail_ and head_, read by RMW after the hint had left it.
@@ -66,9 +66,14 @@
 //      it may be: else a thread that is interrupted between the two would draw it far ahead,
 //      and an empty queue would keep all blocks up to there. So besides the blocks of the
 //      elements inside there are those of the operations under way, as many behind them, the
-//      last one settled, one that is linked ahead, and Policy::kSpareBlocks at most.
+//      last two settled, one that is linked ahead, and Policy::kSpareBlocks at most.
+//  I7  Whoever frees and stops before a cell whose pop is still under way, is told when it ends:
+//      unless it is in the block before the head's hint, where the next move of the hint will do.
 //
-// The count `settled` is the one contended word that all this costs, one RMW a pop.
+// Leaving a cell is a store, no RMW; what it costs to count the cells that were left is a look at
+// each by the one thread that frees, once a block. For I7 it names the cell that it waits for
+// in `watched_` and looks again; who leaves a cell looks at `watched_`. One of the two sees the
+// other by a fence on either side, which only the one that waits has to pay (asymmetric_fence.h).
 //
 // Contention. Two threads that take turns at one end move each cache line with each element,
 // which costs them more than all the rest. So who fails to get a ticket at once stays away
@@ -104,6 +109,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "home/queue/asymmetric_fence.h"
 #include "home/queue/queue_policy.h"
 
 namespace home {
@@ -122,6 +128,10 @@ struct SegmentQueuePolicy : QueuePolicy {
 
   // How many free blocks a queue keeps for its next pushes.
   static constexpr std::size_t kSpareBlocks = 4;
+
+  // I7: a store before the one is seen after the other, or the other way round.
+  static void LightFence() { queue_internal::AsymmetricFence::Light(); }
+  static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
 };
 
 template <QueueElement T, typename Policy = SegmentQueuePolicy>
@@ -136,8 +146,9 @@ class SegmentQueue {
     first->prev = nullptr;
     // relaxed: nobody else knows the queue yet; likewise below. The cells before the first
     // ticket will never be used.
-    first->settled.store(static_cast<std::uint32_t>(Slot(Policy::kFirstTicket)),
-                         std::memory_order_relaxed);
+    for (std::size_t i = 0; i < Slot(Policy::kFirstTicket); ++i) {
+      first->cells[i].state.store(kLeft, std::memory_order_relaxed);
+    }
     // There is no block before it.
     first->tail_line.store(1, std::memory_order_relaxed);
     first->head_line.store(1, std::memory_order_relaxed);
@@ -176,7 +187,7 @@ class SegmentQueue {
     std::construct_at(&cell.value, std::move(value));
     // release: hands the cell over (I2), and with it all that this thread did with blocks.
     // pairs with: Await().
-    cell.full.store(true, std::memory_order_release);
+    cell.state.store(kFull, std::memory_order_release);
   }
 
   // Takes the oldest element, or nothing if the queue is empty.
@@ -200,7 +211,7 @@ class SegmentQueue {
     Await(cell);
     std::optional<T> value(std::move(cell.value));
     std::destroy_at(&cell.value);
-    Settle(block);
+    Leave(cell, ticket);
     return value;
   }
 
@@ -232,18 +243,20 @@ class SegmentQueue {
   template <typename U>
   using Plain = typename Policy::template Plain<U>;
 
+  // What has become of a cell (I2).
+  enum State : std::uint8_t { kEmpty, kFull, kLeft };
+
   struct Cell {
     Cell() {}   // NOLINT: the value comes and goes by itself.
     ~Cell() {}  // NOLINT
 
-    Atomic<bool> full{false};
+    Atomic<State> state{kEmpty};
     union {
       T value;
     };
   };
 
   static constexpr std::size_t kCells = Policy::BlockCells(sizeof(Cell));
-  static constexpr std::uint32_t kSettled = static_cast<std::uint32_t>(kCells) + 2;
   static_assert(std::has_single_bit(kCells));
   static_assert(std::is_unsigned_v<Ticket>);
 
@@ -252,8 +265,6 @@ class SegmentQueue {
     Plain<Ticket> first;  // The ticket of the first cell.
     Plain<Block*> prev;
     Atomic<Block*> next{nullptr};
-    // Written by everybody, hence on a line of its own.
-    alignas(ABSL_CACHELINE_SIZE) Atomic<std::uint32_t> settled{0};
     // The lines behind the block before this one (I5), counted from `first`. 0: not drawn.
     Atomic<Ticket> tail_line{0};
     Atomic<Ticket> head_line{0};
@@ -353,6 +364,7 @@ class SegmentQueue {
     head_block_.compare_exchange_strong(current, next, std::memory_order_release,
                                         std::memory_order_relaxed);
     DrawLine(next->head_line, head_, next);
+    Reclaim();
   }
 
   // Draws the line behind the block before `block`, where the hint has come by now, unless
@@ -365,17 +377,16 @@ class SegmentQueue {
     const auto distance =
         static_cast<Ticket>(tickets.fetch_add(0, std::memory_order_acq_rel) - block->first);
     Ticket none = 0;
-    // relaxed: read after the count below is complete.
-    if (line.compare_exchange_strong(none, distance, std::memory_order_relaxed,
-                                     std::memory_order_relaxed)) {
-      Settle(block->prev);
-    }
+    // relaxed: who frees goes by a line only when all tickets before it are settled, and ours is
+    // one of them.
+    line.compare_exchange_strong(none, distance, std::memory_order_relaxed,
+                                 std::memory_order_relaxed);
   }
 
   // Waits until the push of our ticket has filled the cell.
   void Await(Cell& cell) {
     // acquire: what is in the cell (I2). pairs with: Push().
-    for (int attempt = 0; !cell.full.load(std::memory_order_acquire); ++attempt) {
+    for (int attempt = 0; cell.state.load(std::memory_order_acquire) != kFull; ++attempt) {
       Policy::Relax(attempt);
     }
   }
@@ -397,18 +408,22 @@ class SegmentQueue {
     return next;
   }
 
-  // One of the things that have to happen to a block has happened (I3). The caller does
-  // not touch it any more.
-  void Settle(Block* block) {
-    // release: our use of this block and of others that our ticket pinned is over; acquire:
-    // so is that of all who settled before. pairs with: FreeBlocks() and itself.
-    if (block->settled.fetch_add(1, std::memory_order_acq_rel) + 1 == kSettled) Reclaim();
+  // Hands the cell of our ticket back (I2). The caller does not touch its block any more, or
+  // others that the ticket pinned.
+  void Leave(Cell& cell, Ticket ticket) {
+    // release: our use of them is over, and that of the push before. pairs with: IsLeft().
+    cell.state.store(kLeft, std::memory_order_release);
+    // I7. relaxed: ordered by the fence. pairs with: PassFrontier(). A ticket of the same number,
+    // a turn of all tickets ago, means a look in vain.
+    Policy::LightFence();
+    if (ABSL_PREDICT_FALSE(watched_.load(std::memory_order_relaxed) == ticket)) Reclaim();
   }
 
   // Frees what can be freed, or leaves it to the thread that is just doing so.
   ABSL_ATTRIBUTE_NOINLINE void Reclaim() {
-    // acquire: oldest_ and frontier_, as the last one left them; release: the block that we
-    // saw settled is seen by who works for us. pairs with: itself and the CAS below.
+    // acquire: oldest_ and frontier_, as the last one left them, and a hint no older than he saw;
+    // release: the hint that we moved, or the cell that we left, is seen by who works for us.
+    // pairs with: itself and the CAS below.
     if (requests_.fetch_add(1, std::memory_order_acq_rel) != 0) return;
     std::uint32_t served = 1;
     do {
@@ -420,29 +435,58 @@ class SegmentQueue {
 
   // By one thread at a time (I4).
   void FreeBlocks() {
-    Block* block = oldest_;
-    Block* frontier = frontier_;
-    while (IsSettled(block)) {
-      // relaxed: a settled block has a next one and both lines, and its settlement published
-      // them; likewise below.
+    // acquire: if the hint has left a block, the lines behind the one before it are seen (I6).
+    // pairs with: MoveHead().
+    const Block* const front = head_block_.load(std::memory_order_acquire);
+    for (;;) {
+      Block* const block = oldest_;
+      if (block == frontier_ && !PassFrontier(front)) return;
+      // relaxed: PassFrontier() has seen them; likewise below.
       Block* const next = block->next.load(std::memory_order_relaxed);
       const auto limit = static_cast<Ticket>(
           next->first + std::max(next->tail_line.load(std::memory_order_relaxed),
                                  next->head_line.load(std::memory_order_relaxed)));
-      while (Distance(limit, frontier->first) > 0 && IsSettled(frontier)) {
-        frontier = frontier->next.load(std::memory_order_relaxed);
+      while (Distance(limit, FrontierTicket()) > 0) {
+        if (!PassFrontier(front)) return;
       }
-      if (Distance(limit, frontier->first) > 0) break;
+      oldest_ = next;
       GiveBlock(block);
-      block = next;
     }
-    oldest_ = block;
-    frontier_ = frontier;
+  }
+  Ticket FrontierTicket() const {
+    const Block* const frontier = frontier_;
+    return frontier->first;
   }
 
-  static bool IsSettled(const Block* block) {
-    // acquire: nobody uses it any more. pairs with: Settle().
-    return block->settled.load(std::memory_order_acquire) == kSettled;
+  // Goes on to the next block if the one at the frontier is settled (I3). The hint of the head
+  // names `front`, or a later block.
+  bool PassFrontier(const Block* front) {
+    Block* const block = frontier_;
+    // acquire: the next block's fields. pairs with: NextOrAppend().
+    Block* const next = block->next.load(std::memory_order_acquire);
+    // relaxed: for what they say see FreeBlocks().
+    if (next == nullptr || next->tail_line.load(std::memory_order_relaxed) == 0 ||
+        next->head_line.load(std::memory_order_relaxed) == 0) {
+      return false;
+    }
+    for (std::size_t passed = passed_; passed < kCells; ++passed) {
+      const Cell& cell = block->cells[passed];
+      if (IsLeft(cell)) continue;
+      passed_ = passed;
+      if (next == front) return false;
+      // I7. relaxed: ordered by the fence. pairs with: Leave().
+      watched_.store(static_cast<Ticket>(block->first + passed), std::memory_order_relaxed);
+      Policy::HeavyFence();
+      if (!IsLeft(cell)) return false;
+    }
+    passed_ = 0;
+    frontier_ = next;
+    return true;
+  }
+
+  static bool IsLeft(const Cell& cell) {
+    // acquire: nobody uses it any more, nor what its ticket pinned. pairs with: Leave().
+    return cell.state.load(std::memory_order_acquire) == kLeft;
   }
 
   // -- Blocks that are in no list ------------------------------------------------------
@@ -456,8 +500,7 @@ class SegmentQueue {
       if (block == nullptr) continue;
       // relaxed: it is ours until it is linked. Emptied only now, and by a producer, who
       // needs the cells' lines next.
-      for (Cell& cell : block->cells) cell.full.store(false, std::memory_order_relaxed);
-      block->settled.store(0, std::memory_order_relaxed);
+      for (Cell& cell : block->cells) cell.state.store(kEmpty, std::memory_order_relaxed);
       block->tail_line.store(0, std::memory_order_relaxed);
       block->head_line.store(0, std::memory_order_relaxed);
       block->next.store(nullptr, std::memory_order_relaxed);
@@ -494,8 +537,12 @@ class SegmentQueue {
   Atomic<Block*> head_block_{nullptr};
   Atomic<Ticket> known_tail_{Policy::kFirstTicket};  // Some value that tail_ has had.
   alignas(ABSL_CACHELINE_SIZE) Atomic<std::uint32_t> requests_{0};  // 0: nobody frees.
-  Plain<Block*> oldest_;    // The first block that is not freed.
-  Plain<Block*> frontier_;  // All before it are settled. Both belong to who frees.
+  // Of who frees:
+  Plain<Block*> oldest_;           // The first block that is not freed.
+  Plain<Block*> frontier_;         // All before it are settled,
+  Plain<std::size_t> passed_ = 0;  // and so many cells in it have been left.
+  // The ticket whose end who frees waits for (I7), or an older one.
+  Atomic<Ticket> watched_{static_cast<Ticket>(Policy::kFirstTicket - 1)};
   Atomic<std::size_t> blocks_{0};
   std::array<Atomic<Block*>, Policy::kSpareBlocks> spares_{};
 };

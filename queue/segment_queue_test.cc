@@ -18,9 +18,10 @@
 namespace home {
 namespace {
 
-// I6 for a queue that is empty and that nobody uses: the block at the front, those behind it
-// that wait for their lines, one that is linked ahead, and the spares.
-constexpr std::size_t kHandful = 4 + SegmentQueuePolicy::kSpareBlocks;
+// I6 for a queue that is empty and that nobody uses: the block at the front, those before it
+// that wait for their lines or for the next move of a hint, one that is linked ahead, and the
+// spares.
+constexpr std::size_t kHandful = 5 + SegmentQueuePolicy::kSpareBlocks;
 
 struct TinyBlocks : SegmentQueuePolicy {
   static constexpr std::size_t BlockCells(std::size_t) { return 4; }
@@ -154,6 +155,49 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopWasInterrupted) {
   for (std::uint64_t i = 5; i < kTotal; ++i) ASSERT_EQ(queue.TryPop(), i);
   interruption.go_on.release();
   late.join();
+  EXPECT_LE(queue.BlockCountHint(), kHandful);
+}
+
+// What stops when it is moved out of its cell, if its thread asks for that.
+struct Stopping {
+  explicit Stopping(std::uint64_t n) : number(n) {}
+  Stopping(Stopping&& other) noexcept : number(other.number) {
+    if (here == nullptr) return;
+    here->stopped.release();
+    std::exchange(here, nullptr)->go_on.acquire();
+  }
+  Stopping& operator=(Stopping&&) = delete;
+  ~Stopping() = default;
+
+  std::uint64_t number;
+};
+
+// I7: it is the last to leave, far behind the others, and no operation follows.
+TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopStoodStill) {
+  constexpr std::uint64_t kTotal = 1000;
+  SegmentQueue<Stopping, TinyBlocks> queue;
+  for (std::uint64_t i = 0; i < kTotal; ++i) queue.Push(Stopping(i));
+  for (std::uint64_t i = 0; i < 5; ++i) ASSERT_EQ(queue.TryPop()->number, i);
+  std::vector<std::thread> late;
+  std::vector<Interruption> interruptions(3);
+  for (std::uint64_t i = 0; i < interruptions.size(); ++i) {
+    late.emplace_back([&, i] {
+      here = &interruptions[i];
+      EXPECT_EQ(queue.TryPop()->number, 5 + 100 * i);
+    });
+    interruptions[i].stopped.acquire();
+    for (std::uint64_t n = 6 + 100 * i; n < 105 + 100 * i; ++n) {
+      ASSERT_EQ(queue.TryPop()->number, n);
+    }
+  }
+  while (queue.TryPop().has_value()) {
+  }
+  EXPECT_GE(queue.BlockCountHint(), (kTotal - 5) / 4);
+  // They end in an order that is not that of their tickets.
+  for (const std::size_t i : {1, 0, 2}) {
+    interruptions[i].go_on.release();
+    late[i].join();
+  }
   EXPECT_LE(queue.BlockCountHint(), kHandful);
 }
 
