@@ -51,7 +51,7 @@
 // empty RMW on the ticket counter, and the block stays until all tickets before that
 // line are settled (I5). A holder whose ticket lies behind the line has seen, by the
 // counter's release sequence, the hint moved. So there are no hazard pointers or epochs
-// here, and no fences: the tickets that are taken anyway serve as the clock.
+// here: the tickets that are taken anyway serve as the clock.
 //
 // Invariants
 //  I1  head_ <= tail_. Only RMWs change them, by one, forward.
