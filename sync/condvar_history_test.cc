@@ -105,7 +105,8 @@ struct Monitor {
   Condvar condvar;
 };
 
-void NotifySome(History<CondvarSpec>* history, Monitor* monitor) {
+template <typename MonitorType>
+void NotifySome(History<CondvarSpec>* history, MonitorType* monitor) {
   const bool all = Draw(3) == 0;
   RecordNow(history, {.kind = all ? CondvarKind::kNotifyAll : CondvarKind::kNotifyOne}, [=] {
     all ? monitor->condvar.NotifyAll() : monitor->condvar.NotifyOne();
@@ -113,7 +114,8 @@ void NotifySome(History<CondvarSpec>* history, Monitor* monitor) {
   });
 }
 
-Async<void> UseMonitor(History<CondvarSpec>* history, Monitor* monitor, int index) {
+template <typename MonitorType>
+Async<void> UseMonitor(History<CondvarSpec>* history, MonitorType* monitor, int index) {
   const auto value_of = [](const MutexGuard<int>& guard) { return *guard; };
   for (int round = 1; round <= kRounds; ++round) {
     if (Draw(3) == 0) NotifySome(history, monitor);
@@ -139,8 +141,29 @@ Async<void> UseMonitor(History<CondvarSpec>* history, Monitor* monitor, int inde
 }
 
 TEST(CondvarHistoryTest, Condvar) {
-  EXPECT_TRUE(
-      AgreesUnderEverySeed<CondvarSpec>([](CondvarSpec&) { return Monitor(); }, UseMonitor));
+  EXPECT_TRUE(AgreesUnderEverySeed<CondvarSpec>([](CondvarSpec&) { return Monitor(); },
+                                                UseMonitor<Monitor>));
+}
+
+// Who gives up while it waits is notified all the same.
+class ForgetfulCondvar {
+ public:
+  auto Wait(MutexGuard<int> guard) { return given_up_.Keep(condvar_.Wait(std::move(guard))); }
+  void NotifyOne() { condvar_.NotifyOne(); }
+  void NotifyAll() { condvar_.NotifyAll(); }
+
+ private:
+  Condvar condvar_;
+  GivenUp given_up_;
+};
+struct ForgetfulMonitor {
+  Mutex<int> mutex;
+  ForgetfulCondvar condvar;
+};
+
+TEST(CondvarHistoryMutationTest, ANotificationThatIsLostIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CondvarSpec>([](CondvarSpec&) { return ForgetfulMonitor(); },
+                                                  UseMonitor<ForgetfulMonitor>));
 }
 
 }  // namespace

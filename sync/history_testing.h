@@ -11,6 +11,8 @@
 //     EXPECT_TRUE(AgreesUnderEverySeed<QueueSpec>([](QueueSpec&) { return Queue(); }, PushAndPop));
 //   }
 //
+// A test of the tests: DisagreesUnderSomeSeed(), with an object that is wrong on purpose.
+//
 // The specification is told of each operation, of those that were given up and of those that
 // wait when nothing moves any more: then nobody may wait for what is there.
 //
@@ -20,6 +22,7 @@
 #define HOME_SYNC_HISTORY_TESTING_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -32,7 +35,9 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
 #include "home/future/future.h"
+#include "home/future/poll.h"
 #include "home/future/random.h"
 #include "home/future/select.h"
 #include "home/scheduler/runtime.h"
@@ -177,10 +182,49 @@ class Held {
   typename Spec::Call end_;
 };
 
-// Lets `tasks` run, of which some are aborted, until nothing moves; compares what they did with
-// `spec`; and ends them.
+// Keeps futures that were given up, as if nobody had noticed that they are gone: what they have,
+// or are handed, is lost. For primitives that are wrong on purpose.
+class GivenUp {
+ public:
+  template <Future F>
+  class [[nodiscard]] Kept {
+   public:
+    using Output = FutureOutput<F>;
+
+    Kept(GivenUp& given_up, F future)
+        : given_up_(&given_up), future_(std::make_shared<F>(std::move(future))) {}
+    Kept(Kept&&) noexcept = default;
+    Kept& operator=(Kept&&) = delete;
+    ~Kept() {
+      if (future_ != nullptr) given_up_->futures_.push_back(std::move(future_));
+    }
+
+    home::Poll<Output> Poll(Context& cx) {
+      home::Poll<Output> polled = future_->Poll(cx);
+      if (polled.ready()) future_.reset();
+      return polled;
+    }
+
+   private:
+    GivenUp* given_up_;
+    std::shared_ptr<F> future_;
+  };
+
+  // `future`, which comes here if it is dropped before it is ready.
+  template <Future F>
+  Kept<F> Keep(F future) {
+    return Kept<F>(*this, std::move(future));
+  }
+
+ private:
+  std::vector<std::shared_ptr<void>> futures_;
+};
+
+// Lets `tasks` run, of which some are aborted, until nothing moves; ends them; and says whether
+// what they did agrees with `spec`.
 template <typename Spec>
-Async<void> RunAndCheck(History<Spec>* history, Spec spec, std::vector<JoinHandle<void>> tasks) {
+Async<::testing::AssertionResult> RunAndCheck(History<Spec>* history, Spec spec,
+                                              std::vector<JoinHandle<void>> tasks) {
   for (JoinHandle<void>& task : tasks) {
     if (Draw(4) != 0) continue;
     co_await Turns(Draw(12));
@@ -189,45 +233,58 @@ Async<void> RunAndCheck(History<Spec>* history, Spec spec, std::vector<JoinHandl
   // The time of a simulation passes when nothing else can happen.
   co_await Sleep(absl::Hours(1));
   history->Stop();
-  EXPECT_TRUE(history::IsLinearizable(*history, spec));
   for (JoinHandle<void>& task : tasks) task.Abort();
   for (JoinHandle<void>& task : tasks) {
     const auto ended = co_await task;
     static_cast<void>(ended.ok());
   }
+  co_return history::IsLinearizable(*history, spec);
+}
+
+// One run. `start(spec, history, tasks)` spawns the tasks, and may tell the specification more.
+template <typename Spec, typename Start>
+::testing::AssertionResult RunOnce(Runtime& runtime, const Start& start) {
+  return runtime.BlockOn([&start]() -> Async<::testing::AssertionResult> {
+    Spec spec;
+    History<Spec> history;
+    std::vector<JoinHandle<void>> tasks;
+    start(spec, &history, tasks);
+    co_return co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
+  });
+}
+// The same for an object, which `make(spec)` gives, and four tasks that are `use(history, object,
+// index)`.
+template <typename Spec, typename Make, typename Use>
+::testing::AssertionResult RunOnce(Runtime& runtime, const Make& make, const Use& use) {
+  return runtime.BlockOn([&make, &use]() -> Async<::testing::AssertionResult> {
+    Spec spec;
+    auto object = make(spec);
+    History<Spec> history;
+    std::vector<JoinHandle<void>> tasks;
+    for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(use(&history, &object, i)));
+    co_return co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
+  });
 }
 
 // -- Tests --------------------------------------------------------------------------------
 
-// Whether, under every seed, what some tasks do agrees with a specification. `start(spec,
-// history, tasks)` spawns them, and may tell the specification more.
-template <typename Spec, typename Start>
-[[nodiscard]] ::testing::AssertionResult AgreesUnderEverySeed(Start start) {
-  return testing::PassesUnderEverySeed([&start](Runtime& runtime) {
-    runtime.BlockOn([&start]() -> Async<void> {
-      Spec spec;
-      History<Spec> history;
-      std::vector<JoinHandle<void>> tasks;
-      start(spec, &history, tasks);
-      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
-    });
-  });
+// Whether, under every seed, what some tasks do agrees with a specification. `run` is `start`, or
+// `make, use`: see RunOnce().
+template <typename Spec, typename... Run>
+[[nodiscard]] ::testing::AssertionResult AgreesUnderEverySeed(const Run&... run) {
+  return testing::PassesUnderEverySeed(
+      [&run...](Runtime& runtime) { EXPECT_TRUE(RunOnce<Spec>(runtime, run...)); });
 }
 
-// The same for an object, which `make(spec)` gives, and four tasks that are `use(history, object,
-// index)`.
-template <typename Spec, typename Make, typename Use>
-[[nodiscard]] ::testing::AssertionResult AgreesUnderEverySeed(Make make, Use use) {
-  return testing::PassesUnderEverySeed([&make, &use](Runtime& runtime) {
-    runtime.BlockOn([&make, &use]() -> Async<void> {
-      Spec spec;
-      auto object = make(spec);
-      History<Spec> history;
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(use(&history, &object, i)));
-      co_await RunAndCheck(&history, std::move(spec), std::move(tasks));
-    });
-  });
+// The opposite, of an object that is wrong on purpose: shows that the test can see such a fault.
+template <typename Spec, typename... Run>
+[[nodiscard]] ::testing::AssertionResult DisagreesUnderSomeSeed(const Run&... run) {
+  constexpr std::uint64_t kSeeds = 200;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Runtime runtime = Runtime::Simulated(seed);
+    if (!RunOnce<Spec>(runtime, run...)) return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "no history of " << kSeeds << " shows the fault";
 }
 
 }  // namespace home::sync_testing

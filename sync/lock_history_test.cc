@@ -73,7 +73,8 @@ Async<void> HoldMutex(History<MutexSpec>* history, MutexGuard<int> guard, int nu
   held.set_end({.kind = MutexSpec::Kind::kUnlock, .argument = number});
 }
 
-Async<void> UseMutex(History<MutexSpec>* history, Mutex<int>* mutex, int index) {
+template <typename MutexType>
+Async<void> UseMutex(History<MutexSpec>* history, MutexType* mutex, int index) {
   for (int round = 1; round <= kRounds; ++round) {
     const int number = 10 * round + index;
     if (Draw(4) != 0) {
@@ -93,7 +94,26 @@ Async<void> UseMutex(History<MutexSpec>* history, Mutex<int>* mutex, int index) 
 }
 
 TEST(LockHistoryTest, Mutex) {
-  EXPECT_TRUE(AgreesUnderEverySeed<MutexSpec>([](MutexSpec&) { return Mutex<int>(); }, UseMutex));
+  EXPECT_TRUE(AgreesUnderEverySeed<MutexSpec>([](MutexSpec&) { return Mutex<int>(); },
+                                              UseMutex<Mutex<int>>));
+}
+
+// Two may have it at a time.
+class MutexForTwo {
+ public:
+  auto Lock() { return Next().Lock(); }
+  auto TryLock() { return Next().TryLock(); }
+
+ private:
+  Mutex<int>& Next() { return halves_[next_++ % 2]; }
+
+  Mutex<int> halves_[2];
+  std::size_t next_ = 0;
+};
+
+TEST(LockHistoryMutationTest, AMutexThatTwoHaveIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<MutexSpec>([](MutexSpec&) { return MutexForTwo(); },
+                                                UseMutex<MutexForTwo>));
 }
 
 // -- Semaphore ------------------------------------------------------------------------------
@@ -150,7 +170,8 @@ struct SemaphoreSpec : NumberSpec<SemaphoreSpec, SemaphoreKind> {
   Line<Stock> line;
 };
 
-Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore, int) {
+template <typename SemaphoreType>
+Async<void> UseSemaphore(History<SemaphoreSpec>* history, SemaphoreType* semaphore, int) {
   using Kind = SemaphoreSpec::Kind;
   for (int round = 0; round < kRounds; ++round) {
     const int count = Draw(3) + 1;
@@ -201,7 +222,26 @@ Async<void> UseSemaphore(History<SemaphoreSpec>* history, Semaphore* semaphore, 
 
 TEST(LockHistoryTest, Semaphore) {
   EXPECT_TRUE(AgreesUnderEverySeed<SemaphoreSpec>(
-      [](SemaphoreSpec&) { return Semaphore(SemaphoreSpec::kPermits); }, UseSemaphore));
+      [](SemaphoreSpec&) { return Semaphore(SemaphoreSpec::kPermits); }, UseSemaphore<Semaphore>));
+}
+
+// Who gives up while it waits is granted its permits all the same.
+class LeakySemaphore {
+ public:
+  auto Acquire(std::size_t count) { return given_up_.Keep(semaphore_.Acquire(count)); }
+  auto TryAcquire(std::size_t count) { return semaphore_.TryAcquire(count); }
+  void Add(std::size_t count) { semaphore_.Add(count); }
+  std::size_t Forget(std::size_t count) { return semaphore_.Forget(count); }
+  void Close() { semaphore_.Close(); }
+
+ private:
+  Semaphore semaphore_{SemaphoreSpec::kPermits};
+  GivenUp given_up_;
+};
+
+TEST(LockHistoryMutationTest, PermitsThatAreLostAreFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<SemaphoreSpec>([](SemaphoreSpec&) { return LeakySemaphore(); },
+                                                    UseSemaphore<LeakySemaphore>));
 }
 
 // -- RwLock ---------------------------------------------------------------------------------
@@ -356,7 +396,8 @@ Async<void> TryAndHold(History<RwLockSpec>* history, RwLockSpec::Kind kind, Try 
   if (guard) co_await HoldRw(history, *std::move(guard), right);
 }
 
-Async<void> UseRwLock(History<RwLockSpec>* history, Lock* lock, int) {
+template <typename LockType>
+Async<void> UseRwLock(History<RwLockSpec>* history, LockType* lock, int) {
   using Kind = RwLockSpec::Kind;
   const auto try_read = [lock] { return lock->TryRead(); };
   const auto try_write = [lock] { return lock->TryWrite(); };
@@ -394,7 +435,27 @@ TEST(LockHistoryTest, RwLock) {
         if (writers_first) spec.write = RwLockSpec::kWritingFirst;
         return Lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
       },
-      UseRwLock));
+      UseRwLock<Lock>));
+}
+
+// Who gives up while it waits gets the lock all the same.
+class LeakyRwLock {
+ public:
+  auto Read() { return given_up_.Keep(lock_.Read()); }
+  auto Write() { return given_up_.Keep(lock_.Write()); }
+  auto UpgradableRead() { return given_up_.Keep(lock_.UpgradableRead()); }
+  auto TryRead() { return lock_.TryRead(); }
+  auto TryWrite() { return lock_.TryWrite(); }
+  auto TryUpgradableRead() { return lock_.TryUpgradableRead(); }
+
+ private:
+  Lock lock_;
+  GivenUp given_up_;
+};
+
+TEST(LockHistoryMutationTest, ARightThatIsLostIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<RwLockSpec>([](RwLockSpec&) { return LeakyRwLock(); },
+                                                 UseRwLock<LeakyRwLock>));
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ Async<absl::StatusOr<int>> MakeOrFail(int number) {
   co_return number;
 }
 
-Async<void> UseCell(History<CellSpec>* history, OnceCell<int>* cell, int index) {
+template <typename Cell>
+Async<void> UseCell(History<CellSpec>* history, Cell* cell, int index) {
   for (int round = 1; round <= kRounds; ++round) {
     const int number = 10 * round + index;
     switch (Draw(8)) {
@@ -109,7 +110,58 @@ Async<void> UseCell(History<CellSpec>* history, OnceCell<int>* cell, int index) 
 }
 
 TEST(OnceCellHistoryTest, OnceCell) {
-  EXPECT_TRUE(AgreesUnderEverySeed<CellSpec>([](CellSpec&) { return OnceCell<int>(); }, UseCell));
+  EXPECT_TRUE(AgreesUnderEverySeed<CellSpec>([](CellSpec&) { return OnceCell<int>(); },
+                                             UseCell<OnceCell<int>>));
+}
+
+// -- Cells that are wrong -------------------------------------------------------------------
+
+// Who gives up what it makes has the cell for ever.
+class CellThatIsStuck {
+ public:
+  const int* Get() const { return cell_.Get(); }
+  bool Set(int value) { return cell_.Set(std::move(value)); }
+  template <typename Fn>
+  auto GetOrInit(Fn fn) {
+    return given_up_.Keep(cell_.GetOrInit(std::move(fn)));
+  }
+  template <typename Fn>
+  auto GetOrTryInit(Fn fn) {
+    return given_up_.Keep(cell_.GetOrTryInit(std::move(fn)));
+  }
+
+ private:
+  OnceCell<int> cell_;
+  GivenUp given_up_;
+};
+// Two may make a value at the same time.
+class CellOfTwo {
+ public:
+  const int* Get() const { return cells_[0].IsSet() ? cells_[0].Get() : cells_[1].Get(); }
+  bool Set(int value) { return Get() == nullptr && Next().Set(std::move(value)); }
+  template <typename Fn>
+  auto GetOrInit(Fn fn) {
+    return Next().GetOrInit(std::move(fn));
+  }
+  template <typename Fn>
+  auto GetOrTryInit(Fn fn) {
+    return Next().GetOrTryInit(std::move(fn));
+  }
+
+ private:
+  OnceCell<int>& Next() { return cells_[next_++ % 2]; }
+
+  OnceCell<int> cells_[2];
+  std::size_t next_ = 0;
+};
+
+TEST(OnceCellHistoryMutationTest, ACellThatIsStuckIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CellSpec>([](CellSpec&) { return CellThatIsStuck(); },
+                                               UseCell<CellThatIsStuck>));
+}
+TEST(OnceCellHistoryMutationTest, TwoThatMakeAreFound) {
+  EXPECT_TRUE(
+      DisagreesUnderSomeSeed<CellSpec>([](CellSpec&) { return CellOfTwo(); }, UseCell<CellOfTwo>));
 }
 
 }  // namespace

@@ -80,6 +80,17 @@ struct SignalSpec : NumberSpec<SignalSpec<kUsedUp>, SignalKind> {
   Line<Stock> line;
 };
 
+// Who gives up while it waits is told all the same.
+class ForgetfulNotify {
+ public:
+  auto Wait() { return given_up_.Keep(notify_.Wait()); }
+  operator Notify&() { return notify_; }  // NOLINT: all else is as it should be.
+
+ private:
+  Notify notify_;
+  GivenUp given_up_;
+};
+
 // What the three can do without waiting: the result of `kind`.
 int Do(Notify& notify, SignalKind kind) {
   if (kind == SignalKind::kTryWait) return notify.TryWait() ? 1 : 0;
@@ -113,12 +124,24 @@ Async<void> UseSignal(History<Spec>* history, Signal* signal,
   }
 }
 
+template <typename Signal>
+constexpr auto kMakeSignal = [](const auto&) { return Signal(); };
+// By a task that does `kinds` besides waiting.
 template <typename Spec, typename Signal>
-void CheckSignal(const std::vector<SignalKind>& kinds) {
-  EXPECT_TRUE(AgreesUnderEverySeed<Spec>([](Spec&) { return Signal(); },
-                                         [&kinds](History<Spec>* history, Signal* signal, int) {
-                                           return UseSignal(history, signal, &kinds);
-                                         }));
+auto SignalUser(std::vector<SignalKind> kinds) {
+  return [kinds = std::move(kinds)](History<Spec>* history, Signal* signal, int) {
+    return UseSignal(history, signal, &kinds);
+  };
+}
+template <typename Spec, typename Signal>
+void CheckSignal(std::vector<SignalKind> kinds) {
+  EXPECT_TRUE(
+      AgreesUnderEverySeed<Spec>(kMakeSignal<Signal>, SignalUser<Spec, Signal>(std::move(kinds))));
+}
+template <typename Spec, typename Signal>
+void ExpectFault(std::vector<SignalKind> kinds) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<Spec>(kMakeSignal<Signal>,
+                                           SignalUser<Spec, Signal>(std::move(kinds))));
 }
 
 TEST(SignalHistoryTest, Notify) {
@@ -130,6 +153,16 @@ TEST(SignalHistoryTest, AutoResetEvent) {
 }
 TEST(SignalHistoryTest, Event) {
   CheckSignal<SignalSpec<false>, Event>({SignalKind::kSet, SignalKind::kReset, SignalKind::kLook});
+}
+
+TEST(SignalHistoryMutationTest, ANotificationThatIsLostIsFound) {
+  ExpectFault<SignalSpec<true>, ForgetfulNotify>({SignalKind::kSet});
+}
+TEST(SignalHistoryMutationTest, AnEventThatNoWaitResetsIsFound) {
+  ExpectFault<SignalSpec<true>, Event>({SignalKind::kSet, SignalKind::kReset});
+}
+TEST(SignalHistoryMutationTest, AnEventThatWakesOneAloneIsFound) {
+  ExpectFault<SignalSpec<false>, AutoResetEvent>({SignalKind::kSet, SignalKind::kReset});
 }
 
 // -- WaitGroup, Latch -----------------------------------------------------------------------
@@ -175,7 +208,8 @@ struct CountSpec : NumberSpec<CountSpec, CountKind> {
   Line<Stock> line;
 };
 
-Async<void> UseWaitGroup(History<CountSpec>* history, WaitGroup* group, int) {
+template <typename Group>
+Async<void> UseWaitGroup(History<CountSpec>* history, Group* group, int) {
   for (int round = 0; round < kRounds; ++round) {
     switch (Draw(4)) {
       case 0:
@@ -201,18 +235,37 @@ Async<void> UseWaitGroup(History<CountSpec>* history, WaitGroup* group, int) {
 }
 
 TEST(SignalHistoryTest, WaitGroup) {
-  EXPECT_TRUE(
-      AgreesUnderEverySeed<CountSpec>([](CountSpec&) { return WaitGroup(); }, UseWaitGroup));
+  EXPECT_TRUE(AgreesUnderEverySeed<CountSpec>([](CountSpec&) { return WaitGroup(); },
+                                              UseWaitGroup<WaitGroup>));
 }
 
-struct CountedLatch {
-  explicit CountedLatch(int count) : latch(static_cast<std::size_t>(count)), left(count) {}
-  Latch latch;
+// One is never counted off.
+class EndlessGroup {
+ public:
+  std::size_t size() const { return group_.size() - 1; }
+  WaitGroup::Member Join() { return group_.Join(); }
+  auto Wait() { return group_.Wait(); }
+
+ private:
+  WaitGroup group_;
+  WaitGroup::Member member_ = group_.Join();
+};
+
+TEST(SignalHistoryMutationTest, AGroupThatNeverEndsIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CountSpec>([](CountSpec&) { return EndlessGroup(); },
+                                                UseWaitGroup<EndlessGroup>));
+}
+
+template <typename LatchType>
+struct Counted {
+  explicit Counted(int count) : latch(static_cast<std::size_t>(count)), left(count) {}
+  LatchType latch;
   int left;  // how often it may be counted down still
 };
 
-Async<void> UseLatch(History<CountSpec>* history, CountedLatch* counted, int) {
-  Latch* const latch = &counted->latch;
+template <typename LatchType>
+Async<void> UseLatch(History<CountSpec>* history, Counted<LatchType>* counted, int) {
+  LatchType* const latch = &counted->latch;
   for (int round = 0; round < kRounds; ++round) {
     switch (Draw(4)) {
       case 0:
@@ -238,9 +291,39 @@ TEST(SignalHistoryTest, Latch) {
   EXPECT_TRUE(AgreesUnderEverySeed<CountSpec>(
       [](CountSpec& spec) {
         spec.line.stock.count = Draw(4);
-        return CountedLatch(spec.line.stock.count);
+        return Counted<Latch>(spec.line.stock.count);
       },
-      UseLatch));
+      UseLatch<Latch>));
+}
+
+// Wakes nobody.
+class SleepingLatch {
+ public:
+  explicit SleepingLatch(std::size_t count) : latch_(count) {}
+  void CountDown() { latch_.CountDown(); }
+  bool IsOpen() const { return latch_.IsOpen(); }
+  auto Wait() { return latch_.IsOpen() ? latch_.Wait() : never_.Wait(); }
+
+ private:
+  Latch latch_;
+  Latch never_{1};
+};
+
+TEST(SignalHistoryMutationTest, ALatchThatOpensTooEarlyIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CountSpec>(
+      [](CountSpec& spec) {
+        spec.line.stock.count = 3;
+        return Counted<Latch>(2);
+      },
+      UseLatch<Latch>));
+}
+TEST(SignalHistoryMutationTest, ALatchThatWakesNobodyIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CountSpec>(
+      [](CountSpec& spec) {
+        spec.line.stock.count = 2;
+        return Counted<SleepingLatch>(2);
+      },
+      UseLatch<SleepingLatch>));
 }
 
 // -- Barrier --------------------------------------------------------------------------------
@@ -286,7 +369,8 @@ struct BarrierSpec : NumberSpec<BarrierSpec, BarrierKind> {
   Ids leaders;
 };
 
-Async<void> UseBarrier(History<BarrierSpec>* history, Barrier* barrier, int) {
+template <typename BarrierType>
+Async<void> UseBarrier(History<BarrierSpec>* history, BarrierType* barrier, int) {
   for (int round = 0; round < kRounds; ++round) {
     co_await Record(history, {}, barrier->Wait(), [](bool leads) { return leads ? 1 : 0; });
     co_await Turns(Draw(3));
@@ -299,7 +383,27 @@ TEST(SignalHistoryTest, Barrier) {
         spec.count = static_cast<std::size_t>(Draw(3)) + 1;
         return Barrier(spec.count);
       },
-      UseBarrier));
+      UseBarrier<Barrier>));
+}
+
+// Who gives up has arrived all the same.
+class HastyBarrier {
+ public:
+  explicit HastyBarrier(std::size_t count) : barrier_(count) {}
+  auto Wait() { return given_up_.Keep(barrier_.Wait()); }
+
+ private:
+  Barrier barrier_;
+  GivenUp given_up_;
+};
+
+TEST(SignalHistoryMutationTest, ABarrierThatOpensTooEarlyIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<BarrierSpec>(
+      [](BarrierSpec& spec) {
+        spec.count = 3;
+        return HastyBarrier(3);
+      },
+      UseBarrier<HastyBarrier>));
 }
 
 }  // namespace
