@@ -37,14 +37,17 @@
 
 namespace home {
 
-class Event {
+template <typename Policy>
+class BasicEvent {
  public:
   class WaitFuture;
 
-  Event() = default;
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { assert(waiters_.empty() && "an event was destroyed while somebody waits for it"); }
+  BasicEvent() = default;
+  BasicEvent(const BasicEvent&) = delete;
+  BasicEvent& operator=(const BasicEvent&) = delete;
+  ~BasicEvent() {
+    assert(waiters_.empty() && "an event was destroyed while somebody waits for it");
+  }
 
   // Sets the flag and releases all waiters.
   void Set();
@@ -67,20 +70,23 @@ class Event {
   [[nodiscard]] WaitFuture Wait();
 
  private:
-  using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
+  using Waiter = sync_internal::PlainWaiter<Policy>;
 
-  sync_internal::SyncPolicy::Mutex mutex_;
-  std::atomic<bool> set_{false};  // written under mutex_
+  typename Policy::Mutex mutex_;
+  typename Policy::template Atomic<bool> set_{false};  // written under mutex_
   sync_internal::WaiterList<Waiter> waiters_;
 };
 
+using Event = BasicEvent<sync_internal::SyncPolicy>;
+
 // The future of Event::Wait(). Movable until its first poll.
-class [[nodiscard]] Event::WaitFuture {
+template <typename Policy>
+class [[nodiscard]] BasicEvent<Policy>::WaitFuture {
  public:
   using Output = void;
   static constexpr const char* kName = "Event::Wait";
 
-  explicit WaitFuture(Event& event) noexcept : event_(&event) {}
+  explicit WaitFuture(BasicEvent& event) noexcept : event_(&event) {}
   WaitFuture(WaitFuture&& other) noexcept : check_(other.check_), event_(other.event_) {
     if (other.waits_) Fatal("an event's future was moved after its first poll");
   }
@@ -93,14 +99,18 @@ class [[nodiscard]] Event::WaitFuture {
 
  private:
   [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
-  Event* event_;
+  BasicEvent* event_;
   Waiter waiter_;
   bool waits_ = false;
 };
 
-inline Event::WaitFuture Event::Wait() { return WaitFuture(*this); }
+template <typename Policy>
+typename BasicEvent<Policy>::WaitFuture BasicEvent<Policy>::Wait() {
+  return WaitFuture(*this);
+}
 
-inline void Event::Set() {
+template <typename Policy>
+void BasicEvent<Policy>::Set() {
   WakeList wakes;
   {
     const std::lock_guard lock(mutex_);
@@ -112,7 +122,8 @@ inline void Event::Set() {
   wakes.WakeAll();
 }
 
-inline home::Poll<void> Event::WaitFuture::Poll(Context& cx) {
+template <typename Policy>
+home::Poll<void> BasicEvent<Policy>::WaitFuture::Poll(Context& cx) {
   check_.Begin();
   // The mutex is taken even if the answer is already known: the caller may destroy the event
   // after Ready, so Set() must have left the mutex by then.

@@ -2,6 +2,8 @@
 // WaitQueue where there is more than one thing to compete for.)
 
 #include <atomic>
+#include <optional>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "home/sync/model_testing.h"
@@ -12,12 +14,15 @@ namespace home::sync_internal {
 namespace {
 
 using model::Access;
+using model::CheckExhaustively;
 using model::CheckRandomly;
 using model::CheckWithPreemptions;
+using model::Exhaustively;
 using model::ExpectFound;
 using model::Randomly;
 using model::WithPreemptions;
 using std::memory_order_acquire;
+using std::memory_order_release;
 using std::memory_order_seq_cst;
 using sync_testing::LockScenario;
 using sync_testing::ModelSyncPolicy;
@@ -75,10 +80,32 @@ struct Cancelled : Scenario<3> {
   }
 };
 
+// One was overtaken, and is handed the lock. It polls whether it was woken or not, so that nothing
+// but its waiter's state tells it.
+struct HandedOver : Scenario<2> {
+  void Before() {
+    for (int i = 0; i < 2; ++i) {
+      model::Expect(lock.TryLock(), "it is free");
+      model::Expect(tasks[1].PollOnce(*wait).pending(), "it is not");
+      if (i == 0) lock.Unlock();
+    }
+  }
+  void Thread(int index) {
+    if (index == 0 || tasks[1].PollOnce(*wait).ready()) CountAndUnlock();
+  }
+  void After() {
+    wait.reset();
+    Scenario::After();
+  }
+
+  std::optional<LockWait<ModelSyncPolicy>> wait{std::in_place, lock};
+};
+
 TEST(MutexModelTest, Exclusion) { CheckWithPreemptions<Exclusion<2>>(2); }
 TEST(MutexModelTest, ExclusionOfThree) { CheckRandomly<Exclusion<3>>(20'000); }
 TEST(MutexModelTest, Overtaken) { CheckRandomly<Overtaken>(40'000); }
 TEST(MutexModelTest, Cancelled) { CheckRandomly<Cancelled>(40'000); }
+TEST(MutexModelTest, HandedOver) { CheckExhaustively<HandedOver>(); }
 
 // -- Mutations ------------------------------------------------------------------------------
 
@@ -96,6 +123,16 @@ TEST(MutexMutationTest, LookingNeedsItsOrder) {
   ExpectFound<Exclusion<2>>(
       Randomly(50'000),
       {.function = "Look", .access = Access::kLoad, .from = memory_order_seq_cst});
+}
+// waiter_list.h
+TEST(MutexMutationTest, HandingOverNeedsRelease) {
+  ExpectFound<HandedOver>(
+      Exhaustively(),
+      {.function = "Release", .access = Access::kStore, .from = memory_order_release});
+}
+TEST(MutexMutationTest, SeeingThatItWasHandedOverNeedsAcquire) {
+  ExpectFound<HandedOver>(
+      Exhaustively(), {.function = "state", .access = Access::kLoad, .from = memory_order_acquire});
 }
 
 }  // namespace

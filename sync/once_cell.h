@@ -37,6 +37,7 @@
 #include "home/future/poll.h"
 #include "home/future/ready.h"
 #include "home/sync/mutex.h"
+#include "home/sync/sync_policy.h"
 
 namespace home {
 namespace sync_internal {
@@ -115,7 +116,7 @@ class CellWait {
   }
 
   Cell* cell_;
-  LockWait<> lock_;
+  LockWait<typename Cell::PolicyType> lock_;
   Fn fn_;
   std::optional<Making> making_;
   bool has_lock_ = false;
@@ -123,9 +124,11 @@ class CellWait {
 
 }  // namespace sync_internal
 
-template <typename T>
+template <typename T, typename Policy = sync_internal::SyncPolicy>
 class OnceCell {
  public:
+  using PolicyType = Policy;
+
   OnceCell() = default;
   explicit OnceCell(T value) { Make(std::move(value)); }
   OnceCell(const OnceCell&) = delete;
@@ -212,8 +215,8 @@ class OnceCell {
     set_.store(true, std::memory_order_release);
   }
 
-  std::atomic<bool> set_{false};
-  sync_internal::Lock<> lock_;
+  typename Policy::template Atomic<bool> set_{false};
+  sync_internal::Lock<Policy> lock_;
   std::optional<T> value_;
 };
 
