@@ -5,6 +5,7 @@
 //   sender.Send(price);
 //   auto received = co_await receiver.Recv();
 //   if (received.has_value() && received->missed() > 0) ...   // it was too slow
+//   auto prices = std::move(receiver).AsStream();              // for ForEach() and the like
 //
 // The channel keeps the last `capacity` values. Sending never waits: it overwrites the oldest
 // value, and a receiver that had not got it yet learns with its next value how many it has
@@ -189,22 +190,28 @@ class BroadcastReceiver {
     using Output = std::optional<Item>;
 
     explicit RecvFuture(BroadcastReceiver& receiver) noexcept : receiver_(&receiver) {}
-    home::Poll<Output> Poll(Context& cx) {
-      State& state = *receiver_->state_;
-      std::uint64_t missed = 0;
-      typename State::Cell cell{};
-      const auto polled = wait_.Poll(
-          state, cx, "a broadcast value", [&] { return state.TryTake(receiver_->position_, cell); },
-          [&] {
-            return state.TakeLocked(receiver_->position_, missed, cell) || state.ClosedLocked();
-          });
-      if (polled.pending()) return kPending;
-      if (!cell) return Output();
-      return Output(std::in_place, T(*cell), missed);
-    }
+    home::Poll<Output> Poll(Context& cx) { return receiver_->PollOne(wait_, cx); }
 
    private:
     BroadcastReceiver* receiver_;
+    typename State::Wait wait_;
+  };
+
+  // The values as a stream (home/future/stream.h), each with what was missed before it; ends when
+  // all senders are gone and all was received. Owns a receiver. Movable before its first poll.
+  class [[nodiscard]] Stream {
+   public:
+    using Item = Broadcasted<T>;
+
+    explicit Stream(BroadcastReceiver receiver) noexcept : receiver_(std::move(receiver)) {}
+    Stream(Stream&&) noexcept = default;
+    Stream& operator=(Stream&&) = delete;
+    ~Stream() = default;
+
+    Poll<std::optional<Item>> PollNext(Context& cx) { return receiver_.PollOne(wait_, cx); }
+
+   private:
+    BroadcastReceiver receiver_;
     typename State::Wait wait_;
   };
 
@@ -250,7 +257,24 @@ class BroadcastReceiver {
     return **std::move(received);
   }
 
+  // The values as a stream, which takes the receiver over, with its position.
+  // Cancellation: dropping the future of its next value loses nothing. Dropping the stream drops
+  // the receiver; others' values are untouched, those of a copy that was made before, too.
+  [[nodiscard]] Stream AsStream() && { return Stream(std::move(*this)); }
+
  private:
+  Poll<std::optional<Item>> PollOne(typename State::Wait& wait, Context& cx) {
+    State& state = *state_;
+    std::uint64_t missed = 0;
+    typename State::Cell cell{};
+    const auto polled = wait.Poll(
+        state, cx, "a broadcast value", [&] { return state.TryTake(position_, cell); },
+        [&] { return state.TakeLocked(position_, missed, cell) || state.ClosedLocked(); });
+    if (polled.pending()) return kPending;
+    if (!cell) return std::optional<Item>();
+    return std::optional<Item>(std::in_place, T(*cell), missed);
+  }
+
   std::shared_ptr<State> state_;
   std::uint64_t position_;  // of the next value
 };

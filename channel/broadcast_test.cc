@@ -8,6 +8,8 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/future.h"
+#include "home/future/stream.h"
+#include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 #include "home/sync/testing.h"
 
@@ -16,9 +18,11 @@ namespace {
 
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
+using testing::PollNextOnce;
 using testing::PollOnce;
 
 static_assert(Future<BroadcastReceiver<int>::RecvFuture>);
+static_assert(Stream<BroadcastReceiver<int>::Stream>);
 
 // A type of each way to store it: as it is, and shared.
 template <typename T>
@@ -132,6 +136,43 @@ TYPED_TEST(BroadcastTest, WithoutReceiversNothingIsKept) {
             absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(ends.first.Send(Make<TypeParam>(3)), 1u);
   EXPECT_EQ(fresh.TryRecv()->value(), Make<TypeParam>(3));
+}
+
+TYPED_TEST(BroadcastTest, AsStream) {
+  auto ends = MakeBroadcast<TypeParam>(2);
+  ends.first.Send(Make<TypeParam>(1));
+  CountingWaker counter;
+  auto stream = std::move(ends.second).AsStream();
+  EXPECT_EQ(ends.first.receivers(), 1u);
+  EXPECT_EQ((*PollNextOnce(stream, counter))->value(), Make<TypeParam>(1));
+  EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+  // The future of that item is gone, and has lost nothing: the stream stays registered.
+  for (int i = 2; i <= 5; ++i) ends.first.Send(Make<TypeParam>(i));
+  EXPECT_EQ(counter.wakes(), 1);
+  const auto late = *PollNextOnce(stream, counter);
+  EXPECT_EQ(late->value(), Make<TypeParam>(4));
+  EXPECT_EQ(late->missed(), 2u);
+  {
+    const auto gone = std::move(ends.first);
+  }
+  EXPECT_EQ((*PollNextOnce(stream, counter))->value(), Make<TypeParam>(5));
+  EXPECT_FALSE((*PollNextOnce(stream, counter)).has_value());
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TYPED_TEST(BroadcastTest, ADroppedStreamTakesNothingFromOthers) {
+  auto [sender, receiver] = MakeBroadcast<TypeParam>(4);
+  CountingWaker counter;
+  {
+    auto stream = BroadcastReceiver<TypeParam>(receiver).AsStream();
+    EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+    sender.Send(Make<TypeParam>(1));
+    EXPECT_TRUE(PollNextOnce(stream, counter).ready());
+    EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+  }
+  EXPECT_EQ(counter.alive(), 0);
+  EXPECT_EQ(sender.receivers(), 1u);
+  EXPECT_EQ(receiver.TryRecv()->value(), Make<TypeParam>(1));
 }
 
 // Pitfall 12: user code that calls back into the channel.

@@ -2,7 +2,12 @@
 //
 //   auto [sender, receiver] = MakeWatch<Config>(initial);
 //   sender.Send(newer);
-//   while (co_await receiver.Changed()) Apply(*receiver.BorrowAndUpdate());
+//   while (true) {
+//     const bool changed = co_await receiver.Changed();
+//     if (!changed) break;                                  // all senders are gone
+//     Apply(*receiver.BorrowAndUpdate());
+//   }
+//   auto configs = std::move(receiver).AsStream();          // the same, for ForEach() and the like
 //
 // Each receiver remembers which version of the value it has seen, and can wait for another.
 // What lies between is not kept. The value can be read at any time: Borrow() gives a snapshot
@@ -24,6 +29,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "home/channel/channel_policy.h"
@@ -105,12 +111,11 @@ class WatchReceiver {
   // Waits for a value that was not seen.
   class Wait {
    public:
-    explicit Wait(WatchReceiver& receiver) noexcept : receiver_(&receiver) {}
-
-    // Ready with true if there is one, which counts as seen, or with false at the end.
-    home::Poll<bool> Poll(Context& cx) {
-      State& state = *receiver_->state_;
-      std::uint64_t& seen = receiver_->seen_;
+    // Ready with true if there is one, which counts as seen, or with false at the end. By the
+    // same receiver each time.
+    home::Poll<bool> Poll(WatchReceiver& receiver, Context& cx) {
+      State& state = *receiver.state_;
+      std::uint64_t& seen = receiver.seen_;
       bool changed = false;
       const auto see = [&](std::uint64_t version) {
         changed = version != std::exchange(seen, version);
@@ -124,7 +129,6 @@ class WatchReceiver {
     }
 
    private:
-    WatchReceiver* receiver_;
     typename State::Wait wait_;
   };
 
@@ -134,11 +138,12 @@ class WatchReceiver {
    public:
     using Output = bool;
 
-    explicit ChangedFuture(WatchReceiver& receiver) noexcept : wait_(receiver) {}
+    explicit ChangedFuture(WatchReceiver& receiver) noexcept : receiver_(&receiver) {}
 
-    home::Poll<bool> Poll(Context& cx) { return wait_.Poll(cx); }
+    home::Poll<bool> Poll(Context& cx) { return wait_.Poll(*receiver_, cx); }
 
    private:
+    WatchReceiver* receiver_;
     Wait wait_;
   };
 
@@ -149,13 +154,13 @@ class WatchReceiver {
     using Output = Snapshot;
 
     WaitForFuture(WatchReceiver& receiver, Predicate predicate)
-        : receiver_(&receiver), wait_(receiver), predicate_(std::move(predicate)) {}
+        : receiver_(&receiver), predicate_(std::move(predicate)) {}
 
     home::Poll<Snapshot> Poll(Context& cx) {
       // At first also the value that was seen.
       while (true) {
         if (looked_) {
-          auto changed = wait_.Poll(cx);
+          auto changed = wait_.Poll(*receiver_, cx);
           if (changed.pending()) return kPending;
           if (!*changed) return Snapshot();
         }
@@ -170,6 +175,30 @@ class WatchReceiver {
     Wait wait_;
     Predicate predicate_;
     bool looked_ = false;
+  };
+
+  // The values that were not seen as a stream (home/future/stream.h): the latest one each time,
+  // which then counts as seen; ends when all senders are gone. Owns a receiver. Movable before its
+  // first poll.
+  class [[nodiscard]] Stream {
+   public:
+    using Item = Snapshot;
+
+    explicit Stream(WatchReceiver receiver) noexcept : receiver_(std::move(receiver)) {}
+    Stream(Stream&&) noexcept = default;
+    Stream& operator=(Stream&&) = delete;
+    ~Stream() = default;
+
+    Poll<std::optional<Snapshot>> PollNext(Context& cx) {
+      auto changed = wait_.Poll(receiver_, cx);
+      if (changed.pending()) return kPending;
+      if (!*changed) return std::optional<Snapshot>();
+      return std::optional<Snapshot>(receiver_.BorrowAndUpdate());
+    }
+
+   private:
+    WatchReceiver receiver_;
+    Wait wait_;
   };
 
   // For the channel.
@@ -210,6 +239,12 @@ class WatchReceiver {
   WaitForFuture<Predicate> WaitFor(Predicate predicate) {
     return WaitForFuture<Predicate>(*this, std::move(predicate));
   }
+
+  // The values that were not seen as a stream, which takes the receiver over. The one that is
+  // there now is not among them if it was seen.
+  // Cancellation: dropping the future of its next value loses nothing. Dropping the stream drops
+  // the receiver, and the value stays what it is.
+  [[nodiscard]] Stream AsStream() && { return Stream(std::move(*this)); }
 
  private:
   std::shared_ptr<State> state_;

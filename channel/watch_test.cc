@@ -5,6 +5,8 @@
 
 #include "gtest/gtest.h"
 #include "home/future/future.h"
+#include "home/future/stream.h"
+#include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 #include "home/sync/testing.h"
 
@@ -13,9 +15,11 @@ namespace {
 
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
+using testing::PollNextOnce;
 using testing::PollOnce;
 
 static_assert(Future<WatchReceiver<int>::ChangedFuture>);
+static_assert(Stream<WatchReceiver<int>::Stream>);
 
 TEST(WatchTest, HoldsTheLatestValue) {
   auto [sender, receiver] = MakeWatch<int>(1);
@@ -125,6 +129,44 @@ TEST(WatchTest, ADroppedChangedLosesNothing) {
     EXPECT_TRUE(PollOnce(waiting, counter).pending());
   }
   EXPECT_EQ(counter.alive(), 0);
+}
+
+TEST(WatchTest, AsStream) {
+  auto ends = MakeWatch<int>(1);
+  CountingWaker counter;
+  auto stream = std::move(ends.second).AsStream();
+  // What was seen is no item.
+  EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+  // The future of the next item is gone, and has lost nothing: the stream stays registered.
+  ends.first.Send(2);
+  EXPECT_EQ(counter.wakes(), 1);
+  ends.first.Send(3);
+  EXPECT_EQ(***PollNextOnce(stream, counter), 3);
+  EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+  ends.first.Send(4);
+  {
+    const auto gone = std::move(ends.first);
+  }
+  // The last value first, then the end.
+  EXPECT_EQ(***PollNextOnce(stream, counter), 4);
+  EXPECT_FALSE((*PollNextOnce(stream, counter)).has_value());
+  EXPECT_EQ(counter.alive(), 0);
+}
+
+TEST(WatchTest, ADroppedStreamTakesNothingFromOthers) {
+  auto [sender, receiver] = MakeWatch<int>(1);
+  CountingWaker counter;
+  {
+    auto stream = WatchReceiver<int>(receiver).AsStream();
+    EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+    sender.Send(2);
+    EXPECT_TRUE(PollNextOnce(stream, counter).ready());
+    EXPECT_TRUE(PollNextOnce(stream, counter).pending());
+  }
+  EXPECT_EQ(counter.alive(), 0);
+  EXPECT_EQ(sender.receivers(), 1u);
+  EXPECT_TRUE(receiver.HasChanged());
+  EXPECT_EQ(*receiver.BorrowAndUpdate(), 2);
 }
 
 // Pitfall 12: user code that calls back into the channel: wakers, and a value's destructor.
