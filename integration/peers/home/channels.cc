@@ -173,6 +173,12 @@ Sample BoundedToFour(std::uint64_t n, std::size_t threads) {
                         [](auto& receiver) { return receiver; });
   });
 }
+Sample UnboundedToFour(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n] {
+    return Stream<false>(MakeUnboundedChannel<std::uint64_t>(), n, 4, 4,
+                         [](auto& receiver) { return receiver; });
+  });
+}
 
 Sample IdleReceive(std::uint64_t n, std::size_t threads) {
   return RunOnWorker(threads, [n]() -> Async<Sample> {

@@ -21,6 +21,7 @@ std::span<const Workload> Workloads() {
       {"chan_b_4x4", BoundedToFour},
       {"chan_u_1x1", UnboundedToOne<1>},
       {"chan_u_4x1", UnboundedToOne<4>},
+      {"chan_u_4x4", UnboundedToFour},
       {"broadcast_1x8", BroadcastToEight},
       {"watch_1x8", WatchedByEight},
       {"mutex", LockInTurn},

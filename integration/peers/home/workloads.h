@@ -43,6 +43,7 @@ template <std::uint64_t kProducers>
 Sample UnboundedToOne(std::uint64_t n, std::size_t threads);
 // Four producers, four consumers.
 Sample BoundedToFour(std::uint64_t n, std::size_t threads);
+Sample UnboundedToFour(std::uint64_t n, std::size_t threads);
 Sample IdleReceive(std::uint64_t n, std::size_t threads);
 
 // locks.cc
