@@ -41,6 +41,44 @@ def home_cc_binary(name, **kwargs):
     """A program."""
     cc_binary(name = name, **kwargs)
 
+def home_readme_examples(name, blocks, deps, srcs = ["readme_examples.cc"], **kwargs):
+    """What the package's README.md shows as C++, compiled with everything else.
+
+    Its `blocks` blocks are the files home/<package>/readme_1.inc and so on, which
+    readme_examples.cc includes where such code may stand. tools/lint sees that it leaves none
+    out. Errors are told by their lines in README.md.
+    """
+    outs = ["readme_%d.inc" % number for number in range(1, blocks + 1)]
+    native.genrule(
+        name = name + "_blocks",
+        srcs = ["README.md"],
+        outs = outs,
+        cmd = """awk -v dir=$(RULEDIR) '
+            /^```cpp$$/ {
+              file = dir "/readme_" ++count ".inc"
+              for (i = split("variable but-set-variable parameter function", kinds); i > 0; --i) {
+                print "#pragma GCC diagnostic ignored \\"-Wunused-" kinds[i] "\\"" > file
+              }
+              print "#line " NR + 1 " \\"" FILENAME "\\"" > file
+              inside = 1
+              next
+            }
+            /^```/ { inside = 0 }
+            inside { print > file }' $<""",
+    )
+    home_cc_library(
+        name = name + "_inc",
+        testonly = True,
+        hdrs = outs,
+    )
+    home_cc_library(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        deps = deps + [":" + name + "_inc"],
+        **kwargs
+    )
+
 def home_model_test(name, srcs, deps = [], size = "small", tags = [], **kwargs):
     """A model check of lock-free code (tools/model/README.md).
 
