@@ -221,6 +221,8 @@ class BasicReceiver {
   }
 
   // The values as a stream, which takes the receiver over.
+  // Cancellation: dropping the future of its next value loses nothing, as Recv(). Dropping the
+  // stream drops the receiver.
   [[nodiscard]] Stream AsStream() && { return Stream(std::move(*this)); }
 
   // Refuses further values. What is inside, or reserved, can still be received.

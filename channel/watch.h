@@ -226,7 +226,8 @@ class WatchReceiver {
   [[nodiscard]] bool HasChanged() const { return state_->version() != seen_; }
 
   // Waits for a value that was not seen, which then counts as seen. False if there is none and
-  // all senders are gone.
+  // all senders are gone. A plain thread waits by BlockingWait(receiver.Changed()), or up to some
+  // time by BlockingWaitFor() (blocking.h).
   // Cancellation: dropping the future loses nothing.
   ChangedFuture Changed() { return ChangedFuture(*this); }
 
