@@ -27,6 +27,8 @@ FdPair MakeSocketPair();
 FdPair MakeTcpPair();
 // Not connected.
 UniqueFd MakeTcpSocket();
+// A socket for datagrams, on a port of this machine that the system chose, and its address.
+UniqueFd MakeUdpSocket(sockaddr_in* address);
 
 // A listening TCP socket on a port of the system's choice.
 class TcpListenerFd {
@@ -39,6 +41,12 @@ class TcpListenerFd {
   [[nodiscard]] unsigned AddressSize() const;
   // Starts to connect; to a listener of this machine that is done at once.
   int Connect(const UniqueFd& client) const;
+  // Returns when it is connected.
+  void ConnectNow(const UniqueFd& client) const;
+  // A connection that is there.
+  UniqueFd Accept() const;
+  // Anew, with room for so many that were not accepted.
+  void Listen(int backlog) const;
 
   UniqueFd fd;
 
@@ -53,6 +61,12 @@ void WriteUrgentByte(const UniqueFd& fd);
 std::ptrdiff_t ReadSome(const UniqueFd& fd, char* to, std::size_t size);
 std::ptrdiff_t WriteSome(const UniqueFd& fd, const char* from, std::size_t size);
 
+// Receives what is there, if anything, whether or not the socket blocks.
+std::ptrdiff_t ReceiveNow(int fd, char* to, std::size_t size);
+
+// Whether the number is a descriptor's, and whether a child process would inherit it.
+bool IsOpen(int fd);
+bool IsInherited(int fd);
 // Another descriptor of the same.
 UniqueFd Duplicate(int fd);
 // One that has no readiness.

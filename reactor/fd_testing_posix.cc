@@ -40,6 +40,18 @@ FdPair MakeSocketPair() {
 
 UniqueFd MakeTcpSocket() { return Nonblocking(::socket(AF_INET, SOCK_STREAM, 0)); }
 
+UniqueFd MakeUdpSocket(sockaddr_in* address) {
+  UniqueFd fd = Nonblocking(::socket(AF_INET, SOCK_DGRAM, 0));
+  *address = {};
+  address->sin_family = AF_INET;
+  address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(*address);
+  auto* const any = reinterpret_cast<sockaddr*>(address);
+  EXPECT_EQ(::bind(fd.get(), any, size), 0);
+  EXPECT_EQ(::getsockname(fd.get(), any, &size), 0);
+  return fd;
+}
+
 FdPair MakeTcpPair() {
   const TcpListenerFd listener;
   UniqueFd client(::socket(AF_INET, SOCK_STREAM, 0));
@@ -68,6 +80,17 @@ int TcpListenerFd::Connect(const UniqueFd& client) const {
   return ::connect(client.get(), Address(), sizeof(*address_));
 }
 
+void TcpListenerFd::ConnectNow(const UniqueFd& client) const {
+  const int flags = ::fcntl(client.get(), F_GETFL);
+  EXPECT_EQ(::fcntl(client.get(), F_SETFL, flags & ~O_NONBLOCK), 0);
+  EXPECT_EQ(Connect(client), 0);
+  EXPECT_EQ(::fcntl(client.get(), F_SETFL, flags), 0);
+}
+
+UniqueFd TcpListenerFd::Accept() const { return UniqueFd(::accept(fd.get(), nullptr, nullptr)); }
+
+void TcpListenerFd::Listen(int backlog) const { EXPECT_EQ(::listen(fd.get(), backlog), 0); }
+
 void WriteByte(const UniqueFd& fd) { EXPECT_EQ(::write(fd.get(), "x", 1), 1); }
 
 void WriteUrgentByte(const UniqueFd& fd) { EXPECT_EQ(::send(fd.get(), "!", 1, MSG_OOB), 1); }
@@ -79,6 +102,14 @@ std::ptrdiff_t ReadSome(const UniqueFd& fd, char* to, std::size_t size) {
 std::ptrdiff_t WriteSome(const UniqueFd& fd, const char* from, std::size_t size) {
   return ::write(fd.get(), from, size);
 }
+
+std::ptrdiff_t ReceiveNow(int fd, char* to, std::size_t size) {
+  return ::recv(fd, to, size, MSG_DONTWAIT);
+}
+
+bool IsOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+bool IsInherited(int fd) { return (::fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0; }
 
 UniqueFd Duplicate(int fd) { return UniqueFd(::dup(fd)); }
 

@@ -19,10 +19,16 @@ namespace {
 
 SOCKET SocketOf(const UniqueFd& fd) { return static_cast<SOCKET>(fd.get()); }
 
+HANDLE HandleOf(int fd) { return reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(fd)); }
+
+void SetNonblocking(SOCKET socket, bool nonblocking) {
+  u_long mode = nonblocking ? 1 : 0;
+  EXPECT_EQ(ioctlsocket(socket, FIONBIO, &mode), 0);
+}
+
 UniqueFd Nonblocking(SOCKET socket) {
   EXPECT_NE(socket, INVALID_SOCKET) << WSAGetLastError();
-  u_long nonblocking = 1;
-  EXPECT_EQ(ioctlsocket(socket, FIONBIO, &nonblocking), 0);
+  SetNonblocking(socket, true);
   return UniqueFd(static_cast<int>(socket));
 }
 
@@ -32,6 +38,18 @@ FdPair MakePipe() { return MakeTcpPair(); }
 FdPair MakeSocketPair() { return MakeTcpPair(); }
 
 UniqueFd MakeTcpSocket() { return Nonblocking(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)); }
+
+UniqueFd MakeUdpSocket(sockaddr_in* address) {
+  UniqueFd fd = Nonblocking(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP));
+  *address = {};
+  address->sin_family = AF_INET;
+  address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int size = sizeof(*address);
+  auto* const any = reinterpret_cast<sockaddr*>(address);
+  EXPECT_EQ(bind(SocketOf(fd), any, size), 0);
+  EXPECT_EQ(getsockname(SocketOf(fd), any, &size), 0);
+  return fd;
+}
 
 FdPair MakeTcpPair() {
   const TcpListenerFd listener;
@@ -60,6 +78,18 @@ int TcpListenerFd::Connect(const UniqueFd& client) const {
   return connect(SocketOf(client), Address(), sizeof(*address_));
 }
 
+void TcpListenerFd::ConnectNow(const UniqueFd& client) const {
+  SetNonblocking(SocketOf(client), false);
+  EXPECT_EQ(Connect(client), 0);
+  SetNonblocking(SocketOf(client), true);
+}
+
+UniqueFd TcpListenerFd::Accept() const {
+  return UniqueFd(static_cast<int>(accept(SocketOf(fd), nullptr, nullptr)));
+}
+
+void TcpListenerFd::Listen(int backlog) const { EXPECT_EQ(listen(SocketOf(fd), backlog), 0); }
+
 void WriteByte(const UniqueFd& fd) { EXPECT_EQ(send(SocketOf(fd), "x", 1, 0), 1); }
 
 void WriteUrgentByte(const UniqueFd& fd) { EXPECT_EQ(send(SocketOf(fd), "!", 1, MSG_OOB), 1); }
@@ -70,6 +100,23 @@ std::ptrdiff_t ReadSome(const UniqueFd& fd, char* to, std::size_t size) {
 
 std::ptrdiff_t WriteSome(const UniqueFd& fd, const char* from, std::size_t size) {
   return send(SocketOf(fd), from, static_cast<int>(size), 0);
+}
+
+std::ptrdiff_t ReceiveNow(int fd, char* to, std::size_t size) {
+  const auto socket = static_cast<SOCKET>(fd);
+  SetNonblocking(socket, true);
+  return recv(socket, to, static_cast<int>(size), 0);
+}
+
+bool IsOpen(int fd) {
+  DWORD flags;
+  return GetHandleInformation(HandleOf(fd), &flags) != FALSE;
+}
+
+bool IsInherited(int fd) {
+  DWORD flags = 0;
+  EXPECT_TRUE(GetHandleInformation(HandleOf(fd), &flags));
+  return (flags & HANDLE_FLAG_INHERIT) != 0;
 }
 
 UniqueFd Duplicate(int fd) {

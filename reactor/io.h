@@ -6,12 +6,15 @@
 //   received.buffer.resize(*received.count);
 //
 // On Linux they are io_uring's; where the system has none, they are tried when the reactor
-// says that a descriptor is ready, and files are left to a pool of threads (io_engine.h).
-// Either way the same operations give the same results.
+// says that a descriptor is ready, and files are left to a pool of threads (io_engine.h). On
+// Windows they are overlapped. Each way the same operations give the same results, but for what
+// Windows lacks: splices, descriptors in messages, control messages over connections
+// (kUnimplemented).
 //
 // Buffers are owned by the operation and come back with its result. Several operations on
 // one file may be under way at once; those of one direction on a socket or pipe are served
-// in the order in which they were started only by the second engine.
+// in the order in which they were started only by the second engine; on Windows, those of a file
+// that give no offset are.
 //
 // Cancellation: dropping an operation that was not polled does nothing. Dropping it later
 // asks the system to cancel it and does not wait: it may still happen, or have happened in
@@ -27,8 +30,6 @@
 
 #ifndef HOME_REACTOR_IO_H_
 #define HOME_REACTOR_IO_H_
-
-#include <sys/stat.h>
 
 #include <chrono>
 #include <cstddef>
@@ -46,6 +47,7 @@
 #include "home/reactor/io_source.h"
 #include "home/reactor/io_splice.h"
 #include "home/reactor/io_stats.h"
+#include "home/reactor/io_system.h"
 #include "home/reactor/io_types.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/reactor/io_engine.h"
+#include "home/reactor/io_request.h"
 
 namespace home::reactor_internal {
 
@@ -69,6 +70,14 @@ void IoBufferGroup::Unlink(Waiter& waiter) {
   if (waiter.next != nullptr) waiter.next->previous = waiter.previous;
   waiter.next = waiter.previous = nullptr;
   waiter.linked = false;
+}
+
+bool SelectBuffer(IoRequest& request) {
+  request.selected = request.buffers->Take();
+  if (request.selected < 0) return false;
+  request.buffer = request.buffers->data(request.selected);
+  request.size = request.buffers->buffer_size();
+  return true;
 }
 
 }  // namespace home::reactor_internal

@@ -1,11 +1,6 @@
 // Operations of the completion layer that are dropped, at every point of their way, and
 // reactors that are destroyed under them; on every engine.
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -17,6 +12,7 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/io_testing.h"
 
 namespace home::testing {
@@ -25,13 +21,15 @@ namespace {
 using reactor_internal::MakePipe;
 using reactor_internal::MakeSocketPair;
 using reactor_internal::MakeTcpSocket;
+using reactor_internal::ReadSome;
 using reactor_internal::TcpListenerFd;
+using reactor_internal::WriteSome;
 
 TEST_P(IoTest, DroppedUnpolledDoesNothing) {
   std::atomic<int> alive{0};
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   {
     auto dropped = IoRecv(socket, CountedBuffer(10, &alive));
   }
@@ -55,9 +53,10 @@ TEST_P(IoTest, DroppedBeforeSubmission) {
     auto dropped = IoRecv(socket, CountedBuffer(10, &alive));
     EXPECT_TRUE(PollOnce(dropped, counter).pending());
   }
+  if (AsksAtOnce()) TurnUntilFreed(alive);
   EXPECT_EQ(alive.load(), 0);
   EXPECT_EQ(counter.alive(), 0);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   EXPECT_EQ(Receive(socket), "x");
 }
 
@@ -90,7 +89,7 @@ TEST_P(IoTest, DroppedInFlight) {
   EXPECT_EQ(counter.alive(), 0);
   TurnUntilFreed(alive);
   EXPECT_EQ(counter.wakes(), 0);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   EXPECT_EQ(Receive(socket), "x");
 }
 
@@ -113,7 +112,7 @@ TEST_P(IoTest, DroppedAmongOthers) {
       reactor_->Wake();
       return alive.load() == 2;
     });
-    ASSERT_EQ(::write(pair.b.get(), "ab", 2), 2);
+    ASSERT_EQ(WriteSome(pair.b, "ab", 2), 2);
     for (auto& receive : receiving) {
       if (receive) {
         EXPECT_EQ(Await(*std::move(receive)).count.value(), 1u);
@@ -134,19 +133,18 @@ TEST_P(IoTest, DroppedInFlightKeepsTheDescriptorOpenUntilTheEnd) {
     TurnOnce(*reactor_);
     socket.reset();
     char byte;
-    EXPECT_EQ(::read(pair.b.get(), &byte, 1), -1);  // EAGAIN: still open
+    EXPECT_EQ(ReadSome(pair.b, &byte, 1), -1);  // EAGAIN: still open
   }
   TurnUntilFreed(alive);
   char byte;
-  EXPECT_EQ(::read(pair.b.get(), &byte, 1), 0);
+  EXPECT_EQ(ReadSome(pair.b, &byte, 1), 0);
 }
 
 // Pitfall: a connection that was accepted for nobody leaks.
 TEST_P(IoTest, DroppedWithAnAcceptedConnectionUnread) {
   TcpListenerFd listening;
   UniqueFd client = MakeTcpSocket();
-  ASSERT_EQ(::fcntl(client.get(), F_SETFL, 0), 0);
-  ASSERT_EQ(listening.Connect(client), 0);
+  listening.ConnectNow(client);
   const IoFile listener = Attach(listening.fd);
   CountingWaker counter;
   {
@@ -158,8 +156,11 @@ TEST_P(IoTest, DroppedWithAnAcceptedConnectionUnread) {
     EXPECT_TRUE(dropped.Poll(cx).pending());
     TurnUntil(*reactor_, [&] { return counter.wakes() > 0; });
   }
-  char byte;
-  EXPECT_EQ(::read(client.get(), &byte, 1), 0);
+  TurnUntil(*reactor_, [&] {
+    reactor_->Wake();
+    char byte;
+    return ReadSome(client, &byte, 1) == 0;
+  });
 }
 
 TEST_P(IoTest, DroppedAcceptLeavesLaterConnections) {
@@ -178,53 +179,10 @@ TEST_P(IoTest, DroppedAcceptLeavesLaterConnections) {
   EXPECT_TRUE(Await(IoAccept(listener)).ok());
 }
 
-TEST_P(IoTest, DroppedWithAnOpenedFileUnread) {
-  const UniqueFd next(::dup(0));  // the number that comes next
-  const int number = next.get() + 1;
-  ASSERT_EQ(::fcntl(number, F_GETFD), -1);
-  CountingWaker counter;
-  {
-    auto dropped = IoOpen(io_, Path("made"), O_RDWR | O_CREAT);
-    const Waker waker = counter.Make();
-    home::Turn no_budget;
-    Context cx(waker, &no_budget);
-    EXPECT_TRUE(dropped.Poll(cx).pending());
-    TurnUntil(*reactor_, [&] {
-      reactor_->Wake();
-      return counter.wakes() > 0;
-    });
-    EXPECT_NE(::fcntl(number, F_GETFD), -1);
-  }
-  EXPECT_TRUE(Exists(Path("made")));
-  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
-}
-
-// The system is at it when it is dropped: opening this blocks until somebody reads.
-TEST_P(IoTest, DroppedWhileOpening) {
-  const std::string path = Path("fifo");
-  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  {
-    auto dropped = IoOpen(io_, path, O_WRONLY);
-    EXPECT_TRUE(PollOnce(dropped).pending());
-    TurnOnce(*reactor_);
-    if (GetParam().backend == IoBackend::kReadiness) pool_->AwaitBusy();
-  }
-  const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  ASSERT_TRUE(reader);
-  // The pool does one thing after the other.
-  EXPECT_FALSE(Await(IoOpen(io_, Path("none"), O_RDONLY)).ok());
-  // Nobody writes: what was opened for nobody is closed.
-  TurnUntil(*reactor_, [&] {
-    reactor_->Wake();
-    char byte;
-    return ::read(reader.get(), &byte, 1) == 0;
-  });
-}
-
 TEST_P(IoTest, DroppedWhileConnecting) {
   TcpListenerFd listening;
   const IoAddress address(listening.Address(), listening.AddressSize());
-  ASSERT_EQ(::listen(listening.fd.get(), 0), 0);
+  listening.Listen(0);
   UniqueFd first = MakeTcpSocket();
   EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());
   // There is no room for a second: it gets no answer.
@@ -278,7 +236,7 @@ TEST_P(IoTest, DroppedCloseCloses) {
     char byte = 0;
     TurnUntil(*reactor_, [&] {
       reactor_->Wake();
-      return ::read(pair.b.get(), &byte, 1) == 0;
+      return ReadSome(pair.b, &byte, 1) == 0;
     });
   }
 }
@@ -330,7 +288,7 @@ TEST_P(IoTest, OperationsEndWithTheReactor) {
   }
   EXPECT_EQ(alive.load(), 0);
   char byte;
-  EXPECT_EQ(::read(pair.b.get(), &byte, 1), 0);
+  EXPECT_EQ(ReadSome(pair.b, &byte, 1), 0);
 }
 
 TEST_P(IoTest, DroppedAfterTheReactor) {

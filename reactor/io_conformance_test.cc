@@ -1,11 +1,5 @@
 // What the operations of the completion layer do, on every engine.
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -17,21 +11,27 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/io.h"
 #include "home/reactor/io_testing.h"
 
 namespace home::testing {
 namespace {
 
+using reactor_internal::ClosingEndsBothDirections;
+using reactor_internal::IsInherited;
+using reactor_internal::IsOpen;
 using reactor_internal::MakePipe;
 using reactor_internal::MakeSocketPair;
 using reactor_internal::MakeTcpSocket;
+using reactor_internal::MakeUdpSocket;
 using reactor_internal::TcpListenerFd;
+using reactor_internal::WriteSome;
 
 TEST_P(IoTest, Files) {
   const std::string path = Path("file");
   UniqueFd fd = Await(IoOpen(io_, path, O_RDWR | O_CREAT, 0640)).value();
-  EXPECT_NE(::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
+  EXPECT_FALSE(IsInherited(fd.get()));
   IoFile file = Attach(fd);
   EXPECT_EQ(Await(IoWrite(file, std::string("hello world"), 0)).count.value(), 11u);
   EXPECT_EQ(Await(IoWrite(file, std::string("W"), 6)).count.value(), 1u);
@@ -52,7 +52,7 @@ TEST_P(IoTest, Files) {
   ASSERT_TRUE(detached.has_value());
   const int number = detached->get();
   EXPECT_TRUE(Await(IoClose(io_, *std::move(detached))).ok());
-  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+  EXPECT_FALSE(IsOpen(number));
 }
 
 TEST_P(IoTest, FilesHaveACurrentPosition) {
@@ -86,7 +86,7 @@ TEST_P(IoTest, Connections) {
   IoAccepted accepted = Await(IoAccept(listener)).value();
   EXPECT_EQ(accepted.peer.storage.ss_family, AF_INET);
   EXPECT_EQ(accepted.peer.size, sizeof(sockaddr_in));
-  EXPECT_NE(::fcntl(accepted.socket.get(), F_GETFD) & FD_CLOEXEC, 0);
+  EXPECT_FALSE(IsInherited(accepted.socket.get()));
   IoFile server = Attach(accepted.socket);
   EXPECT_EQ(Await(IoSend(client, std::string("ping"))).count.value(), 4u);
   EXPECT_EQ(Receive(server), "ping");
@@ -98,25 +98,14 @@ TEST_P(IoTest, Connections) {
   EXPECT_EQ(Receive(client), "");
 }
 
-// A datagram socket on a port of the system's choice, and its address.
-UniqueFd MakeUdpSocket(IoAddress* address) {
-  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_in any = {};
-  any.sin_family = AF_INET;
-  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof(any)), 0);
-  address->size = sizeof(address->storage);
-  EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address->storage), &address->size),
-            0);
-  return fd;
-}
-
 TEST_P(IoTest, Datagrams) {
   using Strings = std::vector<std::string>;
-  IoAddress a_address;
-  IoAddress b_address;
-  UniqueFd a_fd = MakeUdpSocket(&a_address);
-  UniqueFd b_fd = MakeUdpSocket(&b_address);
+  sockaddr_in a_name;
+  sockaddr_in b_name;
+  UniqueFd a_fd = MakeUdpSocket(&a_name);
+  UniqueFd b_fd = MakeUdpSocket(&b_name);
+  const IoAddress a_address(reinterpret_cast<sockaddr*>(&a_name), sizeof(a_name));
+  const IoAddress b_address(reinterpret_cast<sockaddr*>(&b_name), sizeof(b_name));
   const IoFile a = Attach(a_fd);
   const IoFile b = Attach(b_fd);
   EXPECT_EQ(Await(IoSendMsg(a, IoMessage(Strings{"one", "two"}, "", b_address))).count.value(), 6u);
@@ -127,53 +116,6 @@ TEST_P(IoTest, Datagrams) {
   EXPECT_NE(received.message.flags & MSG_TRUNC, 0);
   ASSERT_EQ(received.message.peer.size, a_address.size);
   EXPECT_EQ(std::memcmp(&received.message.peer.storage, &a_address.storage, a_address.size), 0);
-}
-
-TEST_P(IoTest, DescriptorsTravelInMessages) {
-  using Strings = std::vector<std::string>;
-  FdPair pair = MakeSocketPair();
-  FdPair pipe = MakePipe();
-  const IoFile a = Attach(pair.a);
-  const IoFile b = Attach(pair.b);
-  // The end of the pipe that writes.
-  const int travels = pipe.b.get();
-  std::string control(CMSG_SPACE(sizeof(int)), '\0');
-  auto* header = reinterpret_cast<cmsghdr*>(control.data());
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &travels, sizeof(int));
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(Await(IoSendMsg(a, IoMessage(Strings{"x"}, control))).count.value(), 1u);
-  }
-  pipe.b.Reset();
-  const auto receive = [&] {
-    return IoRecvMsg(b, IoMessage(Strings{std::string(1, '\0')}, std::string(64, '\0')),
-                     MSG_CMSG_CLOEXEC);
-  };
-  {
-    auto received = Await(receive());
-    ASSERT_EQ(received.message.control.size(), control.size());
-    int arrived;
-    std::memcpy(&arrived, CMSG_DATA(reinterpret_cast<cmsghdr*>(received.message.control.data())),
-                sizeof(int));
-    const UniqueFd writer(arrived);
-    reactor_internal::WriteByte(writer);
-  }
-  char byte;
-  EXPECT_EQ(::read(pipe.a.get(), &byte, 1), 1);
-  {
-    // One that was received for nobody is closed: nobody writes any more.
-    auto dropped = receive();
-    CountingWaker counter;
-    const Waker waker = counter.Make();
-    home::Turn no_budget;
-    Context cx(waker, &no_budget);
-    EXPECT_TRUE(dropped.Poll(cx).pending());
-    TurnUntil(*reactor_, [&] { return counter.wakes() > 0; });
-    EXPECT_EQ(::read(pipe.a.get(), &byte, 1), -1);
-  }
-  EXPECT_EQ(::read(pipe.a.get(), &byte, 1), 0);
 }
 
 // Each kind of operation that has to wait first.
@@ -209,13 +151,13 @@ TEST_P(IoTest, PollWaitsForReadiness) {
   EXPECT_TRUE(PollOnce(poll, counter).pending());
   TurnOnce(*reactor_);
   EXPECT_EQ(counter.wakes(), 0);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   EXPECT_TRUE(Await(std::move(poll)).value().readable());
   EXPECT_EQ(Receive(socket), "x");
   pair.b.Reset();
   const ReadySet closed = Await(IoPoll(socket, Direction::kRead)).value();
   EXPECT_TRUE(closed.read_closed());
-  EXPECT_TRUE(closed.write_closed());
+  EXPECT_EQ(closed.write_closed(), ClosingEndsBothDirections());
 }
 
 TEST_P(IoTest, FilesAreAlwaysReady) {
@@ -239,7 +181,11 @@ TEST_P(IoTest, TimeoutsAreNeverEarly) {
 TEST_P(IoTest, Pipes) {
   FdPair pipe = MakePipe();
   const std::string block(65536, 'x');
-  while (::write(pipe.b.get(), block.data(), block.size()) > 0) {
+  std::size_t before = 0;
+  for (;;) {
+    const std::ptrdiff_t written = WriteSome(pipe.b, block.data(), block.size());
+    if (written <= 0) break;
+    before += static_cast<std::size_t>(written);
   }
   const IoFile reader = Attach(pipe.a);
   const IoFile writer = Attach(pipe.b);
@@ -248,7 +194,7 @@ TEST_P(IoTest, Pipes) {
   EXPECT_TRUE(PollOnce(write, counter).pending());
   TurnOnce(*reactor_);
   std::size_t read = 0;
-  while (read < block.size()) read += Await(IoRead(reader, std::string(block))).count.value();
+  while (read < before) read += Await(IoRead(reader, std::string(block))).count.value();
   EXPECT_GT(Await(std::move(write)).count.value(), 0u);
 }
 
@@ -263,7 +209,7 @@ TEST_P(IoTest, SeveralAtOnceOnOneSocket) {
   EXPECT_TRUE(PollOnce(second, counter).pending());
   TurnOnce(*reactor_);
   EXPECT_EQ(Await(std::move(send)).count.value(), 6u);
-  ASSERT_EQ(::write(pair.b.get(), "ab", 2), 2);
+  ASSERT_EQ(WriteSome(pair.b, "ab", 2), 2);
   const std::string got = Await(std::move(second)).buffer + Await(std::move(first)).buffer;
   EXPECT_TRUE(got == "ab" || got == "ba") << got;
 }
@@ -282,7 +228,7 @@ TEST_P(IoTest, AFewEntriesAreEnoughForManyOperations) {
   TurnOnce(*reactor_);
   // All end at once: more completions than there is room for.
   const std::string bytes(kMany, 'x');
-  ASSERT_EQ(::write(pipe.b.get(), bytes.data(), bytes.size()), kMany);
+  ASSERT_EQ(WriteSome(pipe.b, bytes.data(), bytes.size()), kMany);
   for (auto& read : reads) EXPECT_EQ(Await(std::move(read)).buffer, "x");
   EXPECT_EQ(counter.alive(), 0);
 }
@@ -304,9 +250,11 @@ TEST_P(IoTest, Errors) {
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   pair.b.Reset();
-  // An error, and no signal.
-  EXPECT_EQ(Await(IoSend(socket, std::string("x"))).count.status().code(),
-            absl::ErrnoToStatus(EPIPE, "").code());
+  if (ClosingEndsBothDirections()) {
+    // An error, and no signal.
+    EXPECT_EQ(Await(IoSend(socket, std::string("x"))).count.status().code(),
+              absl::ErrnoToStatus(EPIPE, "").code());
+  }
 
   TcpListenerFd listening;
   listening.fd.Reset();
@@ -321,7 +269,7 @@ TEST_P(IoTest, BuffersComeBack) {
   std::atomic<int> alive{0};
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
-  ASSERT_EQ(::write(pair.b.get(), "abc", 3), 3);
+  ASSERT_EQ(WriteSome(pair.b, "abc", 3), 3);
   {
     IoResult<CountedBuffer> result = Await(IoRecv(socket, CountedBuffer(10, &alive)));
     EXPECT_EQ(result.count.value(), 3u);
@@ -341,8 +289,8 @@ TEST_P(IoTest, OnlyTheLastHandleMayDetach) {
   std::optional<UniqueFd> fd = std::move(socket).Detach();
   ASSERT_TRUE(fd.has_value());
   EXPECT_EQ(fd->get(), number);
-  // It may be attached again.
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  if (!CanAttachAgain()) return;
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   EXPECT_EQ(Receive(Attach(*fd)), "x");
 }
 
@@ -350,7 +298,7 @@ TEST_P(IoTest, OnlyTheLastHandleMayDetach) {
 TEST_P(IoTest, ResultsWaitForTheBudget) {
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   auto receive = IoRecv(socket, std::string(1, '\0'));
   CountingWaker counter;
   const Waker waker = counter.Make();
@@ -368,7 +316,7 @@ TEST_P(IoTest, ResultsWaitForTheBudget) {
 TEST_P(IoTest, StartedWhileThePollerSleeps) {
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   std::atomic<bool> done{false};
   std::thread other([&] {
     CountingWaker counter;
@@ -398,7 +346,7 @@ TEST_P(IoTest, OperationsOutliveTheThreadThatStartedThem) {
     TurnOnce(*reactor_);
   }).join();
   TurnOnce(*reactor_);
-  ASSERT_EQ(::write(pair.b.get(), "x", 1), 1);
+  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
   EXPECT_EQ(Await(std::move(receive)).buffer, "x");
 }
 
@@ -406,7 +354,7 @@ TEST_P(IoTest, OperationsOutliveTheThreadThatStartedThem) {
 TEST_P(IoTest, ConnectionsOutliveTheThreadThatStartedThem) {
   TcpListenerFd listening;
   const IoAddress address(listening.Address(), listening.AddressSize());
-  ASSERT_EQ(::listen(listening.fd.get(), 0), 0);
+  listening.Listen(0);
   UniqueFd first = MakeTcpSocket();
   EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());
   // There is no room for a second: it gets no answer, and asks again after a second.
@@ -419,29 +367,10 @@ TEST_P(IoTest, ConnectionsOutliveTheThreadThatStartedThem) {
     TurnOnce(*reactor_);
   }).join();
   TurnOnce(*reactor_);
-  const UniqueFd accepted(::accept4(listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const UniqueFd accepted = listening.Accept();
   EXPECT_TRUE(accepted);
   const absl::Status connected = Await(std::move(connect));
   EXPECT_TRUE(connected.ok()) << connected;
-}
-
-// Operations that end at once keep nobody from looking for what is ready, and the other way
-// round.
-TEST_P(IoTest, ReadinessBesideOperationsThatEndAtOnce) {
-  UniqueFd fd = Await(IoOpen(io_, "/dev/zero", O_RDONLY)).value();
-  const IoFile zeros = Attach(fd);
-  const FdPair pipe = MakePipe();
-  Registration registration = reactor_->Register(pipe.a.get(), Interest::Read()).value();
-  CountingWaker counter;
-  const Waker waker = counter.Make();
-  Context cx(waker);
-  EXPECT_TRUE(registration.PollReady(Direction::kRead, cx).pending());
-  reactor_internal::WriteByte(pipe.b);
-  int reads = 0;
-  while (counter.wakes() == 0) {
-    EXPECT_EQ(Await(IoRead(zeros, std::string(1, 'x'))).count.value(), 1u);
-    ASSERT_LT(++reads, 100);
-  }
 }
 
 TEST_P(IoTest, PolledAfterReadyDies) {

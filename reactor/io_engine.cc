@@ -4,20 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace home::reactor_internal {
-
-bool SelectBuffer(IoRequest& request) {
-  request.selected = request.buffers->Take();
-  if (request.selected < 0) return false;
-  request.buffer = request.buffers->data(request.selected);
-  request.size = request.buffers->buffer_size();
-  return true;
-}
 
 absl::Status SetNonblocking(int fd, bool nonblocking) {
   const int flags = ::fcntl(fd, F_GETFL);

@@ -1,7 +1,7 @@
 // IoEngine: what carries operations out, and the seam between systems. One source file
 // implements it for each: io_engine_uring.cc asks io_uring, io_engine_readiness.cc tries
 // sockets and pipes whenever the reactor says that they are ready and has files done by
-// a pool of threads.
+// a pool of threads, io_engine_iocp.cc has Windows's overlapped operations.
 //
 // Thread-safety: BeforeWait, HasCompletions, AfterWait and Shutdown by whoever polls the reactor,
 // one at a time; the rest from any thread at any time.
@@ -33,13 +33,14 @@ namespace home {
 using IoOffload = std::function<void(absl::AnyInvocable<void() &&>)>;
 
 enum class IoBackend {
-  kBest,       // io_uring if the system has it, else readiness
+  kBest,       // io_uring if the system has it, else readiness; on Windows always its own
   kReadiness,  // never io_uring
 };
 
 struct IoOptions {
   IoBackend backend = IoBackend::kBest;
-  // Where the readiness engine lets files block. Without one, the thread that polls the
+  // Where files may block: all their operations in the readiness engine, those that have no
+  // overlapped call on Windows. Without one, the thread that polls the
   // operation does.
   IoOffload offload;
   // Room for so many operations between two system calls of io_uring. More are queued.
@@ -57,7 +58,7 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
   IoEngine& operator=(const IoEngine&) = delete;
   virtual ~IoEngine() = default;
 
-  // "io_uring" or "readiness".
+  // "io_uring", "readiness" or "iocp".
   virtual absl::string_view name() const = 0;
 
   // Takes a descriptor over. It becomes blocking or nonblocking, as the engine needs it.

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "home/future/context.h"
 #include "home/reactor/io_engine.h"
+#include "home/reactor/io_pool.h"
 #include "home/reactor/registration.h"
 
 namespace home::reactor_internal {
@@ -168,7 +169,7 @@ ReadinessLanes* LanesOf(const IoState* op) {
 class ReadinessEngine final : public IoEngine {
  public:
   ReadinessEngine(std::shared_ptr<Registry> registry, IoOffload offload)
-      : registry_(std::move(registry)), offload_(std::move(offload)) {}
+      : registry_(std::move(registry)), pool_(std::make_shared<IoPool>(std::move(offload))) {}
 
   absl::string_view name() const override { return "readiness"; }
 
@@ -192,57 +193,22 @@ class ReadinessEngine final : public IoEngine {
       lanes->Submit(op);
       return;
     }
-    bool refused;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      refused = shut_down_;
-      op->engine_fields.phase = refused ? Phase::kFinished : Phase::kQueued;
-      if (!refused) queued_.PushBack(op);
-    }
-    if (refused) {
-      WakeList wakes;
-      op->Finish(-ECANCELED, wakes);
-      wakes.WakeAll();
-      return;
-    }
-    Errand errand(std::static_pointer_cast<ReadinessEngine>(shared_from_this()), op);
-    if (offload_) {
-      offload_(std::move(errand));
-    } else {
-      std::move(errand)();
-    }
+    pool_->Submit(op);
   }
 
   void Cancel(IoState* op) override {
     if (ReadinessLanes* lanes = LanesOf(op)) {
       lanes->Cancel(op);
-      return;
+    } else {
+      pool_->Cancel(op);
     }
-    IoFinished finished;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (op->engine_fields.phase != Phase::kQueued) return;
-      queued_.Remove(op);
-      finished.Add(op, -ECANCELED);
-    }
-    WakeList wakes;
-    finished.FinishAll(wakes);
-    wakes.WakeAll();
   }
 
   bool BeforeWait(bool) override { return true; }
   std::size_t AfterWait(WakeList&) override { return 0; }
 
   // Lanes find out by themselves, from the registry.
-  void Shutdown(WakeList& wakes) override {
-    IoFinished finished;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      shut_down_ = true;
-      while (IoState* op = queued_.PopFront()) finished.Add(op, -ECANCELED);
-    }
-    finished.FinishAll(wakes);
-  }
+  void Shutdown(WakeList& wakes) override { pool_->Shutdown(wakes); }
 
  private:
   // Gives a timeout its descriptor, to be read like any other. False: there is none, and
@@ -271,57 +237,8 @@ class ReadinessEngine final : public IoEngine {
     return false;
   }
 
-  // What the pool is given: performs an operation. Dropped unrun, as by a pool that closes, it
-  // cancels it.
-  class Errand {
-   public:
-    Errand(std::shared_ptr<ReadinessEngine> engine, IoState* op)
-        : engine_(std::move(engine)), op_(op) {
-      op_->Ref();  // in case that the operation is cancelled first
-    }
-    Errand(Errand&& other) noexcept : engine_(std::move(other.engine_)), op_(other.op_) {}
-    Errand& operator=(Errand&&) = delete;
-    ~Errand() {
-      if (engine_ == nullptr) return;
-      engine_->Cancel(op_);
-      op_->Unref();
-    }
-    void operator()() && {
-      const std::shared_ptr<ReadinessEngine> engine = std::move(engine_);
-      engine->Perform(op_);
-      op_->Unref();
-    }
-
-   private:
-    std::shared_ptr<ReadinessEngine> engine_;
-    IoState* op_;
-  };
-
-  // In a thread of the pool.
-  void Perform(IoState* op) {
-    bool wanted;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      wanted = op->engine_fields.phase == Phase::kQueued;
-      if (wanted) {
-        queued_.Remove(op);
-        op->engine_fields.phase = Phase::kInFlight;
-      }
-    }
-    if (!wanted) return;
-    const bool buffer = op->request.buffers == nullptr || SelectBuffer(op->request);
-    const std::int64_t result = buffer ? PerformIo(op->request, /*again=*/false) : -ENOBUFS;
-    WakeList wakes;
-    op->Finish(result == kIoWouldBlock ? -EAGAIN : result, wakes);
-    wakes.WakeAll();
-  }
-
   const std::shared_ptr<Registry> registry_;
-  const IoOffload offload_;
-  // Guards what is below, and the fields of the pool's operations.
-  std::mutex mutex_;
-  IoList queued_;
-  bool shut_down_ = false;
+  const std::shared_ptr<IoPool> pool_;
 };
 
 }  // namespace

@@ -31,6 +31,8 @@ class IoFile {
   IoFile() = default;
   // Takes over an open file, socket, pipe or whatever else there is; closes it on an error.
   // The engine makes it blocking or nonblocking, as it needs it: nobody else should use it.
+  // On Windows, it was opened for overlapped operations, and belongs to one reactor until it is
+  // closed: it can't be attached once more. kInvalidArgument if it can't be attached.
   static absl::StatusOr<IoFile> Attach(const std::shared_ptr<IoEngine>& engine, UniqueFd fd) {
     absl::StatusOr<std::unique_ptr<State>> state = engine->Attach(std::move(fd));
     if (!state.ok()) return state.status();

@@ -4,11 +4,6 @@
 #ifndef HOME_REACTOR_IO_PAYLOAD_H_
 #define HOME_REACTOR_IO_PAYLOAD_H_
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -29,6 +24,7 @@
 #include "home/reactor/io_request.h"
 #include "home/reactor/io_state.h"
 #include "home/reactor/io_stats.h"
+#include "home/reactor/io_system.h"
 #include "home/reactor/io_types.h"
 #include "home/reactor/ready.h"
 #include "home/reactor/unique_fd.h"

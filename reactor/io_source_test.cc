@@ -1,10 +1,6 @@
 // Streams of connections and of bytes, on every engine: what they yield, what they leave alone, and
 // drops at every point.
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -17,15 +13,20 @@
 #include "gtest/gtest.h"
 #include "home/future/stream.h"
 #include "home/future/testing.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/io_testing.h"
 
 namespace home::testing {
 namespace {
 
-using reactor_internal::MakePipe;
+using reactor_internal::IsInherited;
 using reactor_internal::MakeSocketPair;
 using reactor_internal::MakeTcpSocket;
+using reactor_internal::OpenRegularFile;
+using reactor_internal::ReadSome;
+using reactor_internal::ReceiveNow;
 using reactor_internal::TcpListenerFd;
+using reactor_internal::WriteSome;
 
 static_assert(Stream<IoAcceptSource> && Stream<IoRecvSource>);
 static_assert(IoMutableBuffer<IoChunk>);
@@ -35,11 +36,10 @@ class IoSourceTest : public IoTest {
   IoBufferPool Pool(unsigned count, std::size_t size) {
     return IoBufferPool::Create(io_, count, size).value();
   }
-  // Connects a socket that blocks, to what listens here.
+  // Connects a socket to what listens here.
   UniqueFd Connect(TcpListenerFd& listening) {
     UniqueFd client = MakeTcpSocket();
-    EXPECT_EQ(::fcntl(client.get(), F_SETFL, 0), 0);
-    EXPECT_EQ(listening.Connect(client), 0);
+    listening.ConnectNow(client);
     return client;
   }
   template <typename Source>
@@ -76,8 +76,8 @@ TEST_P(IoSourceTest, YieldsConnectionAfterConnection) {
   for (int i = 0; i < 5; ++i) {
     const UniqueFd client = Connect(address);
     UniqueFd server = AwaitNext(source).value();
-    EXPECT_NE(::fcntl(server.get(), F_GETFD) & FD_CLOEXEC, 0);
-    ASSERT_EQ(::write(client.get(), "x", 1), 1);
+    EXPECT_FALSE(IsInherited(server.get()));
+    ASSERT_EQ(WriteSome(client, "x", 1), 1);
     EXPECT_EQ(Receive(Attach(server)), "x");
   }
 }
@@ -110,7 +110,7 @@ TEST_P(IoSourceTest, ManyConnectionsBeforeAnybodyAsks) {
   CountingWaker counter;
   constexpr int kMany = 200;
   TcpListenerFd listening;
-  ASSERT_EQ(::listen(listening.fd.get(), kMany), 0);
+  listening.Listen(kMany);
   const IoFile listener = Attach(listening.fd);
   IoAcceptSource source = IoAcceptAll(listener);
   EXPECT_TRUE(Pending(source, counter));
@@ -134,12 +134,12 @@ TEST_P(IoSourceTest, YieldsBytesToTheEnd) {
   const IoFile socket = Attach(pair.a);
   IoRecvSource source = IoReceiveAll(socket, Pool(4, 8));
   for (int i = 0; i < 10; ++i) {
-    ASSERT_EQ(::write(pair.b.get(), "hello", 5), 5);
+    ASSERT_EQ(WriteSome(pair.b, "hello", 5), 5);
     const IoChunk chunk = AwaitNext(source).value();
     EXPECT_EQ(chunk.view(), "hello");
   }
   const std::string text = "more than one buffer has room for";
-  ASSERT_EQ(::write(pair.b.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  ASSERT_EQ(WriteSome(pair.b, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   EXPECT_EQ(ReceiveBytes(source, text.size()), text);
   pair.b.Reset();
   EXPECT_FALSE(Await(Next(source)).has_value());
@@ -151,11 +151,11 @@ TEST_P(IoSourceTest, ChunksCanBeSent) {
   const IoFile socket = Attach(pair.a);
   IoRecvSource source = IoReceiveAll(socket, Pool(1, 100));
   for (int i = 0; i < 3; ++i) {
-    ASSERT_EQ(::write(pair.b.get(), "echo", 4), 4);
+    ASSERT_EQ(WriteSome(pair.b, "echo", 4), 4);
     IoChunk chunk = AwaitNext(source).value();
     EXPECT_EQ(Await(IoSend(socket, std::move(chunk))).count.value(), 4u);
     char bytes[10];
-    EXPECT_EQ(::read(pair.b.get(), bytes, sizeof(bytes)), 4);
+    EXPECT_EQ(ReadSome(pair.b, bytes, sizeof(bytes)), 4);
   }
 }
 
@@ -167,7 +167,7 @@ TEST_P(IoSourceTest, AnEmptyPoolIsWaitedFor) {
   const IoBufferPool pool = Pool(2, 3);
   IoRecvSource source = IoReceiveAll(socket, pool);
   const std::string text = "abcdefghijklmnopqrstuvwxyz";
-  ASSERT_EQ(::write(pair.b.get(), text.data(), text.size()), 26);
+  ASSERT_EQ(WriteSome(pair.b, text.data(), text.size()), 26);
   std::string got;
   for (int round = 0; round < 4; ++round) {
     std::vector<IoChunk> held;
@@ -213,7 +213,7 @@ TEST_P(IoSourceTest, NobodyKeepsUpWithTheBytes) {
   IoRecvSource source = IoReceiveAll(socket, Pool(256, 1));
   EXPECT_TRUE(Pending(source, counter));
   const std::string text(200, 'y');
-  ASSERT_EQ(::write(pair.b.get(), text.data(), text.size()), 200);
+  ASSERT_EQ(WriteSome(pair.b, text.data(), text.size()), 200);
   for (int i = 0; i < 10; ++i) TurnOnce(*reactor_);
   EXPECT_EQ(ReceiveBytes(source, text.size()), text);
   EXPECT_TRUE(Pending(source, counter));
@@ -232,7 +232,7 @@ TEST_P(IoSourceTest, AFewEntriesAreEnough) {
   std::string sent;
   for (int i = 0; i < 200; ++i) {
     const char byte = static_cast<char>('a' + i % 26);
-    ASSERT_EQ(::write(pair.b.get(), &byte, 1), 1);
+    ASSERT_EQ(WriteSome(pair.b, &byte, 1), 1);
     sent += byte;
   }
   EXPECT_EQ(ReceiveBytes(source, sent.size()), sent);
@@ -245,11 +245,11 @@ TEST_P(IoSourceTest, Errors) {
   const absl::Status refused = AwaitNext(no_listener).status();
   EXPECT_NE(refused.message().find("accept from descriptor"), std::string::npos) << refused;
 
-  FdPair pipe = MakePipe();
-  const IoFile reader = Attach(pipe.a);
+  UniqueFd fd = OpenRegularFile();
+  const IoFile file = Attach(fd);
   const IoBufferPool pool = Pool(1, 10);
   {
-    IoRecvSource no_socket = IoReceiveAll(reader, pool);
+    IoRecvSource no_socket = IoReceiveAll(file, pool);
     const absl::Status unusable = AwaitNext(no_socket).status();
     EXPECT_NE(unusable.message().find("receive from descriptor"), std::string::npos) << unusable;
     EXPECT_FALSE(Await(Next(no_socket)).has_value());
@@ -307,7 +307,7 @@ TEST_P(IoSourceTest, DroppedWithConnectionsUnread) {
   TurnUntil(*reactor_, [&] {
     reactor_->Wake();
     char byte;
-    return ::recv(clients[0].get(), &byte, 1, MSG_DONTWAIT) == 0;
+    return ReadSome(clients[0], &byte, 1) == 0;
   });
 }
 
@@ -319,7 +319,7 @@ TEST_P(IoSourceTest, DroppedReceiversGiveBuffersBack) {
   for (int turns = -1; turns < 3; ++turns) {
     for (const bool data : {false, true}) {
       if (data) {
-        ASSERT_EQ(::write(pair.b.get(), "abc", 3), 3);
+        ASSERT_EQ(WriteSome(pair.b, "abc", 3), 3);
       }
       IoRecvSource dropped = IoReceiveAll(socket, pool);
       if (turns >= 0) static_cast<void>(Pending(dropped, counter));
@@ -328,7 +328,7 @@ TEST_P(IoSourceTest, DroppedReceiversGiveBuffersBack) {
     EXPECT_EQ(counter.alive(), 0);
     for (int i = 0; i < 3; ++i) TurnOnce(*reactor_);
     // Both buffers are there.
-    ASSERT_EQ(::write(pair.b.get(), "..", 2), 2);
+    ASSERT_EQ(WriteSome(pair.b, "..", 2), 2);
     IoRecvSource source = IoReceiveAll(socket, pool);
     std::vector<IoChunk> chunks;
     chunks.push_back(AwaitNext(source).value());
@@ -336,7 +336,7 @@ TEST_P(IoSourceTest, DroppedReceiversGiveBuffersBack) {
     EXPECT_NE(chunks[0].data(), chunks[1].data());
     chunks.clear();
     char rest[10];
-    while (::recv(socket.fd(), rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+    while (ReceiveNow(socket.fd(), rest, sizeof(rest)) > 0) {
     }
   }
 }
@@ -346,7 +346,7 @@ TEST_P(IoSourceTest, DroppedWhileItWaitsForABuffer) {
   FdPair pair = MakeSocketPair();
   const IoFile socket = Attach(pair.a);
   const IoBufferPool pool = Pool(1, 1);
-  ASSERT_EQ(::write(pair.b.get(), "ab", 2), 2);
+  ASSERT_EQ(WriteSome(pair.b, "ab", 2), 2);
   std::optional<IoChunk> held;
   {
     IoRecvSource source = IoReceiveAll(socket, pool);
@@ -408,7 +408,7 @@ TEST_P(IoSourceTest, OutlivesTheThreadThatStartedIt) {
 // Senders, receivers and droppers on many threads, with fewer buffers than receivers.
 TEST_P(IoSourceTest, ManyThreadsAndFewBuffers) {
   constexpr int kThreads = 3;
-  constexpr int kRounds = 300;
+  const int kRounds = reactor_internal::Rounds(300);
   const IoBufferPool pool = Pool(2, 4);
   std::atomic<int> running{kThreads};
   std::vector<std::thread> threads;
@@ -420,7 +420,7 @@ TEST_P(IoSourceTest, ManyThreadsAndFewBuffers) {
         const IoFile socket = Attach(pair.a);
         auto source = std::make_optional(IoReceiveAll(socket, pool));
         if (t != 0) {
-          EXPECT_EQ(::write(pair.b.get(), "abcdefgh", 8), 8);
+          EXPECT_EQ(WriteSome(pair.b, "abcdefgh", 8), 8);
         }
         std::size_t got = 0;
         while (got < 8) {

@@ -53,6 +53,11 @@ struct IoFileState {
   std::atomic<std::uint32_t> handles{1};
 };
 
+// What an engine needs for an operation besides, if anything. Lives as long as the operation.
+struct IoEngineDetail {
+  virtual ~IoEngineDetail() = default;
+};
+
 // What an engine keeps of an operation that it was given.
 struct IoEngineFields {
   enum class Phase : std::uint8_t {
@@ -68,6 +73,7 @@ struct IoEngineFields {
   bool cancel_unsent = false;             // ... and there was no room for the question
   IoFileState* file = nullptr;            // what it works on, kept by the payload; or null
   std::unique_ptr<IoFileState> own_file;  // the same, made for it alone by the engine
+  std::unique_ptr<IoEngineDetail> detail;
   IoState* next = nullptr;
   IoState* previous = nullptr;
 };

@@ -1,10 +1,6 @@
 // The completion layer under many threads, on every engine; run under ThreadSanitizer and
 // AddressSanitizer.
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -15,12 +11,15 @@
 
 #include "gtest/gtest.h"
 #include "home/future/testing.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/io_testing.h"
 
 namespace home::testing {
 namespace {
 
 using reactor_internal::MakeSocketPair;
+using reactor_internal::Rounds;
+using reactor_internal::WriteSome;
 
 // For a wake-up after the first `wakes`. Asleep in between: the poller needs the processor.
 void AwaitWake(const CountingWaker& counter, int wakes) {
@@ -34,7 +33,7 @@ void AwaitDropped(const CountingWaker& counter) {
 // What is dropped may or may not have taken its byte; what is not dropped gets one.
 TEST_P(IoTest, DropsDuringCompletions) {
   constexpr int kThreads = 3;
-  constexpr int kRounds = 600;
+  const int kRounds = Rounds(600);
   std::atomic<int> alive{0};
   std::atomic<int> running{kThreads};
   std::vector<std::thread> threads;
@@ -51,7 +50,7 @@ TEST_P(IoTest, DropsDuringCompletions) {
           EXPECT_TRUE(PollOnce(*dropped, counter).pending());
         }
         EXPECT_TRUE(PollOnce(*kept, counter).pending());
-        EXPECT_EQ(::write(pair.b.get(), "ab", 2), 2);
+        EXPECT_EQ(WriteSome(pair.b, "ab", 2), 2);
         if ((i + t) % 3 != 0) std::this_thread::yield();
         dropped.reset();
         // Let the poller submit, in case that nobody sleeps there.
@@ -79,7 +78,7 @@ TEST_P(IoTest, DropsDuringCompletions) {
 // Reads and writes of many sockets, each a chain of operations that await one another.
 TEST_P(IoTest, PingPongAcrossThreads) {
   constexpr int kThreads = 3;
-  constexpr int kRounds = 400;
+  const int kRounds = Rounds(400);
   std::atomic<int> running{kThreads};
   std::vector<std::thread> threads;
   const auto finish = [](auto operation) {

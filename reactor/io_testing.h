@@ -4,12 +4,11 @@
 #ifndef HOME_REACTOR_IO_TESTING_H_
 #define HOME_REACTOR_IO_TESTING_H_
 
-#include <stdlib.h>
-#include <unistd.h>
-
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -140,9 +139,14 @@ struct IoTestBackend {
 
 // All engines that this system has.
 inline std::vector<IoTestBackend> IoTestBackends() {
-  std::vector<IoTestBackend> backends = {{"readiness", IoBackend::kReadiness}};
-  const std::string best(Reactor::Create().value()->io()->name());
-  if (best != "readiness") backends.push_back({best, IoBackend::kBest});
+  std::vector<IoTestBackend> backends;
+  for (const IoBackend backend : {IoBackend::kReadiness, IoBackend::kBest}) {
+    IoOptions options;
+    options.backend = backend;
+    const auto reactor = Reactor::Create(std::move(options)).value();
+    std::string name(reactor->io()->name());
+    if (backends.empty() || backends[0].name != name) backends.push_back({name, backend});
+  }
   return backends;
 }
 
@@ -182,14 +186,19 @@ class IoTest : public ::testing::TestWithParam<IoTestBackend> {
     });
   }
   std::string Path(const std::string& name) {
-    if (folder_.empty()) {
-      const char* base = ::getenv("TEST_TMPDIR");
-      folder_ = std::string(base != nullptr ? base : "/tmp") + "/io_test_XXXXXX";
-      EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
+    for (int i = 0; folder_.empty(); ++i) {
+      const std::filesystem::path folder =
+          std::filesystem::path(::testing::TempDir()) / ("io_test_" + std::to_string(i));
+      if (std::filesystem::create_directory(folder)) folder_ = folder.string();
     }
     return folder_ + "/" + name;
   }
-  bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+  bool Exists(const std::string& path) { return std::filesystem::exists(path); }
+
+  // Whether the system is asked by whoever starts an operation, and not by whoever polls.
+  bool AsksAtOnce() { return io_->name() == "iocp"; }
+  // Whether what was detached may be attached once more; handles of Windows keep their port.
+  bool CanAttachAgain() { return io_->name() != "iocp"; }
 
   // Last to go: the reactor is woken by the pool's thread.
   std::unique_ptr<Reactor> reactor_;

@@ -6,8 +6,6 @@
 #ifndef HOME_REACTOR_IO_TYPES_H_
 #define HOME_REACTOR_IO_TYPES_H_
 
-#include <sys/socket.h>
-
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "home/reactor/io_request.h"
+#include "home/reactor/io_system.h"
 #include "home/reactor/unique_fd.h"
 
 namespace home {

@@ -24,6 +24,8 @@
 
 namespace home::reactor_internal {
 
+class CompletionPort;  // iocp_windows.h
+
 class Poller {
  public:
   struct Event {
@@ -60,6 +62,9 @@ class Poller {
   // Makes a running Wait(), or the next one, return. False: the system refused,
   // and nothing happened.
   [[nodiscard]] virtual bool Notify() = 0;
+
+  // Where operations end that the system carries out by itself, if Wait() collects them too.
+  virtual CompletionPort* completion_port() { return nullptr; }
 };
 
 // The platform's poller.

@@ -11,6 +11,8 @@
 //   I2  A socket is in the table until Remove(), or until AFD says that it was closed. One that is
 //       not is freed with its last request.
 //
+// Operations of the completion layer end on the same port (iocp_windows.h).
+//
 // The port counts time in milliseconds, by the system's tick: a wait ends up to 15.6 ms late
 // unless the process has asked for a finer tick.
 
@@ -20,6 +22,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,12 +38,13 @@
 #include "absl/strings/str_cat.h"
 #include "home/reactor/afd_windows.h"
 #include "home/reactor/error_windows.h"
+#include "home/reactor/iocp_windows.h"
 #include "home/reactor/poller.h"
 
 namespace home::reactor_internal {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = CompletionPort::Clock;
 
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 // More than a day in one call gains nothing, and it keeps sums from overflowing.
@@ -50,6 +54,7 @@ constexpr int kSocketsPerDevice = 32;
 
 constexpr ULONG_PTR kAfdKey = 0;
 constexpr ULONG_PTR kNotifyKey = 1;
+constexpr ULONG_PTR kPacketKey = 2;
 
 // Statuses of requests.
 constexpr NTSTATUS kCancelled = static_cast<NTSTATUS>(0xC0000120);
@@ -95,7 +100,7 @@ struct WatchedSocket {
   Request requests[2];
 };
 
-class IocpPoller final : public Poller {
+class IocpPoller final : public Poller, public CompletionPort {
  public:
   explicit IocpPoller(HANDLE port) : port_(port) {}
 
@@ -151,18 +156,19 @@ class IocpPoller final : public Poller {
   }
 
   std::size_t Wait(std::int64_t timeout_ns, absl::Span<Event> events) override {
-    if (timeout_ns < 0) return Take(INFINITE, events);
-    timeout_ns = std::min(timeout_ns, kLongestWait);
-    const Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(timeout_ns);
+    if (timeout_ns == 0) return Take(0, events);
+    Clock::time_point deadline = Clock::time_point::max();
+    if (timeout_ns > 0) {
+      deadline = Clock::now() + std::chrono::nanoseconds(std::min(timeout_ns, kLongestWait));
+    }
+    // seq_cst: pairs with SetAlarm(); either this sees the alarm, or its packet ends this wait.
+    deadline = std::min(deadline, alarm_.load());
     for (;;) {
-      // Rounded up: a timer must not find that its time has not come.
-      const auto left = static_cast<DWORD>((timeout_ns + kNanosPerMilli - 1) / kNanosPerMilli);
+      const DWORD left = MillisUntil(deadline);
       bool timed_out = false;
       const std::size_t count = Take(left, events, &timed_out);
-      if (!timed_out || left == 0) return count;
       // By ticks, it may be early.
-      timeout_ns = std::chrono::nanoseconds(deadline - Clock::now()).count();
-      if (timeout_ns <= 0) return 0;
+      if (!timed_out || Clock::now() >= deadline) return count;
     }
   }
 
@@ -170,8 +176,37 @@ class IocpPoller final : public Poller {
     return PostQueuedCompletionStatus(port_.get(), 0, kNotifyKey, nullptr) != FALSE;
   }
 
+  CompletionPort* completion_port() override { return this; }
+
+  DWORD Attach(HANDLE handle) override {
+    return CreateIoCompletionPort(handle, port_.get(), kPacketKey, 0) == nullptr ? GetLastError()
+                                                                                 : 0;
+  }
+
+  absl::StatusOr<HANDLE> OpenPolls() override { return OpenAfd(port_.get(), kPacketKey); }
+
+  void SetAlarm(Clock::time_point when) override {
+    // seq_cst: pairs with Wait().
+    const Clock::time_point before = alarm_.exchange(when);
+    // Where the system refuses, the wait ends later.
+    if (when < before) static_cast<void>(Notify());
+  }
+
+  void Drain() override {
+    std::array<Event, kBatch> none;
+    Take(INFINITE, absl::MakeSpan(none));
+  }
+
  private:
   static constexpr std::size_t kBatch = 256;
+
+  // Rounded up: a timer must not find that its time has not come.
+  static DWORD MillisUntil(Clock::time_point deadline) {
+    if (deadline == Clock::time_point::max()) return INFINITE;
+    const std::int64_t left = std::chrono::nanoseconds(deadline - Clock::now()).count();
+    return static_cast<DWORD>(
+        (std::clamp<std::int64_t>(left, 0, kLongestWait) + kNanosPerMilli - 1) / kNanosPerMilli);
+  }
 
   // Takes what has arrived, or arrives in time, and returns how many of `events` it made.
   std::size_t Take(DWORD milliseconds, absl::Span<Event> events, bool* timed_out = nullptr) {
@@ -183,6 +218,11 @@ class IocpPoller final : public Poller {
       if (GetLastError() != WAIT_TIMEOUT) Die();
       if (timed_out != nullptr) *timed_out = true;
       return 0;
+    }
+    for (ULONG i = 0; i < taken; ++i) {
+      if (entries[i].lpCompletionKey != kPacketKey) continue;
+      auto* const packet = reinterpret_cast<IocpPacket*>(entries[i].lpOverlapped);
+      packet->arrived(*packet);
     }
     std::size_t reported = 0;
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -288,6 +328,7 @@ class IocpPoller final : public Poller {
   }
 
   const Handle port_;
+  std::atomic<Clock::time_point> alarm_{Clock::time_point::max()};
   // Guards everything below and what it refers to.
   std::mutex mutex_;
   std::unordered_map<int, WatchedSocket*> sockets_;

@@ -2,9 +2,6 @@
 
 #include "home/scheduler/watchdog.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -27,6 +24,7 @@
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
+#include "home/reactor/fd_testing.h"
 #include "home/reactor/io.h"
 #include "home/reactor/reactor.h"
 #include "home/reactor/unique_fd.h"
@@ -405,13 +403,12 @@ TEST(StandInTest, KeepsTimersGoing) {
 // Edges that wake tasks, and operations that end: each answer is given while it stands in.
 TEST(StandInTest, ServesTheReactor) {
   for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness}) {
-    int fds[2];
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    const UniqueFd peer(fds[1]);
+    reactor_internal::FdPair pair = reactor_internal::MakeSocketPair();
+    const UniqueFd peer = std::move(pair.a);
     Runtime runtime = *Builder(2).Io(backend).Build();
     Stuck stuck(runtime);
     constexpr int kRounds = 3;
-    JoinHandle<int> echoes = runtime.Spawn([fd = fds[0]]() -> Async<int> {
+    JoinHandle<int> echoes = runtime.Spawn([fd = pair.b.Release()]() -> Async<int> {
       const IoFile socket = IoFile::Attach(Reactor::Current()->io(), UniqueFd(fd)).value();
       int echoed = 0;
       while (echoed < kRounds) {
@@ -426,9 +423,11 @@ TEST(StandInTest, ServesTheReactor) {
     stuck.Begin();
     for (int i = 0; i < kRounds; ++i) {
       char byte = static_cast<char>('a' + i);
-      ASSERT_EQ(::write(peer.get(), &byte, 1), 1);
+      ASSERT_EQ(reactor_internal::WriteSome(peer, &byte, 1), 1);
       byte = 0;
-      ASSERT_EQ(::read(peer.get(), &byte, 1), 1);
+      while (reactor_internal::ReadSome(peer, &byte, 1) != 1) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
       EXPECT_EQ(byte, 'a' + i);
     }
     EXPECT_EQ(*runtime.BlockOn(std::move(echoes)), kRounds);

@@ -1,9 +1,9 @@
-#include "home/reactor/io_payload.h"
-
 #include <sys/socket.h>
 
 #include <cstddef>
 #include <cstring>
+
+#include "home/reactor/io_payload.h"
 
 namespace home::reactor_internal {
 
