@@ -10,7 +10,7 @@
 #include "home/reactor/unique_fd.h"
 
 struct sockaddr;
-struct sockaddr_in;
+struct sockaddr_in;  // NOLINT(readability-identifier-naming): the name is the system's.
 
 namespace home::reactor_internal {
 
