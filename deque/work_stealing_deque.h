@@ -60,8 +60,7 @@
 // Those the owner takes without a word to the claims of thieves that are under way: it lowers
 // bottom_, and then makes sure that head is still far. This is Chase and Lev's handshake
 // with room to spare, and it has no case to decide: a thief that comes too late to be
-// seen there sees bottom_ lowered (seq_cst on all four accesses; nothing is to be had for
-// weaker ones where an RMW is a fence anyway).
+// seen there sees bottom_ lowered (seq_cst on the exchange, the three loads and the thieves' CAS).
 //
 // Invariants
 //  I1  Only the owner writes bottom_, buffer_ and slots.
@@ -104,8 +103,8 @@
 //
 // Rejected: Chase-Lev's Pop down to the last element (same cost without contention, one more
 // CAS at the last element, element-wise steals); the RMW on claim_ for far elements too (a
-// thief that is under way loses its claim for nothing: 1.2 to 1.4 times the time a batch, and
-// 1.2 times that of single steals); claiming several elements
+// thief that is under way loses its claim for nothing: 1.2 to 1.5 times the time of steals by
+// halves, up to 1.2 times that of single ones); claiming several elements
 // at once for the owner (hides work behind a long-running task); counting every
 // thief in thieves_ (two RMWs a steal that the usual case does not need).
 

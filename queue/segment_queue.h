@@ -22,13 +22,13 @@
 //            that is not there yet is appended by whoever needs it; nobody waits for
 //            another's. Steps: a CAS or, if that fails, a wait of fixed length and a
 //            fetch_add; a store; mostly no walk, else one over the blocks between its own and
-//            the one that the hint names. A push that was interrupted in the middle of moving
-//            the tail on may find that it has become the one to free blocks; then it also does
-//            so for others who come meanwhile.
+//            the one that the hint names.
 //   TryPop   the claim is lock-free: a CAS that fails when another pop succeeded. If it finds
 //            the queue empty it is wait-free and has changed nothing. After the claim it waits
 //            for the push of the same ticket, if that is still under way (Policy::Relax: a
 //            short spin, then yielding), while others pop past it. So it is not non-blocking.
+//            Once a block a pop looks for blocks to free, and then also does so for others who
+//            come meanwhile.
 //   hints    wait-free.
 //
 // -- Algorithm -----------------------------------------------------------------------
@@ -464,7 +464,8 @@ class SegmentQueue {
     Block* const block = frontier_;
     // acquire: the next block's fields. pairs with: NextOrAppend().
     Block* const next = block->next.load(std::memory_order_acquire);
-    // relaxed: for what they say see FreeBlocks().
+    // relaxed: lines are gone by only when their tickets are settled, see DrawLine(). A late look
+    // at one leaves the block to the next move of the hint (I6).
     if (next == nullptr || next->tail_line.load(std::memory_order_relaxed) == 0 ||
         next->head_line.load(std::memory_order_relaxed) == 0) {
       return false;
