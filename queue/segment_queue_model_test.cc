@@ -126,6 +126,12 @@ TEST(SegmentQueueModelTest, AppendingNeedsRelease) {
       WithPreemptions(2),
       {.function = "NextOrAppend", .access = Access::kRmw, .from = memory_order_release});
 }
+TEST(SegmentQueueModelTest, GoingOnToABlockNeedsAcquire) {
+  ExpectFound<Pairs<1, 2, 2, 4>>(Randomly(20'000), {.function = "PassFrontier",
+                                                    .access = Access::kLoad,
+                                                    .type = "Block",
+                                                    .from = memory_order_acquire});
+}
 TEST(SegmentQueueModelTest, FindingABlockNeedsAcquire) {
   ExpectFound<TwoPushes>(
       WithPreemptions(2),
