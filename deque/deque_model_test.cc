@@ -17,6 +17,8 @@
 #include "home/deque/checked_slot_testing.h"
 #include "home/deque/deque_policy.h"
 #include "home/deque/work_stealing_deque.h"
+#include "home/queue/hazard_pointers.h"
+#include "home/queue/queue_test_scenario.h"
 #include "home/tools/model/atomic.h"
 #include "home/tools/model/checker.h"
 
@@ -31,12 +33,31 @@ using model::Exhaustively;
 using model::Expect;
 using model::ExpectFound;
 using model::Randomly;
-using model::Weakening;
 using std::memory_order_acq_rel;
 using std::memory_order_acquire;
-using std::memory_order_relaxed;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
+
+// Whoever needs a hazard pointer takes part for as long as that: there are no thread-locals
+// under the checker.
+struct Hazards : queue_testing::Modelled<HazardPolicy> {
+  static constexpr std::size_t kSlots = 1;
+};
+using HazardsDomain = BasicHazardDomain<Hazards>;
+class TakesPart {
+ public:
+  TakesPart() : participant_(Domain()) {}
+  [[nodiscard]] HazardsDomain::Participant& participant() const { return participant_; }
+  static HazardsDomain& Domain() { return *current; }
+  static inline HazardsDomain* current = nullptr;
+
+ private:
+  mutable HazardsDomain::Participant participant_;
+};
+struct SetsDomain {
+  SetsDomain() { TakesPart::current = &domain; }
+  HazardsDomain domain;
+};
 
 // Buffers of more than kKept elements are large, and freed when they were replaced.
 using Element = model::Data<int>;
@@ -46,6 +67,8 @@ template <std::size_t kMin, std::size_t kKept, std::size_t kBatch>
 struct ModelPolicy : DequePolicy {
   template <typename U>
   using Atomic = std::conditional_t<std::is_same_v<U, Element*>, Slot, model::Atomic<U>>;
+  using Domain = HazardsDomain;
+  using Access = TakesPart;
   using Index = std::uint8_t;
   static constexpr Index kFirstIndex = 253;
   static constexpr std::size_t kMinCapacity = kMin;
@@ -56,7 +79,7 @@ struct ModelPolicy : DequePolicy {
 
 // With batches of eight no element is far from the front, with smaller ones some are.
 template <std::size_t kMin, std::size_t kKept, std::size_t kBatch = 8>
-struct DequeScenario {
+struct DequeScenario : SetsDomain {
   static constexpr int kThreads = 2;
   static constexpr int kMost = 8;
   using Deque = WorkStealingDeque<Element*, ModelPolicy<kMin, kKept, kBatch>>;
@@ -238,6 +261,29 @@ struct ReuseOfBuffer : DequeScenario<1, 1> {
   }
 };
 
+// It does so with an element, whose slot there held another before.
+struct MoveToSmallAgainstSteal : DequeScenario<2, 2> {
+  void Before() {
+    Push(3);
+    for (int i = 0; i < 3; ++i) PopFront();
+    Push();
+  }
+  void Thread(int index) { index == 0 ? deque.ShrinkToFit() : static_cast<void>(Steal()); }
+};
+// And the other is the one that the thief has read.
+struct MoveToReadSlotAgainstSteal : DequeScenario<2, 2> {
+  void Before() { Push(2); }
+  void Thread(int index) {
+    if (index == 1) {
+      Steal();
+      return;
+    }
+    Push();
+    PopFront();
+    deque.ShrinkToFit();
+  }
+};
+
 // The thief comes nearer while the owner takes what was far.
 struct FarPopAgainstSteals : DequeScenario<2, 2, 1> {
   void Before() { Push(2); }
@@ -296,11 +342,18 @@ TEST(DequeModelTest, LastElementByPopFront) { CheckExhaustively<LastElementByPop
 TEST(DequeModelTest, PushPopAgainstSteal) { CheckExhaustively<PushPopAgainstSteal>(); }
 TEST(DequeModelTest, GrowthAgainstSteal) { CheckExhaustively<GrowthAgainstSteal>(); }
 TEST(DequeModelTest, ReuseOfSlots) { CheckExhaustively<ReuseOfSlots>(); }
+TEST(DequeModelTest, GrowthToLargeAgainstSteal) {
+  CheckWithPreemptions<GrowthToLargeAgainstSteal>(2);
+}
 TEST(DequeModelTest, GrowthOfLargeAgainstSteal) {
   CheckWithPreemptions<GrowthOfLargeAgainstSteal>(2);
 }
 TEST(DequeModelTest, ShrinkAgainstSteal) { CheckWithPreemptions<ShrinkAgainstSteal>(2); }
 TEST(DequeModelTest, ReuseOfBuffer) { CheckWithPreemptions<ReuseOfBuffer>(2); }
+TEST(DequeModelTest, MoveToSmallAgainstSteal) { CheckWithPreemptions<MoveToSmallAgainstSteal>(2); }
+TEST(DequeModelTest, MoveToReadSlotAgainstSteal) {
+  CheckWithPreemptions<MoveToReadSlotAgainstSteal>(2);
+}
 TEST(DequeModelTest, HalfAgainstSteal) { CheckWithPreemptions<HalfAgainstSteal>(2); }
 TEST(DequeModelTest, HalfAgainstPopIf) { CheckWithPreemptions<HalfAgainstPopIf>(2); }
 TEST(DequeModelTest, HalfAgainstPop) { CheckWithPreemptions<HalfAgainstPop>(2); }
@@ -400,7 +453,7 @@ TEST(DequeMutationTest, ClaimReadByReserve) {
       {.function = "ReserveSlowly", .access = Access::kLoad, .from = memory_order_acquire});
 }
 TEST(DequeMutationTest, ClaimReadByShrink) {
-  ExpectFound<ReuseOfBuffer>(
+  ExpectFound<MoveToReadSlotAgainstSteal>(
       Randomly(kRuns),
       {.function = "Shrink", .access = Access::kLoad, .from = memory_order_acquire});
 }
@@ -408,31 +461,23 @@ TEST(DequeMutationTest, BufferInUse) {
   ExpectFound<GrowthAgainstSteal>(
       Randomly(kRuns), {.function = "Use", .access = Access::kStore, .from = memory_order_release});
 }
-TEST(DequeMutationTest, ThievesReadByFreeRetired) {
-  ExpectFound<ShrinkAgainstSteal>(Randomly(kRuns), {.function = "FreeRetired",
-                                                    .access = Access::kRmw,
-                                                    .from = memory_order_acq_rel,
-                                                    .to = memory_order_release});
-  ExpectFound<ShrinkAgainstSteal>(Randomly(kRuns), {.function = "FreeRetired",
-                                                    .access = Access::kRmw,
-                                                    .from = memory_order_acq_rel,
-                                                    .to = memory_order_acquire});
-}
-TEST(DequeMutationTest, RegistrationOfThief) {
+TEST(DequeMutationTest, FencesOfTheHazardPointers) {
   ExpectFound<ShrinkAgainstSteal>(
       Randomly(kRuns),
-      {.function = "Register", .access = Access::kRmw, .from = memory_order_acquire});
-}
-TEST(DequeMutationTest, BufferReadByRegisteredThief) {
-  ExpectFound<GrowthOfLargeAgainstSteal>(
+      {.function = "LightFence", .access = Access::kFence, .from = memory_order_seq_cst});
+  ExpectFound<ShrinkAgainstSteal>(
       Randomly(kRuns),
-      {.function = "Register", .access = Access::kLoad, .from = memory_order_acquire});
+      {.function = "HeavyFence", .access = Access::kFence, .from = memory_order_seq_cst});
+}
+TEST(DequeMutationTest, BufferReadByProtectedThief) {
+  ExpectFound<MoveToSmallAgainstSteal>(
+      Randomly(kRuns),
+      {.function = "Protect", .access = Access::kLoad, .from = memory_order_acquire});
 }
 TEST(DequeMutationTest, ThiefLeaves) {
-  ExpectFound<ShrinkAgainstSteal>(Randomly(kRuns), {.function = "TakeFront",
-                                                    .access = Access::kRmw,
-                                                    .type = "long",
-                                                    .from = memory_order_release});
+  ExpectFound<ShrinkAgainstSteal>(
+      Randomly(kRuns),
+      {.function = "Clear", .access = Access::kStore, .from = memory_order_release});
 }
 TEST(DequeMutationTest, ClaimReadByThief) {
   ExpectFound<LastElementByPop>(Randomly(kRuns), {.function = "TakeFront",
@@ -453,11 +498,11 @@ TEST(DequeMutationTest, BufferReadByThief) {
                                                     .from = memory_order_acquire});
 }
 TEST(DequeMutationTest, ClaimOfThief) {
-  ExpectFound<ReuseOfSlots>(Randomly(kRuns), {.function = "TakeFront",
+  ExpectFound<ReuseOfSlots>(Randomly(kRuns), {.function = "ClaimFront",
                                               .access = Access::kRmw,
                                               .type = "short",
                                               .from = memory_order_seq_cst});
-  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "TakeFront",
+  ExpectFound<FarPopAgainstSteals>(Randomly(kRuns), {.function = "ClaimFront",
                                                      .access = Access::kRmw,
                                                      .type = "short",
                                                      .from = memory_order_seq_cst,

@@ -12,12 +12,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "home/queue/hazard_access.h"
+#include "home/queue/hazard_pointers.h"
+
 namespace home {
 
 struct DequePolicy {
   // An atomic object with the interface of std::atomic.
   template <typename U>
   using Atomic = std::atomic<U>;
+
+  // By whose hazards thieves protect large buffers, and how a thread finds its part in it.
+  using Domain = HazardDomain;
+  using Access = HazardAccess;
 
   // Counts elements. The claim word, which holds an index and a tag, is twice as
   // wide. Its width decides after how many operations a stalled thief can be
@@ -35,7 +42,7 @@ struct DequePolicy {
   // are no longer needed. 1,024 pointers: a deque that has seen a burst keeps 16 KiB.
   static constexpr std::size_t kKeptCapacity = 1024;
 
-  // The owner gives a large buffer back when it has found the deque empty this many times:
+  // The owner gives a large buffer back each time that it has found the deque empty this often:
   // a deque that is filled and emptied in turns does not grow anew each time.
   static constexpr int kEmptyPops = 16;
 

@@ -19,9 +19,10 @@
 // and then asks "does anybody search?", and who stops searching and then asks
 // "is this deque empty?", must each put a seq_cst RMW in between.
 //
-// Cost: Push one release store; Pop and PopFront one RMW, also for the last element (two, if
-// thieves come near while Pop takes a far one), and none if the deque is empty; a steal of any size
-// one CAS, and two RMWs more while the deque holds a large buffer ("Memory" below). Push, Pop,
+// Cost: Push one release store, for which it does not wait; Pop and PopFront one RMW, also for the
+// last element and to find out that thieves took it (two, if thieves have come near what Pop takes
+// for far), and none if the owner knows that the deque is empty; a steal of any size one CAS, and
+// a hazard pointer while the deque holds a large buffer ("Memory" below). Push, Pop,
 // PopFront are wait-free but for the allocator; a steal that fails with Retry does
 // so because another claim succeeded (lock-free).
 //
@@ -80,21 +81,24 @@
 //      same as before. (It found the buffer in buffer_, so it has not synchronised
 //      with the Push that replaced it, nor with a Pop after that: its bottom_ is from
 //      before, and none of the first kMaxBatch elements below that was exchanged for another.)
-//  I7  A buffer of more than base_ elements is read by a thief only while it is
-//      counted in thieves_, and freed only when the owner has seen thieves_ at 0
-//      after buffer_ led elsewhere.
+//  I7  A buffer of more than base_ elements is read by a thief only under a hazard
+//      pointer, and freed only when the owner has found none to it after buffer_ led
+//      elsewhere.
+//  I8  head_ <= head <= end_ = bottom_, but within Pop and PopFront, and end_ <= head_ +
+//      capacity(). So if head_ is end_, the deque is empty.
 //
 // Memory. Buffers of up to base_ elements (Policy::kKeptCapacity, or what the
 // constructor was given) stay until destruction, the smaller ones unused: together
 // they are less than twice base_. So a thief needs no protection to read them,
 // which is the usual case. Larger ones are freed, after growth as after a shrink,
-// as soon as no thief is among them: a thief that finds the mark of a large buffer
-// in buffer_ registers in thieves_ and then reads buffer_ anew. Both registering
-// and the owner's look are RMWs on one word, so one of them comes first: either
-// the owner sees the thief and frees later, or the thief sees the new buffer.
-// The owner shrinks where it is not in a hurry: when it has found the deque empty
-// for the Policy::kEmptyPops-th time, and once in a capacity of pushes, when it has
-// to look at head anyway; but not while buffers wait for a thief to leave.
+// unless a thief is reading them just then: a thief that finds the mark of a large
+// buffer in buffer_ announces it as its hazard (hazard_pointers.h) and then reads buffer_
+// anew. The thief's announcement is a plain store, for the owner, who has to see it, pays
+// for both with the heavy side of an asymmetric fence, some microseconds for each large
+// buffer that was replaced. A thief that stands still keeps the one that it reads, no other.
+// The owner shrinks where it is not in a hurry: each time that it has found the deque empty
+// Policy::kEmptyPops times, and once in a capacity of pushes, when it has to look at
+// head anyway.
 //
 // ABA. A thief that stalls between its load of claim_ and its CAS is deceived only
 // if the owner and the other thieves bring the whole word back to the same value
@@ -105,8 +109,8 @@
 // CAS at the last element, element-wise steals); the RMW on claim_ for far elements too (a
 // thief that is under way loses its claim for nothing: 1.2 to 1.5 times the time of steals by
 // halves, up to 1.2 times that of single ones); claiming several elements
-// at once for the owner (hides work behind a long-running task); counting every
-// thief in thieves_ (two RMWs a steal that the usual case does not need).
+// at once for the owner (hides work behind a long-running task); a count of the thieves
+// among large buffers instead of hazard pointers (two RMWs a steal).
 
 #ifndef HOME_DEQUE_WORK_STEALING_DEQUE_H_
 #define HOME_DEQUE_WORK_STEALING_DEQUE_H_
@@ -148,11 +152,11 @@ class WorkStealingDeque {
   // A deque with room for `capacity` elements before its first growth, rounded
   // up to a power of two and at least Policy::kMinCapacity. It never shrinks below.
   explicit WorkStealingDeque(std::size_t capacity = Policy::kMinCapacity)
-      : claim_(Policy::kFirstIndex), bottom_(Policy::kFirstIndex), buffer_(nullptr), thieves_(0) {
+      : claim_(Policy::kFirstIndex), bottom_(Policy::kFirstIndex), buffer_(nullptr) {
     std::size_t rounded = Policy::kMinCapacity;
     while (rounded < capacity) rounded *= 2;
     base_ = std::max(rounded, Policy::kKeptCapacity);
-    Use(Buffer::New(rounded), Policy::kFirstIndex);
+    Use(Buffer::New(rounded));
   }
 
   WorkStealingDeque(const WorkStealingDeque&) = delete;
@@ -167,69 +171,51 @@ class WorkStealingDeque {
 
   // Owner: appends `value` at the back. Grows if full; allocates only then.
   void Push(T value) {
-    // relaxed: bottom_ is written by this thread only (I1).
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    if (ABSL_PREDICT_FALSE(Distance(limit_, bottom) < 1)) return PushSlowly(bottom, value);
-    PushReserved(bottom, value);
+    if (ABSL_PREDICT_FALSE(Distance(limit_, end_) < 1)) return PushSlowly(value);
+    PushReserved(value);
   }
 
   // Owner: takes the newest element.
   [[nodiscard]] std::optional<T> Pop() {
-    // relaxed: own variable (I1).
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    // relaxed: head never passes bottom by a thief's doing, so if even a stale head
-    // has reached it, the deque is empty; if not, the fetch_add below decides.
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) {
-      TrimEmpty(bottom);
+    if (head_ == end_ || !ClaimLast()) {
+      TrimEmpty();
       return std::nullopt;
     }
-    if (!ClaimLast(bottom)) return std::nullopt;
     // relaxed: a slot that we filled ourselves.
-    return slot(static_cast<Index>(bottom - 1)).load(std::memory_order_relaxed);
+    return slot(end_).load(std::memory_order_relaxed);
   }
 
   // Owner: takes the newest element if it is `expected`, as if by Pop(). For who pushed it
   // and would like to have it back.
-  [[nodiscard]] bool PopIf(T expected) {
-    // relaxed: own variable (I1), and as in Pop().
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return false;
-    // relaxed: a slot that we filled ourselves. If a thief has taken the element, the claim
-    // finds that out.
-    if (slot(static_cast<Index>(bottom - 1)).load(std::memory_order_relaxed) != expected) {
-      return false;
-    }
-    return ClaimLast(bottom);
-  }
+  [[nodiscard]] bool PopIf(T expected) { return IsLast(expected) && ClaimLast(); }
   // The same where there are no thieves: without the RMW.
   [[nodiscard]] bool PopIfUnshared(T expected) {
-    // relaxed: own variables; nobody else is there.
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) return false;
-    const Index last = static_cast<Index>(bottom - 1);
-    if (slot(last).load(std::memory_order_relaxed) != expected) return false;
-    bottom_.store(last, std::memory_order_relaxed);
+    // relaxed: nobody else is there now. Who was may have taken all.
+    head_ = Head(claim_.load(std::memory_order_relaxed));
+    if (!IsLast(expected)) return false;
+    // relaxed: as above.
+    bottom_.store(--end_, std::memory_order_relaxed);
     return true;
   }
 
   // Owner: takes the oldest element.
   [[nodiscard]] std::optional<T> PopFront() {
-    // relaxed: as in Pop().
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    if (Head(claim_.load(std::memory_order_relaxed)) == bottom) {
-      TrimEmpty(bottom);
+    if (head_ == end_) {
+      TrimEmpty();
       return std::nullopt;
     }
     // The claim. relaxed: it gives nothing to thieves, and what it learns from them
     // (that slots are free) only Reserve() uses, whose acquire load of claim_ reads this
     // RMW or a later one and so synchronises with the thieves' CASes before it.
     const Index head = Head(claim_.fetch_add(1, std::memory_order_relaxed));
-    if (ABSL_PREDICT_FALSE(head == bottom)) {
+    head_ = static_cast<Index>(head + 1);
+    if (ABSL_PREDICT_FALSE(head == end_)) {
       // Thieves took all before us, so that head is now bottom + 1. Follow it: the
       // index in between is never used. A thief that sees the new bottom with the old
       // head reads a slot without an element, and its CAS fails.
-      // relaxed: as in Pop().
-      bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_relaxed);
+      // relaxed: as in ClaimLast().
+      bottom_.store(++end_, std::memory_order_relaxed);
+      TrimEmpty();
       return std::nullopt;
     }
     // relaxed: a slot that we filled ourselves.
@@ -246,14 +232,13 @@ class WorkStealingDeque {
   // of `into` in their order. One CAS for all of them.
   StealResult<T> StealHalf(WorkStealingDeque& into, std::size_t most = Policy::kMaxBatch) {
     assert(&into != this && most >= 1);
-    // relaxed: a variable of this thread, which owns `into`.
-    const Index end = into.bottom_.load(std::memory_order_relaxed);
+    const Index end = into.end_;
     Slot* slots = nullptr;
     std::size_t mask = 0;
     const StealResult<T> result = TakeFront(
         [&](std::size_t size) {
           const std::size_t count = std::min({(size + 1) / 2, most, Policy::kMaxBatch});
-          into.Reserve(end, count - 1);
+          into.Reserve(count - 1);
           slots = into.slots_;
           mask = into.mask_;
           return count;
@@ -265,7 +250,8 @@ class WorkStealingDeque {
         });
     if (result.count() > 1) {
       // release: as in Push().
-      into.bottom_.store(static_cast<Index>(end + result.count() - 1), std::memory_order_release);
+      into.end_ = static_cast<Index>(end + result.count() - 1);
+      into.bottom_.store(into.end_, std::memory_order_release);
     }
     return result;
   }
@@ -307,10 +293,9 @@ class WorkStealingDeque {
   // Owner: gives memory back that the elements do not need, as far as no thief is reading
   // it at this moment. A deque that is found empty again and again does so by itself.
   void ShrinkToFit() {
-    // relaxed: own variable, and a hint of how much there is at the most.
-    const Index bottom = bottom_.load(std::memory_order_relaxed);
-    const Index head = Head(claim_.load(std::memory_order_relaxed));
-    Shrink(bottom, static_cast<std::size_t>(Distance(bottom, head)));
+    // relaxed: how much there is at the most.
+    head_ = Head(claim_.load(std::memory_order_relaxed));
+    Shrink(static_cast<std::size_t>(Distance(end_, head_)));
   }
 
  private:
@@ -346,7 +331,9 @@ class WorkStealingDeque {
   // A ring of slots behind its header, in one block. A slot is named by the index
   // of its element, whatever the capacity. The header has a cache line of its own, and thieves
   // do without it (Link).
-  struct alignas(ABSL_CACHELINE_SIZE) Buffer {
+  struct alignas(ABSL_CACHELINE_SIZE) Buffer : Policy::Domain::Object {
+    explicit Buffer(std::size_t capacity) : mask(capacity - 1) {}
+
     // Null only if `when_possible` and there is no memory.
     static Buffer* New(std::size_t capacity, bool when_possible = false) {
       if (ABSL_PREDICT_FALSE(capacity > kMaxCapacity)) {
@@ -358,7 +345,7 @@ class WorkStealingDeque {
       void* const block = when_possible ? ::operator new(bytes, kAlignment, std::nothrow)
                                         : ::operator new(bytes, kAlignment);
       if (block == nullptr) return nullptr;
-      Buffer* const buffer = ::new (block) Buffer{capacity - 1, nullptr};
+      Buffer* const buffer = ::new (block) Buffer(capacity);
       std::uninitialized_value_construct_n(buffer->slots(), capacity);
       return buffer;
     }
@@ -375,7 +362,7 @@ class WorkStealingDeque {
     Slot& slot(Index index) { return slots()[index & mask]; }
 
     const std::size_t mask;
-    Buffer* next;  // In kept_ or retired_.
+    Buffer* next = nullptr;  // In kept_ or retired_.
   };
   static_assert(alignof(Slot) <= alignof(Buffer));
 
@@ -388,7 +375,7 @@ class WorkStealingDeque {
   //  |    address, in lines    | log2 (capacity) | large |
   //  +-------------------------+-----------------+-------+
   //
-  // A large buffer must not be touched by a thief before it has registered.
+  // A large buffer must not be touched by a thief before it is protected.
   using Link = std::byte*;
   static constexpr std::uintptr_t kLargeBit = 1;
   static constexpr std::uintptr_t kLinkBits = 63;
@@ -402,9 +389,7 @@ class WorkStealingDeque {
   }
   static bool IsLarge(Link link) { return (LinkBits(link) & kLargeBit) != 0; }
   static std::size_t MaskOf(Link link) { return (std::size_t{1} << (LinkBits(link) >> 1)) - 1; }
-  static Slot* SlotsOf(Link link) {
-    return reinterpret_cast<Buffer*>(link - LinkBits(link))->slots();
-  }
+  static Buffer* BufferOf(Link link) { return reinterpret_cast<Buffer*>(link - LinkBits(link)); }
 
   static void DeleteAll(Buffer* buffer) {
     while (buffer != nullptr) {
@@ -417,31 +402,42 @@ class WorkStealingDeque {
   // Owner: the slot of an element in the current buffer.
   Slot& slot(Index index) { return slots_[index & mask_]; }
 
-  // Owner: makes room for `count` elements from index `bottom` on.
-  void Reserve(Index bottom, std::size_t count) {
-    if (ABSL_PREDICT_FALSE(Distance(limit_, bottom) < static_cast<SignedIndex>(count))) {
-      ReserveSlowly(bottom, count);
+  // Owner: makes room for `count` elements behind the last.
+  void Reserve(std::size_t count) {
+    if (ABSL_PREDICT_FALSE(Distance(limit_, end_) < static_cast<SignedIndex>(count))) {
+      ReserveSlowly(count);
     }
   }
 
-  // Whether no claim that begins with `claim` can reach the element `last`.
-  static bool IsFar(Index last, Claim claim) {
-    return Distance(last, Head(claim)) >= static_cast<SignedIndex>(Policy::kMaxBatch);
+  // Owner: whether the newest element, if thieves have left it, is `value`.
+  bool IsLast(T value) {
+    // relaxed: a slot that we filled ourselves.
+    return head_ != end_ &&
+           slot(static_cast<Index>(end_ - 1)).load(std::memory_order_relaxed) == value;
   }
 
-  // Owner: takes the element before `bottom` out, unless thieves have taken it. There was one
-  // a moment ago.
-  [[nodiscard]] bool ClaimLast(Index bottom) {
-    const Index last = static_cast<Index>(bottom - 1);
-    // relaxed: a guess at which way is the cheaper one.
-    if (IsFar(last, claim_.load(std::memory_order_relaxed))) {
+  // Whether no claim that begins at `head` can reach the element `last`.
+  static bool IsFar(Index last, Index head) {
+    return Distance(last, head) >= static_cast<SignedIndex>(Policy::kMaxBatch);
+  }
+
+  // Owner: takes the newest element, which is at end_ afterwards, unless thieves have taken
+  // it. There was one when head_ was read.
+  [[nodiscard]] bool ClaimLast() {
+    const Index last = static_cast<Index>(end_ - 1);
+    // A guess at which way is the cheaper one.
+    if (IsFar(last, head_)) {
       // seq_cst, both: a thief reads claim_, then bottom_. If it reads a claim that is newer
       // than ours here, it reads our bottom_ or a newer one, too, and leaves `last` alone; if
       // not, its claim fails or ends before `last` (I3). pairs with: TakeFront()'s loads.
       // The slots below stay visible, too: an RMW goes on with the release sequence of Push().
       bottom_.exchange(last, std::memory_order_seq_cst);
-      if (ABSL_PREDICT_TRUE(IsFar(last, claim_.load(std::memory_order_seq_cst)))) return true;
-      // Thieves have come near meanwhile.
+      head_ = Head(claim_.load(std::memory_order_seq_cst));
+      if (ABSL_PREDICT_TRUE(IsFar(last, head_))) {
+        end_ = last;
+        return true;
+      }
+      // Thieves have come near since head_ was read.
     } else {
       // release: a thief that reads this value must still see the slots below it, which
       // the Push of another value published (a plain store ends its release sequence).
@@ -452,86 +448,83 @@ class WorkStealingDeque {
     // release: a thief that reads the new value also reads the lowered bottom_.
     // pairs with: TakeFront()'s load of claim_. No acquire: slots are reused by what
     // Reserve() has seen (I4).
-    const Claim before = claim_.fetch_add(kTagUnit, std::memory_order_release);
-    if (ABSL_PREDICT_TRUE(Distance(last, Head(before)) >= 0)) return true;
-    // Thieves took all, the last one too: head is the old bottom.
+    head_ = Head(claim_.fetch_add(kTagUnit, std::memory_order_release));
+    if (ABSL_PREDICT_TRUE(head_ != end_)) {
+      end_ = last;
+      return true;
+    }
+    // Thieves took all, the last one too.
     // relaxed: who reads it has a head that reached it, and sees no element, or an older
     // one, and fails.
-    bottom_.store(bottom, std::memory_order_relaxed);
+    bottom_.store(end_, std::memory_order_relaxed);
     return false;
   }
 
-  void PushReserved(Index bottom, T value) {
+  void PushReserved(T value) {
     // relaxed: published by the store of bottom_ below.
-    slot(bottom).store(value, std::memory_order_relaxed);
+    slot(end_).store(value, std::memory_order_relaxed);
     // release: publishes the slot, the buffer and what the element points to.
     // pairs with: TakeFront()'s load of bottom_.
-    bottom_.store(static_cast<Index>(bottom + 1), std::memory_order_release);
+    bottom_.store(++end_, std::memory_order_release);
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void PushSlowly(Index bottom, T value) {
-    ReserveSlowly(bottom, 1);
-    PushReserved(bottom, value);
+  ABSL_ATTRIBUTE_NOINLINE void PushSlowly(T value) {
+    ReserveSlowly(1);
+    PushReserved(value);
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void ReserveSlowly(Index bottom, std::size_t count) {
+  ABSL_ATTRIBUTE_NOINLINE void ReserveSlowly(std::size_t count) {
     // acquire: the reads of the thieves that freed a slot come before our next write to
     // it (I4). pairs with: TakeFront()'s CAS.
-    const Index head = Head(claim_.load(std::memory_order_acquire));
-    limit_ = static_cast<Index>(head + capacity());
-    const std::size_t needed = static_cast<std::size_t>(Distance(bottom, head)) + count;
+    head_ = Head(claim_.load(std::memory_order_acquire));
+    limit_ = static_cast<Index>(head_ + capacity());
+    const std::size_t needed = static_cast<std::size_t>(Distance(end_, head_)) + count;
     if (needed > capacity()) {
-      Grow(head, bottom, needed);
+      Grow(needed);
     } else if (needed * kShrinkFactor <= capacity()) {
-      Shrink(bottom, needed);
+      Shrink(needed);
     } else {
       FreeRetired();
     }
   }
 
-  void Grow(Index head, Index bottom, std::size_t needed) {
+  void Grow(std::size_t needed) {
     ++growths_;
     std::size_t larger = capacity();
     while (larger < needed) larger *= 2;
-    Replace(Buffer::New(larger), head, bottom);
+    Replace(Buffer::New(larger));
   }
 
   // Owner: nothing is left in the deque, so a large buffer need not be either.
-  void TrimEmpty(Index bottom) {
-    if (ABSL_PREDICT_FALSE(capacity() > base_ || retired_ != nullptr)) TrimLarge(bottom);
+  void TrimEmpty() {
+    if (ABSL_PREDICT_FALSE(capacity() > base_ || retired_ != nullptr)) TrimLarge();
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void TrimLarge(Index bottom) {
-    if (empty_pops_ < Policy::kEmptyPops) ++empty_pops_;
-    if (empty_pops_ < Policy::kEmptyPops) {
-      FreeRetired();
-    } else {
-      Shrink(bottom, 0);
-    }
+  ABSL_ATTRIBUTE_NOINLINE void TrimLarge() {
+    if (++empty_pops_ < Policy::kEmptyPops) return;
+    empty_pops_ = 0;
+    Shrink(0);
   }
 
   // Owner: goes over to a buffer with room for twice `needed`, which is at least the size,
   // if that is a smaller one.
-  ABSL_ATTRIBUTE_NOINLINE void Shrink(Index bottom, std::size_t needed) {
-    FreeRetired();
+  ABSL_ATTRIBUTE_NOINLINE void Shrink(std::size_t needed) {
     std::size_t smaller = base_;
     while (smaller < 2 * needed) smaller *= 2;
-    // Not while a thief keeps the buffers of former times: what waits to be freed is thus
-    // less than the current one, however long the thief stands still.
-    if (smaller >= capacity() || retired_ != nullptr) return;
+    if (smaller >= capacity()) return FreeRetired();
     // acquire: as in ReserveSlowly(), for the buffer that is written next.
-    const Index head = Head(claim_.load(std::memory_order_acquire));
+    head_ = Head(claim_.load(std::memory_order_acquire));
     const bool has_base = kept_ != nullptr && kept_->capacity() == base_;
     // To give memory back must not fail for want of memory.
     Buffer* const buffer =
         smaller == base_ && has_base ? kept_ : Buffer::New(smaller, /*when_possible=*/true);
-    if (buffer != nullptr) Replace(buffer, head, bottom);
+    if (buffer != nullptr) Replace(buffer);
   }
 
-  // Owner: goes over to `buffer`, with the elements from `head` on.
-  void Replace(Buffer* buffer, Index head, Index bottom) {
+  // Owner: goes over to `buffer`, with the elements from head_ on, which was just read.
+  void Replace(Buffer* buffer) {
     // Elements that thieves take meanwhile are copied in vain, no more.
-    for (Index i = head; i != bottom; ++i) {
+    for (Index i = head_; i != end_; ++i) {
       // relaxed: own slots, and a buffer that nobody else reads with success.
       buffer->slot(i).store(slot(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
@@ -539,45 +532,39 @@ class WorkStealingDeque {
       owned_->next = retired_;
       retired_ = owned_;
     }
-    Use(buffer, head);
+    Use(buffer);
     FreeRetired();
   }
 
   // Owner: `buffer` is the current one.
-  void Use(Buffer* buffer, Index head) {
+  void Use(Buffer* buffer) {
     owned_ = buffer;
     slots_ = buffer->slots();
     mask_ = buffer->mask;
-    limit_ = static_cast<Index>(head + buffer->capacity());
+    limit_ = static_cast<Index>(head_ + buffer->capacity());
     empty_pops_ = 0;
     const bool is_large = buffer->capacity() > base_;
     if (!is_large && buffer != kept_) {
       buffer->next = kept_;
       kept_ = buffer;
     }
-    // release: publishes the new slots. pairs with: the loads in TakeFront() and Register().
+    // release: publishes the new slots. pairs with: the loads in TakeFront() and Protect().
     buffer_.store(LinkTo(buffer, is_large), std::memory_order_release);
   }
 
-  // Owner: frees the large buffers that were replaced, unless there are thieves among large
-  // buffers just now. Then the next call does it.
+  // Owner: frees the large buffers that were replaced, but for those that thieves are reading
+  // just now. These the next call frees.
   void FreeRetired() {
-    if (retired_ == nullptr) return;
-    // An RMW, so that a thief registers before it, and is seen, or after it (I7).
-    // release: then it sees the new buffer_. pairs with: Register().
-    // acquire: the thieves that have left have done their reads. pairs with: TakeFront()'s
-    // fetch_sub.
-    if (thieves_.fetch_add(0, std::memory_order_acq_rel) != 0) return;
-    DeleteAll(std::exchange(retired_, nullptr));
-  }
-
-  // Thief: goes among the readers of large buffers, and returns what buffer_ holds then.
-  Link Register() {
-    // acquire: if the owner has looked before us, we see the buffer that it went to.
-    // pairs with: FreeRetired().
-    thieves_.fetch_add(1, std::memory_order_acquire);
-    // acquire: as in TakeFront().
-    return buffer_.load(std::memory_order_acquire);
+    for (Buffer** link = &retired_; *link != nullptr;) {
+      Buffer* const buffer = *link;
+      // buffer_ leads elsewhere already, as IsProtected() asks for (I7).
+      if (Policy::Access::Domain().IsProtected(buffer)) {
+        link = &buffer->next;
+      } else {
+        *link = buffer->next;
+        Buffer::Delete(buffer);
+      }
+    }
   }
 
   // Thief: takes `choose(size)` elements, 1 to kMaxBatch, at the front; all but the first go to
@@ -587,11 +574,10 @@ class WorkStealingDeque {
     // acquire: then bottom_ and buffer_ are at least as new as any near pop that this value
     // contains, so no element that was popped seems to be there.
     // pairs with: ClaimLast()'s fetch_add. seq_cst, here and below: for far pops, see there.
-    Claim claim = claim_.load(std::memory_order_seq_cst);
-    const Index head = Head(claim);
+    const Claim claim = claim_.load(std::memory_order_seq_cst);
     // acquire: the slots below bottom_ are filled, buffer_ is the one they are in or a
     // newer. pairs with: the stores of bottom_ in Push(), Pop(), StealHalf().
-    const SignedIndex size = Distance(bottom_.load(std::memory_order_seq_cst), head);
+    const SignedIndex size = Distance(bottom_.load(std::memory_order_seq_cst), Head(claim));
     if (size <= 0) {
       // Below -1 (I2) there is no such state: the owner went half around the index space
       // since we read head.
@@ -603,9 +589,39 @@ class WorkStealingDeque {
     // than the current one serves as well: it was current when it held these elements
     // and was not written since (I6).
     Link link = buffer_.load(std::memory_order_acquire);
-    const bool registered = IsLarge(link);
-    if (ABSL_PREDICT_FALSE(registered)) link = Register();
-    Slot* const slots = SlotsOf(link);
+    if (ABSL_PREDICT_FALSE(IsLarge(link))) return ClaimProtected(link, claim, count, keep);
+    return ClaimFront(link, claim, count, keep);
+  }
+
+  // Thief: ClaimFront(), of a large buffer.
+  template <typename Keep>
+  ABSL_ATTRIBUTE_NOINLINE StealResult<T> ClaimProtected(Link link, Claim claim, std::size_t count,
+                                                        Keep keep) {
+    const typename Policy::Access access;
+    typename Policy::Domain::HazardPointer hazard(access.participant());
+    return ClaimFront(Protect(link, hazard), claim, count, keep);
+  }
+
+  // Thief: protects the buffer that `link`, which was read from buffer_, leads to, and if
+  // buffer_ leads elsewhere by now, the one there. Returns the link to it.
+  Link Protect(Link link, typename Policy::Domain::HazardPointer& hazard) {
+    while (IsLarge(link)) {
+      hazard.Announce(BufferOf(link));
+      // acquire: as in TakeFront(). If it leads there still, the owner sees the hazard before
+      // it frees the buffer (I7): Announce() has a fence. pairs with: FreeRetired().
+      Link again = buffer_.load(std::memory_order_acquire);
+      if (ABSL_PREDICT_TRUE(again == link)) break;
+      link = again;
+    }
+    return link;
+  }
+
+  // Thief: reads `count` elements from where `claim` has its head, and then claims them.
+  template <typename Keep>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE StealResult<T> ClaimFront(Link link, Claim claim, std::size_t count,
+                                                         Keep keep) {
+    const Index head = Head(claim);
+    Slot* const slots = BufferOf(link)->slots();
     const std::size_t mask = MaskOf(link);
     // relaxed: the acquire of bottom_ has ordered the fill before these loads; whether
     // they are still live the CAS tells.
@@ -613,8 +629,6 @@ class WorkStealingDeque {
     for (std::size_t i = 1; i < count; ++i) {
       keep(i, slots[static_cast<Index>(head + i) & mask].load(std::memory_order_relaxed));
     }
-    // release: our reads come before the buffer is freed. pairs with: FreeRetired().
-    if (ABSL_PREDICT_FALSE(registered)) thieves_.fetch_sub(1, std::memory_order_release);
     // The claim (I5). release: our loads come before the owner's reuse of the slots.
     // pairs with: the acquire in ReserveSlowly() and Shrink(). No acquire: what the elements
     // point to came with bottom_. seq_cst: C++ before 2020 orders the loads of this word in
@@ -631,19 +645,19 @@ class WorkStealingDeque {
   alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<Claim> claim_;
   typename Policy::template Atomic<Index> bottom_;
   typename Policy::template Atomic<Link> buffer_;
-  // How many thieves are reading large buffers. Not on that line: the owner would take it away
-  // from a thief three times a steal instead of once.
-  alignas(ABSL_CACHELINE_SIZE) typename Policy::template Atomic<std::int64_t> thieves_;
 
-  // One for what is the owner's alone.
+  // One for what is the owner's alone. Until it claims it needs no other, so that it seldom
+  // waits for the line above while a thief has it: a Push never does.
   alignas(ABSL_CACHELINE_SIZE) Slot* slots_ = nullptr;
   std::size_t mask_ = 0;
-  Index limit_ = 0;            // The index before which slots are free (I4).
-  int empty_pops_ = 0;         // How often the deque was empty with the current buffer.
-  Buffer* owned_ = nullptr;    // The current buffer, which slots_ and mask_ belong to.
-  std::size_t base_ = 0;       // Buffers of more elements than this are large.
-  Buffer* kept_ = nullptr;     // All buffers that are not large, the largest first.
-  Buffer* retired_ = nullptr;  // Large ones that were replaced and may still be read.
+  Index end_ = Policy::kFirstIndex;   // bottom_
+  Index head_ = Policy::kFirstIndex;  // The last head that the owner has seen (I8).
+  Index limit_ = 0;                   // The index before which slots are free (I4).
+  int empty_pops_ = 0;                // How often the deque was empty since it was last trimmed.
+  Buffer* owned_ = nullptr;           // The current buffer, which slots_ and mask_ belong to.
+  std::size_t base_ = 0;              // Buffers of more elements than this are large.
+  Buffer* kept_ = nullptr;            // All buffers that are not large, the largest first.
+  Buffer* retired_ = nullptr;         // Large ones that were replaced and may still be read.
   std::size_t growths_ = 0;
 };
 

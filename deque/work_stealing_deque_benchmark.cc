@@ -122,20 +122,22 @@ void BM_PopOfEmpty(benchmark::State& state) {
 BENCHMARK(BM_PopOfEmpty);
 
 // Moving 1,024 elements to another deque, one a CAS or half of what is left a CAS.
+// From a buffer that stays, and from a large one.
 void BM_StealOneByOne(benchmark::State& state) {
+  const auto count = static_cast<std::uintptr_t>(state.range(0));
   Deque victim;
   Deque thief;
   for (auto _ : state) {
-    for (std::uintptr_t i = 0; i < 1024; ++i) victim.Push(i);
+    for (std::uintptr_t i = 0; i < count; ++i) victim.Push(i);
     for (auto stolen = victim.Steal(); stolen.ok(); stolen = victim.Steal()) {
       thief.Push(stolen.value());
     }
     while (thief.PopFront()) {
     }
   }
-  state.SetItemsProcessed(state.iterations() * 1024);
+  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_StealOneByOne);
+BENCHMARK(BM_StealOneByOne)->Arg(1024)->Arg(2048);
 
 void BM_StealHalves(benchmark::State& state) {
   Deque victim;

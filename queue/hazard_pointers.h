@@ -147,6 +147,17 @@ class BasicHazardDomain {
     return records * Batch() + records * records * Policy::kSlots;
   }
 
+  // Whether some hazard pointer may protect `object`, which can no longer be found. If not, it may
+  // be freed, for its uses are over: by who has few and large objects, and keeps them meanwhile.
+  // Any thread. Cost: a look at all hazards of the domain with a Policy::HeavyFence().
+  [[nodiscard]] bool IsProtected(const Object* object) const {
+    // See "Algorithm". pairs with: HazardPointer.
+    Policy::HeavyFence();
+    bool found = false;
+    ForEachHazard([&](const Object* hazard) { found |= hazard == object; });
+    return found;
+  }
+
  private:
   template <typename U>
   using Atomic = typename Policy::template Atomic<U>;
@@ -221,17 +232,22 @@ class BasicHazardDomain {
   // What is protected at this moment, sorted.
   void CollectHazards(std::vector<const Object*>& hazards) const {
     hazards.clear();
+    ForEachHazard([&](const Object* hazard) { hazards.push_back(hazard); });
+    std::sort(hazards.begin(), hazards.end());
+  }
+
+  template <typename Visit>
+  void ForEachHazard(Visit visit) const {
     // acquire: as in AcquireRecord().
     for (const Record* record = records_.load(std::memory_order_acquire); record != nullptr;
          record = record->next) {
       for (const auto& hazard : record->hazards) {
-        // acquire: if it no longer holds the object, its uses are over. pairs with:
+        // acquire: if it no longer holds an object, the uses of that are over. pairs with:
         // HazardPointer.
         const Object* const object = hazard.load(std::memory_order_acquire);
-        if (object != nullptr) hazards.push_back(object);
+        if (object != nullptr) visit(object);
       }
     }
-    std::sort(hazards.begin(), hazards.end());
   }
 
   Atomic<Record*> records_{nullptr};
@@ -355,7 +371,7 @@ class BasicHazardDomain<Policy>::HazardPointer {
   // Protects `object`, provided that the caller finds afterwards, by an acquire load, that it
   // has not been retired before.
   void Announce(const Object* object) {
-    // release: our uses of what stood there before are over. pairs with: CollectHazards().
+    // release: our uses of what stood there before are over. pairs with: ForEachHazard().
     hazard_.store(object, std::memory_order_release);
     // See "Algorithm". pairs with: Participant::Reclaim().
     Policy::LightFence();

@@ -100,7 +100,7 @@ TEST(HazardPointersModelTest, EndingAProtectionNeedsRelease) {
       {.function = "Clear", .access = Access::kStore, .from = memory_order_release});
 }
 TEST(HazardPointersModelTest, LookingNeedsAcquire) {
-  ExpectFound<ReaderAgainstRetirer>(Randomly(100'000), {.function = "CollectHazards",
+  ExpectFound<ReaderAgainstRetirer>(Randomly(100'000), {.function = "ForEachHazard",
                                                         .access = Access::kLoad,
                                                         .type = "Object",
                                                         .from = memory_order_acquire});
