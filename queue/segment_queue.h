@@ -421,23 +421,29 @@ class SegmentQueue {
 
   // Frees what can be freed, or leaves it to the thread that is just doing so.
   ABSL_ATTRIBUTE_NOINLINE void Reclaim() {
-    // acquire: oldest_ and frontier_, as the last one left them, and a hint no older than he saw;
-    // release: the hint that we moved, or the cell that we left, is seen by who works for us.
-    // pairs with: itself and the CAS below.
+    // acquire: oldest_ and frontier_, as the last one left them; release: the lines that we drew,
+    // or the cell that we left, are seen by who works for us. pairs with: itself and Finish().
     if (requests_.fetch_add(1, std::memory_order_acq_rel) != 0) return;
     std::uint32_t served = 1;
     do {
       FreeBlocks();
-      // As above, in the opposite direction; on failure there is work to take over.
-    } while (!requests_.compare_exchange_strong(served, 0, std::memory_order_acq_rel,
-                                                std::memory_order_acquire));
+    } while (!Finish(served));
+  }
+
+  // Whether there were no more than `served` requests, which are done. Otherwise `served` is how
+  // many there are now.
+  bool Finish(std::uint32_t& served) {
+    // As in Reclaim(), in the opposite direction: release, for who frees next; acquire on failure:
+    // what the new requests are about.
+    return requests_.compare_exchange_strong(served, 0, std::memory_order_release,
+                                             std::memory_order_acquire);
   }
 
   // By one thread at a time (I4).
   void FreeBlocks() {
-    // acquire: if the hint has left a block, the lines behind the one before it are seen (I6).
-    // pairs with: MoveHead().
-    const Block* const front = head_block_.load(std::memory_order_acquire);
+    // relaxed: a name to compare with. Who moves the hint on after this look, or draws a line that
+    // is not seen yet, asks for another look afterwards: see Reclaim().
+    const Block* const front = head_block_.load(std::memory_order_relaxed);
     for (;;) {
       Block* const block = oldest_;
       if (block == frontier_ && !PassFrontier(front)) return;

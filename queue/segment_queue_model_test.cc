@@ -22,7 +22,6 @@ using model::CheckRandomly;
 using model::CheckWithPreemptions;
 using model::ExpectFound;
 using model::Randomly;
-using model::Weakening;
 using model::WithPreemptions;
 using queue_testing::Modelled;
 using queue_testing::QueueScenario;
@@ -137,6 +136,33 @@ TEST(SegmentQueueModelTest, FindingABlockNeedsAcquire) {
       WithPreemptions(2),
       {.function = "FindForPush", .access = Access::kLoad, .from = memory_order_acquire});
 }
+// The ordinary fences that stand for the asymmetric one hide what orders the threads that free, one
+// after the other: pops that overlap none need no fence.
+struct UnfencedPolicy : Policy<1, 2> {
+  static void LightFence() {}
+  static void HeavyFence() {}
+};
+struct UnfencedPairs : QueueScenario<SegmentQueue<queue_testing::Handle, UnfencedPolicy>, 3> {
+  void Thread(int index) {
+    for (int i = 0; i < 3; ++i) {
+      Push(index);
+      Pop(index);
+    }
+  }
+};
+TEST(SegmentQueueModelTest, UnfencedPairs) { CheckRandomly<UnfencedPairs>(20'000); }
+TEST(SegmentQueueModelTest, TakingOverNeedsAcquire) {
+  ExpectFound<UnfencedPairs>(Randomly(100'000), {.function = "Reclaim",
+                                                 .access = Access::kRmw,
+                                                 .from = memory_order_acq_rel,
+                                                 .to = memory_order_release});
+}
+TEST(SegmentQueueModelTest, FinishingNeedsRelease) {
+  ExpectFound<UnfencedPairs>(
+      Randomly(100'000),
+      {.function = "Finish", .access = Access::kRmw, .from = memory_order_release});
+}
+
 // -- The lines of I5 -------------------------------------------------------------------
 //
 // One thread, the late one, takes a ticket right behind the line that the other has drawn, reads
