@@ -1,6 +1,7 @@
 #include "home/http/testing_client.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -17,7 +18,8 @@
 
 namespace home::http::testing {
 
-Client::Client() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Client::Client() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  ::fcntl(fd_, F_SETFD, FD_CLOEXEC);
   timeval guard = {};
   guard.tv_sec = 20;
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof(guard));

@@ -9,7 +9,7 @@
 namespace home::net_internal {
 
 absl::StatusOr<UniqueFd> OpenTcpSocket(int family) {
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  UniqueFd fd(OpenTcpCall(family));
   if (!fd) return absl::ErrnoToStatus(errno, "create a TCP socket");
   return fd;
 }

@@ -6,6 +6,8 @@
 #ifndef HOME_NET_SOCKET_H_
 #define HOME_NET_SOCKET_H_
 
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "absl/status/status.h"
@@ -43,7 +45,16 @@ class Socket {
   Registration registration_;  // after fd_: it goes first
 };
 
-// A new TCP socket: nonblocking, not inherited by programs that are executed.
+// The system calls that differ between POSIX systems. One source file each implements them:
+// socket_linux.cc, socket_macos.cc. All return -1 and set errno as system calls do; the sockets
+// that they make are nonblocking, not inherited by programs that are executed, and raise no SIGPIPE
+// when they are sent to with MSG_NOSIGNAL.
+int OpenTcpCall(int family);
+int AcceptTcpCall(int listener, sockaddr* address, socklen_t* size);
+// Whether this error of AcceptTcpCall() belongs to a connection which is gone, not to the listener.
+bool ConcernsLostConnection(int error);
+
+// A new TCP socket, see above.
 absl::StatusOr<UniqueFd> OpenTcpSocket(int family);
 
 // This thread's reactor, or an error that says how to get one.

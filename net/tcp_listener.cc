@@ -19,25 +19,6 @@ bool SetOption(int fd, int level, int option, int value) {
   return ::setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
-// Errors that belong to a connection which is gone, not to the listener: Linux
-// hands the network errors of a waiting connection to accept().
-bool ConcernsLostConnection(int error) {
-  switch (error) {
-    case ECONNABORTED:
-    case ENETDOWN:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<TcpListener> TcpListener::Bind(const SocketAddress& address,
@@ -67,8 +48,8 @@ home::Poll<TcpAccept::Output> TcpAccept::Poll(Context& cx) {
     if (!cx.ConsumeBudget()) return kPending;
     sockaddr_storage storage;
     socklen_t length = sizeof(storage);
-    UniqueFd fd(::accept4(listener_->fd(), reinterpret_cast<sockaddr*>(&storage), &length,
-                          SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd fd(net_internal::AcceptTcpCall(listener_->fd(), reinterpret_cast<sockaddr*>(&storage),
+                                            &length));
     if (!fd) {
       const int error = errno;
       if (error == EAGAIN || error == EWOULDBLOCK) {
@@ -78,7 +59,7 @@ home::Poll<TcpAccept::Output> TcpAccept::Poll(Context& cx) {
         wait_.Clear(*ready);
         continue;
       }
-      if (error == EINTR || ConcernsLostConnection(error)) continue;
+      if (error == EINTR || net_internal::ConcernsLostConnection(error)) continue;
       // The readiness stays: after EMFILE the connection is still in the queue,
       // and no new edge will tell of it.
       return Output(SocketError(error, kAccept, listener_->local_));

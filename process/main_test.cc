@@ -34,7 +34,11 @@ class Child {
   explicit Child(std::vector<std::string> arguments) {
     int output[2];
     int errors[2];
-    if (::pipe2(output, O_CLOEXEC) != 0 || ::pipe2(errors, O_CLOEXEC) != 0) std::abort();
+    if (::pipe(output) != 0 || ::pipe(errors) != 0) std::abort();
+    for (const int* ends : {output, errors}) {
+      ::fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+      ::fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    }
     arguments.insert(arguments.begin(), kProgram);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());

@@ -16,9 +16,9 @@
 // Thread-safety: Create and destruction from any thread; one task at a time
 // waits on a listener. The handler may run on any thread at any moment: it
 // touches atomics and a descriptor, nothing else, and keeps errno.
-// Cost: at most 64 listeners at a time in a process. A descriptor a listener,
-// which stays open for the next one: a handler that is about to write to it
-// must never find it closed and its number somebody else's.
+// Cost: at most 64 listeners at a time in a process. A descriptor a listener (two
+// where there are no eventfds), which stays open for the next one: a handler that is
+// about to write to it must never find it closed and its number somebody else's.
 
 #ifndef HOME_PROCESS_SIGNAL_H_
 #define HOME_PROCESS_SIGNAL_H_

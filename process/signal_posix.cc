@@ -1,14 +1,11 @@
-// Signals on Linux: a handler that leaves a bit in each interested mailbox and
-// writes to the mailbox's eventfd.
+// Signals on POSIX systems: a handler that leaves a bit in each interested mailbox and
+// rings the mailbox's bell (signal_bell.h).
 //
 // Mailboxes are static and never freed, so a handler that runs on another
 // thread while a listener dies finds valid memory and a descriptor that is
 // still the same. It may then ring a mailbox that belongs to a new listener;
 // that finds no bit and goes on waiting.
-//
-// The eventfd is watched edge-triggered and never read: each write is an edge.
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,10 +19,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "home/process/signal.h"
+#include "home/process/signal_bell.h"
 #include "home/reactor/reactor.h"
 
 namespace home {
 namespace {
+
+using process_internal::OpenSignalBell;
+using process_internal::RingSignalBell;
+using process_internal::SignalBell;
+using process_internal::SilenceSignalBell;
 
 constexpr int kMaxSignal = 64;
 constexpr int kMailboxes = 64;
@@ -40,8 +43,10 @@ struct Mailbox {
   // Of CreateForExit: whether the next signal ends the process, and whether one has come.
   std::atomic<bool> for_exit{false};
   std::atomic<bool> signalled{false};
-  // Made with the first listener, kept for ever.
-  std::atomic<int> eventfd{-1};
+  // The descriptors of its bell: what the handler writes to, what the reactor watches. Made
+  // with the first listener, kept for ever.
+  std::atomic<int> rope{-1};
+  std::atomic<int> bell{-1};
 };
 
 constinit std::array<Mailbox, kMailboxes> mailboxes;
@@ -65,7 +70,7 @@ void OnSignal(int signal) {
   const int saved = errno;
   const std::uint64_t bit = BitOf(signal);
   for (Mailbox& mailbox : mailboxes) {
-    // acquire: pairs with the release in Listen(), for the eventfd. Whether a
+    // acquire: pairs with the release in Listen(), for the bell. Whether a
     // signal that comes while a listener ends still reaches it is open anyway.
     if ((mailbox.wanted.load(std::memory_order_acquire) & bit) == 0) continue;
     // relaxed, both: for_exit was written before `wanted`, which was acquired, and of two
@@ -77,11 +82,8 @@ void OnSignal(int signal) {
     // release: pairs with SignalNext::Poll(); what the signal's sender did on
     // this thread is seen by whoever takes it.
     mailbox.arrived.fetch_or(bit, std::memory_order_release);
-    const std::uint64_t one = 1;
     // relaxed: written once, before `wanted`, which was acquired.
-    const int fd = mailbox.eventfd.load(std::memory_order_relaxed);
-    // Fails only when the counter is full, and that takes 2^64 - 2 signals.
-    [[maybe_unused]] const ssize_t written = ::write(fd, &one, sizeof(one));
+    RingSignalBell(mailbox.rope.load(std::memory_order_relaxed));
   }
   errno = saved;
 }
@@ -132,7 +134,7 @@ absl::Status AcquireSignals(std::uint64_t signals) {
       action.sa_handler = OnSignal;
       // System calls elsewhere in the program go on.
       action.sa_flags = SA_RESTART;
-      ::sigfillset(&action.sa_mask);
+      sigfillset(&action.sa_mask);  // a macro here and there
       if (::sigaction(signal, &action, &disposition.previous) != 0) {
         absl::Status failed = absl::ErrnoToStatus(errno, absl::StrCat("listen to signal ", signal));
         ReleaseSignals(acquired);
@@ -145,17 +147,18 @@ absl::Status AcquireSignals(std::uint64_t signals) {
   return absl::OkStatus();
 }
 
-// A free mailbox with an eventfd, or an error. Under the lock.
+// A free mailbox with a bell, or an error. Under the lock.
 absl::StatusOr<int> TakeMailbox() {
   for (int i = 0; i < kMailboxes; ++i) {
     const auto index = static_cast<std::size_t>(i);
     if (taken[index]) continue;
     // relaxed: under the lock.
-    if (mailboxes[index].eventfd.load(std::memory_order_relaxed) < 0) {
-      const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-      if (fd < 0) return absl::ErrnoToStatus(errno, "listen to signals: eventfd");
-      // relaxed: published by Listen()'s store to `wanted`.
-      mailboxes[index].eventfd.store(fd, std::memory_order_relaxed);
+    if (mailboxes[index].bell.load(std::memory_order_relaxed) < 0) {
+      const absl::StatusOr<SignalBell> bell = OpenSignalBell();
+      if (!bell.ok()) return bell.status();
+      // relaxed, both: published by Listen()'s store to `wanted`.
+      mailboxes[index].rope.store(bell->rope, std::memory_order_relaxed);
+      mailboxes[index].bell.store(bell->watched, std::memory_order_relaxed);
     }
     // relaxed: nobody listens here; what a late handler leaves is not wanted.
     mailboxes[index].arrived.store(0, std::memory_order_relaxed);
@@ -196,7 +199,7 @@ absl::StatusOr<SignalListener> SignalListener::Listen(absl::Span<const int> sign
   Mailbox& mailbox = mailboxes[static_cast<std::size_t>(*index)];
   // relaxed: under the lock.
   absl::StatusOr<Registration> registration =
-      reactor->Register(mailbox.eventfd.load(std::memory_order_relaxed), Interest::Read());
+      reactor->Register(mailbox.bell.load(std::memory_order_relaxed), Interest::Read());
   absl::Status status = registration.status();
   if (status.ok()) {
     // relaxed, both: published by the next store.
@@ -243,6 +246,9 @@ home::Poll<SignalNext::Output> SignalNext::Poll(Context& cx) {
     home::Poll<ReadyEvent> ready = wait_.Poll(cx);
     if (ready.pending()) return cx.PendingFor("a signal");
     if (!cx.ConsumeBudget()) return kPending;
+    // Before the look at the bits, so that a signal that comes after the look rings anew.
+    // relaxed: written before the listener was made.
+    SilenceSignalBell(mailbox.bell.load(std::memory_order_relaxed));
     // acquire: pairs with OnSignal(). One task takes, so the lowest bit that is
     // seen here stays until it is cleared here.
     const std::uint64_t arrived =
@@ -257,7 +263,7 @@ home::Poll<SignalNext::Output> SignalNext::Poll(Context& cx) {
     if ((*ready).ready.shutdown()) {
       return Output(absl::CancelledError("wait for a signal: the runtime was shut down"));
     }
-    // The handler leaves its bit before it writes: a bit that came after we
+    // The handler leaves its bit before it rings: a bit that came after we
     // looked comes with an edge, which this doesn't clear.
     wait_.Clear(*ready);
   }
