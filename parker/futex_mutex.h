@@ -63,6 +63,12 @@ class BasicFutexMutex {
       Policy::Wake(word);
     }
   }
+  // Whether nobody has it at this moment.
+  [[nodiscard]] bool IsFree() const {
+    // acquire: what preceded the unlock. pairs with: unlock(). One who knows of somebody's lock
+    // cannot see the word as it was before, so that a true says that it is unlocked.
+    return word_.load(std::memory_order_acquire) == kFree;
+  }
 
  private:
   using Word = typename Policy::template Atomic<std::uint32_t>;

@@ -13,8 +13,10 @@ static_assert(sizeof(FutexMutex) == 4);
 
 TEST(FutexMutexTest, TryLock) {
   FutexMutex mutex;
+  EXPECT_TRUE(mutex.IsFree());
   EXPECT_TRUE(mutex.try_lock());
   EXPECT_FALSE(mutex.try_lock());
+  EXPECT_FALSE(mutex.IsFree());
   mutex.unlock();
   const std::lock_guard lock(mutex);
   EXPECT_FALSE(mutex.try_lock());

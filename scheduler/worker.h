@@ -47,9 +47,11 @@ struct WorkerTimes {
 // A poll of a task on a worker, on the stack.
 struct Stint {
   Turn turn;
-  TaskHeader* task = nullptr;
-  // That of a task that has handed over to this one, or null.
+  // That of a task that has handed over to this one, or null. Not next to the flags: they are
+  // cleared by a store that reaches into what is before them, and a poll begins by a read of this,
+  // which then waits for both stores (6 ns on an Intel Xeon).
   Stint* outer = nullptr;
+  TaskHeader* task = nullptr;
   // Of an outer one: its task has been put into a queue, and is nobody's of this stack.
   bool let_go = false;
   // Its list is not the worker's.

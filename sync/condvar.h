@@ -83,9 +83,10 @@ class Condvar {
   friend class CondvarFuture;
 
   using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
+  using Waiters = sync_internal::WaiterList<Waiter>;
 
   sync_internal::SyncPolicy::Mutex mutex_;
-  sync_internal::WaiterList<Waiter> waiters_;  // under the mutex
+  Waiters waiters_;  // under the mutex
 };
 
 // What Condvar::Wait() returns. Movable before its first poll.
@@ -120,6 +121,7 @@ class [[nodiscard]] CondvarFuture {
     check_.Begin();
     if (stage_ != Stage::kLocking) {
       const bool notified =
+          Condvar::Waiters::SeesRelease(condvar_->mutex_, waiter_) ||
           condvar_->waiters_.Poll(condvar_->mutex_, waiter_, cx.waker(), /*will_likely_wait=*/true,
                                   [](bool released) { return released; });
       stage_ = notified ? Stage::kLocking : Stage::kWaiting;

@@ -15,7 +15,7 @@
 //          +--------------------+--------+---------+
 //          |  what is shared    | closed | waiting |
 //          +--------------------+--------+---------+
-//   waiting  somebody is in the list
+//   waiting  somebody is in the list; or was, until the last one was handed what was Set()
 //   closed   nothing can be taken any more; for ever
 //
 // Taking is one CAS if nobody waits, and giving back one fetch_add; waiting and what is shared
@@ -25,7 +25,8 @@
 //  I1  While `waiting` is set only the first in the list takes, but for urgent requests. So it
 //      cannot starve, however much it wants.
 //  I2  `waiting` is set under the mutex, by a CAS that finds the word without enough for the
-//      request, and cleared under the mutex when the list is empty.
+//      request, and cleared under the mutex when the list is empty; but for Set(), which leaves
+//      that to the next.
 //  I3  If the word has enough for the first in the list then somebody is on the way to Serve():
 //      whoever changed the word so, and found `waiting`, or took somebody out of the list.
 //  I4  What was taken for a waiter is its own. If its future is dropped before it has seen
@@ -43,6 +44,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
@@ -102,16 +104,19 @@ class GrantQueue {
     const std::uint64_t before = word_.fetch_add(amount, std::memory_order_release);
     if (ABSL_PREDICT_FALSE((before & kWaiting) != 0)) ServeAndWake();
   }
-  // Sets bits that stand for something that is there once or not at all.
+  // Instead of Give(), for a thing that is there once or not at all: `bits`, which each request
+  // takes. It goes to the first that waits, and is in the word only if there is none.
   void Set(std::uint64_t bits) {
-    // release: as in Give().
-    const std::uint64_t before = word_.fetch_or(bits, std::memory_order_release);
-    if (ABSL_PREDICT_FALSE((before & kWaiting) != 0)) ServeAndWake();
-  }
-  // Takes bits away from whoever would take them next.
-  void Clear(std::uint64_t bits) {
-    // relaxed: nothing is published by it.
-    word_.fetch_and(~bits, std::memory_order_relaxed);
+    // relaxed: the CAS verifies it, or SetAndWake() looks again.
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    while ((word & kWaiting) == 0) {
+      // release: as in Give(), also if it is there already. relaxed: as the load.
+      if (word_.compare_exchange_weak(word, word | bits, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+        return;
+      }
+    }
+    SetAndWake(bits);
   }
   // What is there now, with flags.
   [[nodiscard]] std::uint64_t word() const {
@@ -119,19 +124,21 @@ class GrantQueue {
     return word_.load(std::memory_order_acquire);
   }
   [[nodiscard]] bool IsClosed() const { return (word() & kClosed) != 0; }
-  // Whether somebody waits at this moment.
+  // Whether somebody waits at this moment, where Set() is not used.
   [[nodiscard]] bool HasWaiters() const { return (word() & kWaiting) != 0; }
 
   // One poll of a request; the same one each time until the answer is not kWaits.
   Grant Poll(Waiter& waiter, std::uint64_t request, const Waker& waker) {
-    if (ABSL_PREDICT_TRUE(waiter.state() == WaiterState::kIdle && TryTake(request))) {
-      return Grant::kTaken;
+    if (waiter.state() == WaiterState::kIdle) {
+      if (ABSL_PREDICT_TRUE(TryTake(request))) return Grant::kTaken;
+    } else if (List::SeesRelease(mutex_, waiter)) {
+      return waiter.grant_;
     }
     return PollSlowly(waiter, request, waker);
   }
 
   // The future goes: true if the waiter was granted its request, which the caller gives back.
-  [[nodiscard]] bool Cancel(Waiter& waiter) {
+  [[nodiscard]] ABSL_ATTRIBUTE_NOINLINE bool Cancel(Waiter& waiter) {
     if (waiter.state() == WaiterState::kIdle) return false;
     bool has_it = false;
     WakeList wakes;
@@ -234,6 +241,26 @@ class GrantQueue {
     }
     // From here on *this may be gone: who was served may have destroyed it.
     wakes.WakeAll();
+  }
+
+  ABSL_ATTRIBUTE_NOINLINE void SetAndWake(std::uint64_t bits) {
+    Waker waker;
+    {
+      const std::lock_guard lock(mutex_);
+      if (list_.empty()) {
+        // relaxed, release: as in Set().
+        std::uint64_t word = word_.load(std::memory_order_relaxed);
+        while (!word_.compare_exchange_weak(word, (word & ~kWaiting) | bits,
+                                            std::memory_order_release, std::memory_order_relaxed)) {
+        }
+        return;
+      }
+      // The word stays as it is, `waiting` with it (I2): who was woken mostly waits again soon.
+      list_.first()->grant_ = Grant::kTaken;
+      waker = list_.Release(*list_.first());
+    }
+    // As in ServeAndWake().
+    std::move(waker).Wake();
   }
 
   // Under the mutex: grants from the front as long as there is enough.

@@ -77,6 +77,22 @@ struct Weighted : Scenario<PermitKind, 3, 2 * kOne> {
     Scenario::After();
   }
 };
+// Two give one each to one that wants both: who serves it has given the second only.
+struct GivenByTwo : Scenario<PermitKind, 3, 0> {
+  void Thread(int index) {
+    if (index == 2) {
+      Take(2, 2 * kOne);
+      model::Expect(guarded == 1, "what precedes each giving");
+      return;
+    }
+    if (index == 0) guarded = 1;
+    queue.Give(kOne);
+  }
+  void After() {
+    ExpectWord(0);
+    Scenario::After();
+  }
+};
 // One of two that wait gives up, who may have stood in front, or have been granted it.
 struct Cancelled : Scenario<PermitKind, 3, 0> {
   void Thread(int index) {
@@ -133,8 +149,21 @@ struct Notified : Scenario<NotificationKind, 3, 0> {
     }
   }
   void After() {
-    model::Expect(!queue.HasWaiters(), "nobody waits");
+    queue.Set(NotificationKind::kKept);
+    ExpectWord(NotificationKind::kKept);
     Scenario::After();
+  }
+};
+// One is told as the other gives up: of that one only the flag may be left.
+struct NotifiedAsItGivesUp : Scenario<NotificationKind, 2, 0> {
+  void Thread(int index) {
+    if (index == 0) {
+      guarded = 1;
+      queue.Set(NotificationKind::kKept);
+    } else {
+      TakeBriefly(1, 0);
+      if (queue.TryTake(0)) model::Expect(guarded == 1, "what precedes a notification");
+    }
   }
 };
 // All who wait are let go, or told one by one: nobody sleeps through both.
@@ -241,10 +270,12 @@ struct UpgradeIsCancelled : Scenario<RwKind, 2, 0> {
 TEST(GrantQueueModelTest, Exclusion) { CheckWithPreemptions<Exclusion<2>>(2); }
 TEST(GrantQueueModelTest, ExclusionOfThree) { CheckRandomly<Exclusion<3>>(20'000); }
 TEST(GrantQueueModelTest, Weighted) { CheckRandomly<Weighted>(20'000); }
+TEST(GrantQueueModelTest, GivenByTwo) { CheckRandomly<GivenByTwo>(20'000); }
 TEST(GrantQueueModelTest, Cancelled) { CheckRandomly<Cancelled>(20'000); }
 TEST(GrantQueueModelTest, Lazy) { CheckRandomly<Lazy>(20'000); }
 TEST(GrantQueueModelTest, Closed) { CheckRandomly<Closed>(20'000); }
 TEST(GrantQueueModelTest, Notified) { CheckRandomly<Notified>(20'000); }
+TEST(GrantQueueModelTest, NotifiedAsItGivesUp) { CheckWithPreemptions<NotifiedAsItGivesUp>(3); }
 TEST(GrantQueueModelTest, AllNotified) { CheckRandomly<AllNotified>(20'000); }
 TEST(GrantQueueModelTest, CountedDown) { CheckRandomly<CountedDown>(20'000); }
 TEST(GrantQueueModelTest, ReadersAndWriter) {
@@ -272,6 +303,11 @@ TEST(GrantQueueMutationTest, SettingNeedsRelease) {
   ExpectFound<Notified>(Randomly(50'000),
                         {.function = "Set", .access = Access::kRmw, .from = memory_order_release});
 }
+TEST(GrantQueueMutationTest, SettingUnderTheMutexNeedsRelease) {
+  ExpectFound<NotifiedAsItGivesUp>(
+      WithPreemptions(3),
+      {.function = "SetAndWake", .access = Access::kRmw, .from = memory_order_release});
+}
 TEST(GrantQueueMutationTest, CountingDownNeedsRelease) {
   ExpectFound<CountedDown>(
       Randomly(50'000), {.function = "Give", .access = Access::kRmw, .from = memory_order_release});
@@ -281,10 +317,11 @@ TEST(GrantQueueMutationTest, TakingUnderTheMutexNeedsAcquire) {
       WithPreemptions(3),
       {.function = "TakeOrWait", .access = Access::kRmw, .from = memory_order_acquire});
 }
-// Another than the one who serves has given it back.
+// Another than the one who serves has given a part of it.
 TEST(GrantQueueMutationTest, ServingNeedsAcquire) {
-  ExpectFound<Upgrade>(Randomly(200'000),
-                       {.function = "Serve", .access = Access::kRmw, .from = memory_order_acquire});
+  ExpectFound<GivenByTwo>(
+      WithPreemptions(2),
+      {.function = "Serve", .access = Access::kRmw, .from = memory_order_acquire});
 }
 
 }  // namespace

@@ -19,8 +19,8 @@
 // Thread-safety: all functions from any thread. A future belongs to one thread at a time and must
 // not outlive its Notify.
 // Memory ordering: what precedes a notification happens before what follows the wait that it ends.
-// Cost: a notification is one RMW if nobody waits, and so is a wait that finds one. Waiting
-// allocates nothing. 32 bytes.
+// Cost: a notification is one RMW if nobody waits, or three if somebody did until the last one; a
+// wait that finds one is one RMW. Waiting allocates nothing. 32 bytes.
 // Algorithm: grant_queue.h.
 
 #ifndef HOME_SYNC_NOTIFY_H_

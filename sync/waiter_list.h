@@ -98,6 +98,15 @@ class WaiterList {
     return waiter.state() == WaiterState::kListed && waiter.WillWake(waker);
   }
 
+  // Whether the waiter was released, and whoever did that is done with the mutex, so that the
+  // owner may destroy it. Then the waiter is as new. May be false for no reason.
+  [[nodiscard]] static bool SeesRelease(Mutex& mutex, Node& waiter) {
+    // Whoever released it had locked the mutex before, which the acquire of the state tells us of.
+    if (waiter.state() != WaiterState::kReleased || !mutex.IsFree()) return false;
+    waiter.Reset();
+    return true;
+  }
+
   // The poll of a waiting future: true once `done(bool released)` was, which is called under
   // the mutex; the waiter is as new then. Until then it is in the list, put there by
   // `link(Node&)`, and wakes `current`.

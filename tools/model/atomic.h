@@ -275,6 +275,12 @@ class Mutex {
   void lock() { mutex_.lock(model_internal::Info(Location::current())); }
   bool try_lock() { return mutex_.try_lock(model_internal::Info(Location::current())); }
   void unlock() { mutex_.unlock(model_internal::Info(Location::current())); }
+  // As FutexMutex.
+  bool IsFree() {
+    const bool free = try_lock();
+    if (free) unlock();
+    return free;
+  }
 
  private:
   rl::mutex mutex_;
