@@ -131,10 +131,10 @@ int ResultOf(const absl::StatusOr<int>& received) {
 }
 
 // Drops it in the end, unless it has received.
+template <typename Receiver>
 class OneshotDrop {
  public:
-  OneshotDrop(History<OneshotSpec>* history, OneshotReceiver<int> receiver,
-              std::shared_ptr<const int> in_vain)
+  OneshotDrop(History<OneshotSpec>* history, Receiver receiver, std::shared_ptr<const int> in_vain)
       : history_(history), receiver_(std::move(receiver)), in_vain_(std::move(in_vain)) {}
   OneshotDrop(OneshotDrop&& other) noexcept
       : history_(other.history_),
@@ -149,16 +149,17 @@ class OneshotDrop {
     });
   }
 
-  OneshotReceiver<int>& receiver() { return *receiver_; }
+  Receiver& receiver() { return *receiver_; }
   void Done() { receiver_.reset(); }
 
  private:
   History<OneshotSpec>* const history_;
-  std::optional<OneshotReceiver<int>> receiver_;
+  std::optional<Receiver> receiver_;
   std::shared_ptr<const int> in_vain_;
 };
 
-Async<void> ReceiveOnce(History<OneshotSpec>* history, OneshotDrop held) {
+template <typename Receiver>
+Async<void> ReceiveOnce(History<OneshotSpec>* history, OneshotDrop<Receiver> held) {
   using Kind = OneshotSpec::Kind;
   for (int round = 0; round < 3; ++round) {
     co_await Turns(Draw(3));
@@ -187,18 +188,40 @@ Async<void> ReceiveOnce(History<OneshotSpec>* history, OneshotDrop held) {
   }
 }
 
+template <typename Receiver>
+void UseOneshot(OneshotSpec&, History<OneshotSpec>* history, std::vector<JoinHandle<void>>& tasks) {
+  const auto in_vain = std::make_shared<int>(0);
+  auto ends = MakeOneshot<int>([in_vain](int value) { *in_vain = value; });
+  // Before the spawns: a task may be aborted before it begins.
+  Held<OneshotSpec, OneshotSender<int>> sender(history, std::move(ends.first),
+                                               {.kind = OneshotKind::kDropSender});
+  OneshotDrop<Receiver> receiver(history, Receiver(std::move(ends.second)), in_vain);
+  tasks.push_back(Spawn(SendOnce(history, std::move(sender))));
+  tasks.push_back(Spawn(ReceiveOnce(history, std::move(receiver))));
+}
+
 TEST(FanHistoryTest, Oneshot) {
-  EXPECT_TRUE(AgreesUnderEverySeed<OneshotSpec>(
-      [](OneshotSpec&, History<OneshotSpec>* history, std::vector<JoinHandle<void>>& tasks) {
-        const auto in_vain = std::make_shared<int>(0);
-        auto ends = MakeOneshot<int>([in_vain](int value) { *in_vain = value; });
-        // Before the spawns: a task may be aborted before it begins.
-        Held<OneshotSpec, OneshotSender<int>> sender(history, std::move(ends.first),
-                                                     {.kind = OneshotKind::kDropSender});
-        OneshotDrop receiver(history, std::move(ends.second), in_vain);
-        tasks.push_back(Spawn(SendOnce(history, std::move(sender))));
-        tasks.push_back(Spawn(ReceiveOnce(history, std::move(receiver))));
-      }));
+  EXPECT_TRUE(AgreesUnderEverySeed<OneshotSpec>(UseOneshot<OneshotReceiver<int>>));
+}
+
+// One that does not see what is there unless it waits for it.
+class BlindReceiver : public OneshotReceiver<int> {
+ public:
+  explicit BlindReceiver(OneshotReceiver receiver) : OneshotReceiver(std::move(receiver)) {}
+  static absl::StatusOr<int> TryRecv() { return absl::UnavailableError("nothing is there"); }
+};
+// One that does not close.
+class OpenReceiver : public OneshotReceiver<int> {
+ public:
+  explicit OpenReceiver(OneshotReceiver receiver) : OneshotReceiver(std::move(receiver)) {}
+  void Close() {}
+};
+
+TEST(FanHistoryMutationTest, AOneshotThatHidesItsValueIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<OneshotSpec>(UseOneshot<BlindReceiver>));
+}
+TEST(FanHistoryMutationTest, AOneshotThatDoesNotCloseIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<OneshotSpec>(UseOneshot<OpenReceiver>));
 }
 
 // -- Watch ----------------------------------------------------------------------------------
@@ -278,7 +301,8 @@ Async<void> SendToWatch(History<WatchSpec>* history, Held<WatchSpec, WatchSender
   }
 }
 
-Async<void> Watch(History<WatchSpec>* history, WatchReceiver<int> receiver, int number) {
+template <typename Receiver>
+Async<void> Watch(History<WatchSpec>* history, Receiver receiver, int number) {
   using Kind = WatchSpec::Kind;
   for (int round = 0; round < kRounds; ++round) {
     switch (Draw(8)) {
@@ -309,19 +333,40 @@ Async<void> Watch(History<WatchSpec>* history, WatchReceiver<int> receiver, int 
   }
 }
 
+template <typename Receiver>
+void UseWatch(WatchSpec&, History<WatchSpec>* history, std::vector<JoinHandle<void>>& tasks) {
+  auto ends = MakeWatch<int>(0);
+  for (int i = 0; i < 2; ++i) {
+    Held<WatchSpec, WatchSender<int>> sender(history, ends.first, {.kind = WatchKind::kDropSender});
+    tasks.push_back(Spawn(SendToWatch(history, std::move(sender), 100 * (i + 1))));
+  }
+  for (int i = 0; i < kReceivers; ++i) {
+    tasks.push_back(Spawn(Watch(history, Receiver(ends.second), i)));
+  }
+}
+
 TEST(FanHistoryTest, Watch) {
-  EXPECT_TRUE(AgreesUnderEverySeed<WatchSpec>(
-      [](WatchSpec&, History<WatchSpec>* history, std::vector<JoinHandle<void>>& tasks) {
-        auto ends = MakeWatch<int>(0);
-        for (int i = 0; i < 2; ++i) {
-          Held<WatchSpec, WatchSender<int>> sender(history, ends.first,
-                                                   {.kind = WatchKind::kDropSender});
-          tasks.push_back(Spawn(SendToWatch(history, std::move(sender), 100 * (i + 1))));
-        }
-        for (int i = 0; i < kReceivers; ++i) {
-          tasks.push_back(Spawn(Watch(history, ends.second, i)));
-        }
-      }));
+  EXPECT_TRUE(AgreesUnderEverySeed<WatchSpec>(UseWatch<WatchReceiver<int>>));
+}
+
+// One that has seen a change, and is then given up.
+class LossyWatcher : public WatchReceiver<int> {
+ public:
+  explicit LossyWatcher(WatchReceiver receiver) : WatchReceiver(std::move(receiver)) {}
+  auto Changed() { return Late(WatchReceiver::Changed()); }
+};
+// One that looks, and forgets that it did.
+class ForgetfulWatcher : public WatchReceiver<int> {
+ public:
+  explicit ForgetfulWatcher(WatchReceiver receiver) : WatchReceiver(std::move(receiver)) {}
+  Snapshot BorrowAndUpdate() { return Borrow(); }
+};
+
+TEST(FanHistoryMutationTest, AChangeThatIsLostIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<WatchSpec>(UseWatch<LossyWatcher>));
+}
+TEST(FanHistoryMutationTest, AChangeThatIsSeenTwiceIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<WatchSpec>(UseWatch<ForgetfulWatcher>));
 }
 
 // -- Broadcast ------------------------------------------------------------------------------
@@ -390,8 +435,9 @@ int ResultOf(const std::optional<Broadcasted<int>>& received) {
   return received->value() + BroadcastSpec::kMissed * static_cast<int>(received->missed());
 }
 
-Async<void> ReceiveAll(History<BroadcastSpec>* history,
-                       Held<BroadcastSpec, BroadcastReceiver<int>> held, int number) {
+template <typename Receiver>
+Async<void> ReceiveAll(History<BroadcastSpec>* history, Held<BroadcastSpec, Receiver> held,
+                       int number) {
   using Kind = BroadcastSpec::Kind;
   for (int round = 0; round < 2 * kRounds; ++round) {
     if (Draw(3) == 0) {
@@ -409,23 +455,40 @@ Async<void> ReceiveAll(History<BroadcastSpec>* history,
   }
 }
 
+// Of `kTooMany` places more than the specification knows of.
+template <typename Receiver, std::size_t kTooMany = 0>
+void UseBroadcast(BroadcastSpec& spec, History<BroadcastSpec>* history,
+                  std::vector<JoinHandle<void>>& tasks) {
+  spec.capacity = static_cast<std::size_t>(Draw(3)) + 1;
+  auto ends = MakeBroadcast<int>(spec.capacity + kTooMany);
+  for (int i = 0; i < 2; ++i) {
+    Held<BroadcastSpec, BroadcastSender<int>> sender(history, ends.first,
+                                                     {.kind = BroadcastKind::kDropSender});
+    tasks.push_back(Spawn(SendToAll(history, std::move(sender), 100 * (i + 1))));
+  }
+  for (int i = 0; i < kReceivers; ++i) {
+    Held<BroadcastSpec, Receiver> receiver(history, Receiver(ends.second),
+                                           {.kind = BroadcastKind::kDropReceiver});
+    tasks.push_back(Spawn(ReceiveAll(history, std::move(receiver), i)));
+  }
+}
+
 TEST(FanHistoryTest, Broadcast) {
-  EXPECT_TRUE(
-      AgreesUnderEverySeed<BroadcastSpec>([](BroadcastSpec& spec, History<BroadcastSpec>* history,
-                                             std::vector<JoinHandle<void>>& tasks) {
-        spec.capacity = static_cast<std::size_t>(Draw(3)) + 1;
-        auto ends = MakeBroadcast<int>(spec.capacity);
-        for (int i = 0; i < 2; ++i) {
-          Held<BroadcastSpec, BroadcastSender<int>> sender(history, ends.first,
-                                                           {.kind = BroadcastKind::kDropSender});
-          tasks.push_back(Spawn(SendToAll(history, std::move(sender), 100 * (i + 1))));
-        }
-        for (int i = 0; i < kReceivers; ++i) {
-          Held<BroadcastSpec, BroadcastReceiver<int>> receiver(
-              history, ends.second, {.kind = BroadcastKind::kDropReceiver});
-          tasks.push_back(Spawn(ReceiveAll(history, std::move(receiver), i)));
-        }
-      }));
+  EXPECT_TRUE(AgreesUnderEverySeed<BroadcastSpec>(UseBroadcast<BroadcastReceiver<int>>));
+}
+
+// One that loses what it was about to give if it is given up then.
+class LossyReceiver : public BroadcastReceiver<int> {
+ public:
+  explicit LossyReceiver(BroadcastReceiver receiver) : BroadcastReceiver(std::move(receiver)) {}
+  auto Recv() { return Late(BroadcastReceiver::Recv()); }
+};
+
+TEST(FanHistoryMutationTest, ABroadcastThatLosesAValueIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<BroadcastSpec>(UseBroadcast<LossyReceiver>));
+}
+TEST(FanHistoryMutationTest, ABroadcastThatKeepsTooManyIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<BroadcastSpec>(UseBroadcast<BroadcastReceiver<int>, 1>));
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct CondvarSpec : NumberSpec<CondvarSpec, CondvarKind> {
         return 1;
     }
   }
+  static bool AsksFirst(const Op& op) { return op.call.kind == Kind::kWait; }
   bool Act(std::size_t id, const Op& op, int n) {
     switch (op.call.kind) {
       case Kind::kLock:

@@ -130,12 +130,33 @@ Async<Given<FutureOutput<F>>> Impatiently(F future) {
   co_return Output(std::get<0>(std::move(winner)));
 }
 
+// `future` as `running`: it has asked once it was polled.
+template <typename Spec, Future F>
+class [[nodiscard]] Asking {
+ public:
+  using Output = FutureOutput<F>;
+
+  Asking(history::Running<Spec>& running, F future)
+      : running_(&running), future_(std::move(future)) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    home::Poll<Output> polled = future_.Poll(cx);
+    // But if it had no budget to do anything.
+    if (cx.turn() == nullptr || !cx.turn()->budget_exhausted) running_->Asked();
+    return polled;
+  }
+
+ private:
+  history::Running<Spec>* running_;
+  F future_;
+};
+
 // The same as an operation of the history. `result` makes its result of what the future gives.
 template <typename Spec, Future F, typename ToResult>
 Async<Given<FutureOutput<F>>> Record(History<Spec>* history, typename Spec::Call call, F future,
                                      ToResult to_result) {
   history::Running<Spec> running(*history, call);
-  auto given = co_await Impatiently(std::move(future));
+  auto given = co_await Impatiently(Asking<Spec, F>(running, std::move(future)));
   if (given) running.Return(to_result(*given));
   co_return given;
 }
@@ -218,6 +239,29 @@ class GivenUp {
 
  private:
   std::vector<std::shared_ptr<void>> futures_;
+};
+
+// What `future` gives, at the poll after that in which it was ready: if it is dropped in between,
+// that is lost. For primitives that are wrong on purpose.
+template <Future F>
+class [[nodiscard]] Late {
+ public:
+  using Output = FutureOutput<F>;
+
+  explicit Late(F future) : future_(std::move(future)) {}
+
+  home::Poll<Output> Poll(Context& cx) {
+    if (output_) return *std::move(output_);
+    home::Poll<Output> polled = future_.Poll(cx);
+    if (polled.pending()) return kPending;
+    output_ = std::move(polled).value();
+    cx.waker().WakeByRef();
+    return kPending;
+  }
+
+ private:
+  F future_;
+  std::optional<Output> output_;
 };
 
 // Lets `tasks` run, of which some are aborted, until nothing moves; ends them; and says whether

@@ -137,9 +137,8 @@ struct SemaphoreSpec : NumberSpec<SemaphoreSpec, SemaphoreKind> {
   static constexpr int kPermits = 3;
   SemaphoreSpec() { line.stock.permits = kPermits; }
 
-  static int Acts(const Op& op) {
-    return op.call.kind == Kind::kAcquire ? Line<Stock>::ActsOfWaiting(op) : 1;
-  }
+  static int Acts(const Op& op) { return AsksFirst(op) ? Line<Stock>::ActsOfWaiting(op) : 1; }
+  static bool AsksFirst(const Op& op) { return op.call.kind == Kind::kAcquire; }
   bool Act(std::size_t id, const Op& op, int n) {
     const int count = op.call.argument;
     switch (op.call.kind) {
@@ -303,9 +302,8 @@ struct RwLockSpec : NumberSpec<RwLockSpec, RwLockKind> {
     bool upgradable = false;
   };
 
-  static int Acts(const Op& op) {
-    return op.call.kind <= Kind::kUpgrade ? Line<Stock>::ActsOfWaiting(op) : 1;
-  }
+  static int Acts(const Op& op) { return AsksFirst(op) ? Line<Stock>::ActsOfWaiting(op) : 1; }
+  static bool AsksFirst(const Op& op) { return op.call.kind <= Kind::kUpgrade; }
   bool Act(std::size_t id, const Op& op, int n) {
     switch (op.call.kind) {
       case Kind::kRead:
@@ -434,6 +432,20 @@ TEST(LockHistoryTest, RwLock) {
         const bool writers_first = Draw(2) == 0;
         if (writers_first) spec.write = RwLockSpec::kWritingFirst;
         return Lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
+      },
+      UseRwLock<Lock>));
+}
+
+// Whom it puts first is not whom it should.
+TEST(LockHistoryMutationTest, ALockThatPrefersWritersAndShouldNotIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<RwLockSpec>(
+      [](RwLockSpec&) { return Lock(RwLockMode::kPreferWriters); }, UseRwLock<Lock>));
+}
+TEST(LockHistoryMutationTest, ALockThatDoesNotPreferWritersAndShouldIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<RwLockSpec>(
+      [](RwLockSpec& spec) {
+        spec.write = RwLockSpec::kWritingFirst;
+        return Lock(RwLockMode::kFair);
       },
       UseRwLock<Lock>));
 }

@@ -11,6 +11,9 @@
 
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
+#include "home/future/poll.h"
+#include "home/future/waker.h"
 #include "home/sync/barrier.h"
 #include "home/sync/event.h"
 #include "home/sync/history_testing.h"
@@ -48,9 +51,8 @@ struct SignalSpec : NumberSpec<SignalSpec<kUsedUp>, SignalKind> {
     bool set = false;
   };
 
-  static int Acts(const Op& op) {
-    return op.call.kind == Kind::kWait ? Line<Stock>::ActsOfWaiting(op) : 1;
-  }
+  static int Acts(const Op& op) { return AsksFirst(op) ? Line<Stock>::ActsOfWaiting(op) : 1; }
+  static bool AsksFirst(const Op& op) { return op.call.kind == Kind::kWait; }
   bool Act(std::size_t id, const Op& op, int n) {
     switch (op.call.kind) {
       case Kind::kWait:
@@ -91,10 +93,61 @@ class ForgetfulNotify {
   GivenUp given_up_;
 };
 
+// Whoever came last is told first.
+class UnfairNotify {
+ public:
+  class WaitFuture {
+   public:
+    using Output = void;
+
+    explicit WaitFuture(UnfairNotify* notify) : notify_(notify) {}
+    WaitFuture(WaitFuture&& other) noexcept : notify_(other.notify_) {}
+    WaitFuture& operator=(WaitFuture&&) = delete;
+    ~WaitFuture() {
+      std::erase(notify_->waiting_, this);
+      if (told_) notify_->NotifyOne();
+    }
+
+    home::Poll<void> Poll(Context& cx) {
+      std::erase(notify_->waiting_, this);
+      if (std::exchange(told_, false) || std::exchange(notify_->kept_, false)) return kReady;
+      waker_ = cx.waker().Clone();
+      notify_->waiting_.push_back(this);
+      return kPending;
+    }
+
+   private:
+    friend class UnfairNotify;
+    UnfairNotify* notify_;
+    Waker waker_;
+    bool told_ = false;
+  };
+
+  WaitFuture Wait() { return WaitFuture(this); }
+  void NotifyOne() {
+    if (waiting_.empty()) {
+      kept_ = true;
+      return;
+    }
+    WaitFuture* const last = waiting_.back();
+    waiting_.pop_back();
+    last->told_ = true;
+    std::move(last->waker_).Wake();
+  }
+
+ private:
+  std::vector<WaitFuture*> waiting_;
+  bool kept_ = false;
+};
+
 // What the three can do without waiting: the result of `kind`.
 int Do(Notify& notify, SignalKind kind) {
   if (kind == SignalKind::kTryWait) return notify.TryWait() ? 1 : 0;
   kind == SignalKind::kSet ? notify.NotifyOne() : notify.NotifyAll();
+  return 0;
+}
+int Do(UnfairNotify& notify, SignalKind) {
+  notify.NotifyOne();
   return 0;
 }
 int Do(AutoResetEvent& event, SignalKind kind) {
@@ -158,6 +211,9 @@ TEST(SignalHistoryTest, Event) {
 TEST(SignalHistoryMutationTest, ANotificationThatIsLostIsFound) {
   ExpectFault<SignalSpec<true>, ForgetfulNotify>({SignalKind::kSet});
 }
+TEST(SignalHistoryMutationTest, ANotificationOfTheLastIsFound) {
+  ExpectFault<SignalSpec<true>, UnfairNotify>({SignalKind::kSet});
+}
 TEST(SignalHistoryMutationTest, AnEventThatNoWaitResetsIsFound) {
   ExpectFault<SignalSpec<true>, Event>({SignalKind::kSet, SignalKind::kReset});
 }
@@ -179,9 +235,8 @@ struct CountSpec : NumberSpec<CountSpec, CountKind> {
     int count = 0;
   };
 
-  static int Acts(const Op& op) {
-    return op.call.kind == Kind::kWait ? Line<Stock>::ActsOfWaiting(op) : 1;
-  }
+  static int Acts(const Op& op) { return AsksFirst(op) ? Line<Stock>::ActsOfWaiting(op) : 1; }
+  static bool AsksFirst(const Op& op) { return op.call.kind == Kind::kWait; }
   bool Act(std::size_t id, const Op& op, int n) {
     switch (op.call.kind) {
       case Kind::kWait:
@@ -335,6 +390,7 @@ struct BarrierSpec : NumberSpec<BarrierSpec, BarrierKind> {
   using Ids = std::vector<std::size_t>;
 
   static int Acts(const Op& op) { return op.end == End::kPending ? 1 : 2; }
+  static bool AsksFirst(const Op&) { return true; }
   bool Act(std::size_t id, const Op& op, int n) {
     if (n == 0) {
       waiting.push_back(id);

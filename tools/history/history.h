@@ -3,7 +3,7 @@
 //
 //   History<QueueSpec> history;
 //   {
-//     Running running(history, {.kind = kPop});     // asked
+//     Running running(history, {.kind = kPop});     // begun
 //     running.Return(co_await queue.Pop());         // answered
 //   }                                               // or given up, if it is dropped before
 //   history.Stop();                                 // what still runs then was never answered
@@ -29,6 +29,8 @@ enum class End : std::uint8_t {
   kPending,    // it has not
 };
 
+inline constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
 template <typename Call, typename Result>
 struct Operation {
   Call call;
@@ -36,7 +38,9 @@ struct Operation {
   End end = End::kPending;
   // Between these moments it acted. No two operations share one.
   std::uint64_t from = 0;
-  std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t to = kNever;
+  // Of one that asks first and is answered later: by when it had asked, if that is known.
+  std::uint64_t asked = kNever;
 };
 
 // `Spec`: see linearizable.h.
@@ -56,6 +60,10 @@ class History {
     if (stopped_) return kNone;
     operations_.push_back({.call = std::move(call), .result = {}, .from = now_++});
     return operations_.size() - 1;
+  }
+  // It has asked by now; once is enough.
+  void Asked(std::size_t operation) {
+    if (!stopped_ && operations_[operation].asked == kNever) operations_[operation].asked = now_++;
   }
   void Return(std::size_t operation, Result result) {
     if (Finish(operation, End::kReturned)) operations_[operation].result = std::move(result);
@@ -94,6 +102,7 @@ class Running {
     if (!returned_) history_.Cancel(operation_);
   }
 
+  void Asked() { history_.Asked(operation_); }
   void Return(typename Spec::Result result) {
     returned_ = true;
     history_.Return(operation_, std::move(result));

@@ -21,6 +21,9 @@
 //     // Optional, of one that was cancelled or is pending: whether it may have acted `n` times
 //     // and no more. Without it one that is cancelled acts never or to the end.
 //     static bool MayStop(const Op& op, int n);
+//     // Optional: whether its first act is to ask, which it did by op.asked at the latest, as it
+//     // takes its place in a line when its future is polled for the first time.
+//     static bool AsksFirst(const Op& op);
 //     // Of one that is pending when nothing moves any more: whether it has to wait in this
 //     // state. If not, a wake-up was lost.
 //     bool MayWait(std::size_t id, const Op& op) const;
@@ -86,7 +89,7 @@ class LinearizabilitySearch {
       const auto& op = operations_[id];
       if (op.from > first_end) break;
       // Over before one began that has acted.
-      if (done_[id] == acts_[id] || op.to < last_begin) continue;
+      if (done_[id] == acts_[id] || Latest(id) < last_begin) continue;
       Spec next = state;
       if (!next.Act(id, op, done_[id])) continue;
       ++done_[id];
@@ -104,6 +107,7 @@ class LinearizabilitySearch {
     for (std::size_t id = 0; id < operations_.size(); ++id) {
       const auto& op = operations_[id];
       absl::StrAppend(&text, "\n  #", id, " ", Spec::Describe(op), " [", op.from, ", ",
+                      op.asked == kNever ? "" : absl::StrCat("asked by ", op.asked, ", "),
                       op.end == End::kPending ? "waits" : absl::StrCat(op.to),
                       op.end == End::kCancelled ? " cancelled]" : "]");
     }
@@ -125,10 +129,24 @@ class LinearizabilitySearch {
     }
   };
 
+  // One whose next act is to ask, which is known to have happened.
+  [[nodiscard]] bool HasToAsk(std::size_t id) const {
+    if constexpr (requires(const typename Spec::Op& op) { Spec::AsksFirst(op); }) {
+      const auto& op = operations_[id];
+      return done_[id] == 0 && op.asked != kNever && Spec::AsksFirst(op);
+    }
+    return false;
+  }
+  // When the next act has happened at the latest.
+  [[nodiscard]] std::uint64_t Latest(std::size_t id) const {
+    const auto& op = operations_[id];
+    return HasToAsk(id) ? std::min(op.asked, op.to) : op.to;
+  }
   // One that must act still.
   [[nodiscard]] bool IsOwed(std::size_t id) const {
     const auto& op = operations_[id];
     if (done_[id] == acts_[id]) return false;
+    if (HasToAsk(id)) return true;
     if constexpr (requires { Spec::MayStop(op, 0); }) {
       if (op.end != End::kReturned && Spec::MayStop(op, done_[id])) return false;
     }
@@ -150,7 +168,7 @@ class LinearizabilitySearch {
   [[nodiscard]] std::uint64_t FirstEnd() const {
     std::uint64_t first = UINT64_MAX;
     for (std::size_t id = 0; id < operations_.size(); ++id) {
-      if (IsOwed(id)) first = std::min(first, operations_[id].to);
+      if (IsOwed(id)) first = std::min(first, Latest(id));
     }
     return first;
   }

@@ -72,6 +72,38 @@ struct QueueSpec {
   std::vector<std::pair<std::size_t, int>> held;
 };
 
+// The same, where a pop takes a place in a line: it asks, and is answered.
+struct LineSpec : QueueSpec {
+  static int Acts(const Op& op) {
+    if (op.call.kind == Kind::kPush) return 1;
+    return op.end == End::kPending ? 1 : 2;
+  }
+  static bool AsksFirst(const Op& op) { return op.call.kind == Kind::kPop; }
+  bool Act(std::size_t id, const Op& op, int n) {
+    if (op.call.kind == Kind::kPush) {
+      values.push_back(op.call.value);
+      return true;
+    }
+    if (n == 0) {
+      line.push_back(id);
+      return true;
+    }
+    if (op.end == End::kCancelled) return std::erase(line, id) == 1;
+    if (values.empty() || line.front() != id || op.result != values.front()) return false;
+    values.erase(values.begin());
+    line.erase(line.begin());
+    return true;
+  }
+
+  friend bool operator==(const LineSpec&, const LineSpec&) = default;
+  template <typename H>
+  friend H AbslHashValue(H state, const LineSpec& spec) {
+    return H::combine(std::move(state), spec.values, spec.line);
+  }
+
+  std::vector<std::size_t> line;
+};
+
 class LinearizableTest : public ::testing::Test {
  protected:
   std::size_t Begin(Kind kind, int value = 0) {
@@ -218,6 +250,37 @@ TEST_F(LinearizableTest, ARunningOneThatIsDroppedIsCancelled) {
   EXPECT_EQ(history_.operations()[0].end, End::kCancelled);
   EXPECT_EQ(history_.operations()[1].end, End::kReturned);
   EXPECT_TRUE(Check());
+}
+
+// Two that wait, of whom the second is answered: if it is not known when the first asked, it may
+// have asked behind the other.
+::testing::AssertionResult ServeTheSecond(bool first_has_asked, bool first_gives_up) {
+  History<LineSpec> history;
+  const std::size_t first = history.Begin({.kind = Kind::kPop});
+  if (first_has_asked) history.Asked(first);
+  const std::size_t second = history.Begin({.kind = Kind::kPop});
+  history.Asked(second);
+  history.Return(history.Begin({.kind = Kind::kPush, .value = 1}), 0);
+  history.Return(second, 1);
+  if (first_gives_up) history.Cancel(first);
+  return IsLinearizable(history, LineSpec());
+}
+TEST(AskingTest, WhoMayHaveAskedLaterMayBePassed) {
+  EXPECT_TRUE(ServeTheSecond(/*first_has_asked=*/false, /*first_gives_up=*/false));
+  EXPECT_TRUE(ServeTheSecond(/*first_has_asked=*/false, /*first_gives_up=*/true));
+}
+TEST(AskingTest, WhoHasAskedIsNotPassed) {
+  EXPECT_FALSE(ServeTheSecond(/*first_has_asked=*/true, /*first_gives_up=*/false));
+  // It may have given up at once.
+  EXPECT_TRUE(ServeTheSecond(/*first_has_asked=*/true, /*first_gives_up=*/true));
+}
+// The end of a later poll tells nothing more.
+TEST(AskingTest, TheFirstTimeCounts) {
+  History<LineSpec> history;
+  const std::size_t pop = history.Begin({.kind = Kind::kPop});
+  history.Asked(pop);
+  history.Asked(pop);
+  EXPECT_EQ(history.operations()[pop].asked, 1);
 }
 
 // Twelve that overlap all, and none of whose orders is right: the memory of states keeps the
