@@ -27,13 +27,8 @@
 #ifndef HOME_SYNC_CANCELLATION_TOKEN_H_
 #define HOME_SYNC_CANCELLATION_TOKEN_H_
 
-#include <atomic>
 #include <concepts>
-#include <condition_variable>
-#include <cstdint>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -44,87 +39,10 @@
 #include "home/future/pipe.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
+#include "home/sync/cancellation_node.h"
 #include "home/sync/event.h"
 
 namespace home {
-namespace sync_internal {
-
-// A callback's place in its token's list.
-class CancellationHook {
- public:
-  CancellationHook(const CancellationHook&) = delete;
-  CancellationHook& operator=(const CancellationHook&) = delete;
-
- protected:
-  explicit CancellationHook(void (*run)(CancellationHook* self) noexcept) : run_(run) {}
-  ~CancellationHook() = default;
-
- private:
-  friend class CancellationNode;
-
-  void (*const run_)(CancellationHook* self) noexcept;
-  // Under the node's mutex.
-  CancellationHook* previous_ = nullptr;
-  CancellationHook* next_ = nullptr;
-  bool linked_ = false;
-};
-
-// What the copies of a token share. See cancellation_token.cc.
-class CancellationNode {
- public:
-  // With one reference, the caller's. A child keeps its parent.
-  explicit CancellationNode(CancellationNode* parent);
-  CancellationNode(const CancellationNode&) = delete;
-  CancellationNode& operator=(const CancellationNode&) = delete;
-
-  void AddReference() {
-    // relaxed: a new reference is made from one that the caller holds.
-    references_.fetch_add(1, std::memory_order_relaxed);
-  }
-  void Release();
-
-  void Cancel();
-  [[nodiscard]] Event& cancelled() { return cancelled_; }
-
-  // Calls the hook when the token is cancelled, or here and now if it is.
-  void Link(CancellationHook& hook);
-  // The hook will not be called any more. If it is being called by another thread, waits
-  // for the end of that.
-  void Unlink(CancellationHook& hook);
-
- private:
-  // The calls of hooks: by one thread, in the frame of its Cancel().
-  struct Calls {
-    CancellationHook* hook;
-    std::thread::id thread;
-    std::condition_variable hook_done;
-  };
-
-  ~CancellationNode() = default;
-
-  [[nodiscard]] bool TryAddReference();
-  void RunHooks(std::unique_lock<std::mutex>& lock);
-  // Moves the children that still have owners to the list `worklist`, with a reference
-  // each.
-  void TakeChildren(CancellationNode*& worklist);
-  void UnlinkChild(CancellationNode& child);
-
-  std::atomic<std::uint32_t> references_{1};
-  Event cancelled_;
-  CancellationNode* const parent_;  // a reference, or null
-  // Under the parent's mutex; once unlinked, next_ is whose who has unlinked it.
-  CancellationNode* previous_ = nullptr;
-  CancellationNode* next_ = nullptr;
-  bool linked_ = false;
-
-  std::mutex mutex_;
-  // All under the mutex.
-  CancellationNode* first_child_ = nullptr;
-  CancellationHook* first_hook_ = nullptr;
-  Calls* calls_ = nullptr;
-};
-
-}  // namespace sync_internal
 
 class CancelledFuture;
 
@@ -195,6 +113,28 @@ class [[nodiscard]] CancelledFuture {
 };
 
 inline CancelledFuture CancellationToken::Cancelled() const { return CancelledFuture(*this); }
+
+// Cancels its token in the end of its scope, however that comes, unless it was disarmed before:
+//
+//   const CancellationGuard guard(work.Child());
+//
+// Movable; one that was moved from, or disarmed, cancels nothing.
+class [[nodiscard]] CancellationGuard {
+ public:
+  explicit CancellationGuard(CancellationToken token) noexcept : token_(std::move(token)) {}
+  CancellationGuard(CancellationGuard&& other) noexcept
+      : token_(std::exchange(other.token_, std::nullopt)) {}
+  CancellationGuard& operator=(CancellationGuard&&) = delete;
+  ~CancellationGuard() {
+    if (token_) token_->Cancel();
+  }
+
+  // Gives back the token, which is not cancelled here any more.
+  CancellationToken Disarm() && { return *std::exchange(token_, std::nullopt); }
+
+ private:
+  std::optional<CancellationToken> token_;
+};
 
 // Calls `fn()` once, when the token is cancelled: on the thread that cancels it, or here
 // in the constructor if it is cancelled already. `fn` must not throw. The destructor

@@ -55,6 +55,25 @@ TEST(CancellationTokenTest, WaitsAreReadyOnceItIsCancelled) {
   EXPECT_TRUE(PollOnce(late).ready());
 }
 
+TEST(CancellationTokenTest, AGuardCancelsInTheEndOfItsScope) {
+  const CancellationToken token;
+  {
+    CancellationGuard first(token);
+    const CancellationGuard guard = std::move(first);
+    EXPECT_FALSE(token.IsCancelled());
+  }
+  EXPECT_TRUE(token.IsCancelled());
+}
+
+TEST(CancellationTokenTest, AGuardThatIsDisarmedCancelsNothing) {
+  const CancellationToken token;
+  {
+    CancellationGuard guard(token);
+    EXPECT_TRUE(std::move(guard).Disarm() == token);
+  }
+  EXPECT_FALSE(token.IsCancelled());
+}
+
 TEST(CancellationTokenTest, AWaitOutlivesItsToken) {
   std::optional<CancelledFuture> wait;
   {

@@ -27,6 +27,7 @@ struct MutexCase {
   static auto Make() { return std::make_shared<Lock>(); }
   static auto Wait(Lock& lock) { return lock.Lock(); }
   static auto WaitOwned(std::shared_ptr<Lock> lock) { return LockOwned(std::move(lock)); }
+  static auto TryOwned(std::shared_ptr<Lock> lock) { return TryLockOwned(std::move(lock)); }
   static auto Try(Lock& lock) { return lock.TryLock(); }
 };
 struct RwLockCase {
@@ -35,6 +36,7 @@ struct RwLockCase {
   static auto Make() { return std::make_shared<Lock>(); }
   static auto Wait(Lock& lock) { return lock.Write(); }
   static auto WaitOwned(std::shared_ptr<Lock> lock) { return Lock::WriteOwned(std::move(lock)); }
+  static auto TryOwned(std::shared_ptr<Lock> lock) { return Lock::TryWriteOwned(std::move(lock)); }
   static auto Try(Lock& lock) { return lock.TryWrite(); }
 };
 struct SemaphoreCase {
@@ -43,6 +45,7 @@ struct SemaphoreCase {
   static auto Make() { return std::make_shared<Lock>(1); }
   static auto Wait(Lock& lock) { return lock.Acquire(); }
   static auto WaitOwned(std::shared_ptr<Lock> lock) { return AcquireOwned(std::move(lock)); }
+  static auto TryOwned(std::shared_ptr<Lock> lock) { return TryAcquireOwned(std::move(lock)); }
   static auto Try(Lock& lock) { return lock.TryAcquire(); }
 };
 
@@ -117,6 +120,16 @@ TYPED_TEST(ExclusiveLockTest, TheOwnedFormKeepsTheLock) {
     const auto moved = std::move(taken);
     EXPECT_FALSE(weak.expired());
   }
+  EXPECT_TRUE(weak.expired());
+}
+
+TYPED_TEST(ExclusiveLockTest, TheOwnedTryKeepsTheLock) {
+  const std::weak_ptr<typename TypeParam::Lock> weak = this->lock_;
+  auto taken = TypeParam::TryOwned(this->lock_);
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_FALSE(TypeParam::TryOwned(std::move(this->lock_)).has_value());
+  EXPECT_FALSE(weak.expired());
+  taken.reset();
   EXPECT_TRUE(weak.expired());
 }
 

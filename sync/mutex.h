@@ -227,9 +227,7 @@ class Mutex {
   // A guard if the mutex is free now.
   [[nodiscard]] std::optional<MutexGuard<T>> TryLock(
       const internal::LockPlace& place = std::source_location::current()) {
-    if (!lock_.TryLock()) return std::nullopt;
-    return MutexGuard<T>(this,
-                         typename MutexGuard<T>::Mark(sync_internal::kMutexKind, this, place));
+    return Try(this, place);
   }
   // The value, for one who knows that nobody else uses the mutex.
   [[nodiscard]] T& Unguarded() { return value_; }
@@ -239,6 +237,18 @@ class Mutex {
   friend class BasicMutexGuard;
   template <typename U, typename Handle>
   friend class LockFuture;
+  template <typename U>
+  friend std::optional<OwnedMutexGuard<U>> TryLockOwned(std::shared_ptr<Mutex<U>> mutex,
+                                                        const internal::LockPlace& place);
+
+  template <typename Handle>
+  static std::optional<BasicMutexGuard<T, Handle>> Try(Handle mutex,
+                                                       const internal::LockPlace& place) {
+    if (!mutex->lock_.TryLock()) return std::nullopt;
+    using Guard = BasicMutexGuard<T, Handle>;
+    typename Guard::Mark mark(sync_internal::kMutexKind, std::to_address(mutex), place);
+    return Guard(std::move(mutex), std::move(mark));
+  }
 
   sync_internal::Lock<> lock_;
   T value_;
@@ -250,6 +260,13 @@ template <typename T>
     std::shared_ptr<Mutex<T>> mutex,
     const internal::LockPlace& place = std::source_location::current()) {
   return LockFuture<T, std::shared_ptr<Mutex<T>>>(std::move(mutex), place);
+}
+// As mutex->TryLock(), the same.
+template <typename T>
+[[nodiscard]] std::optional<OwnedMutexGuard<T>> TryLockOwned(
+    std::shared_ptr<Mutex<T>> mutex,
+    const internal::LockPlace& place = std::source_location::current()) {
+  return Mutex<T>::Try(std::move(mutex), place);
 }
 
 }  // namespace home

@@ -340,18 +340,18 @@ class RwLock {
   // A guard if that is possible now and nobody waits.
   [[nodiscard]] std::optional<ReadGuard> TryRead(
       const Place& place = std::source_location::current()) {
-    return Try<ReadGuard>(Kind::kReader, place);
+    return Try<ReadGuard>(this, Kind::kReader, place);
   }
   [[nodiscard]] std::optional<WriteGuard> TryWrite(
       const Place& place = std::source_location::current()) {
-    return Try<WriteGuard>(Kind::kWriter, place);
+    return Try<WriteGuard>(this, Kind::kWriter, place);
   }
   [[nodiscard]] std::optional<UpgradableGuard> TryUpgradableRead(
       const Place& place = std::source_location::current()) {
-    return Try<UpgradableGuard>(Kind::kUpgradable, place);
+    return Try<UpgradableGuard>(this, Kind::kUpgradable, place);
   }
 
-  // The same for a guard that keeps the lock.
+  // The same, of both, for a guard that keeps the lock.
   [[nodiscard]] static RwLockFuture<OwnedReadGuard, Shared> ReadOwned(
       Shared lock, const Place& place = std::source_location::current()) {
     return RwLockFuture<OwnedReadGuard, Shared>(std::move(lock), Kind::kReader, place);
@@ -365,6 +365,18 @@ class RwLock {
       Shared lock, const Place& place = std::source_location::current()) {
     return RwLockFuture<OwnedUpgradableGuard, Shared>(std::move(lock), Kind::kUpgradable, place);
   }
+  [[nodiscard]] static std::optional<OwnedReadGuard> TryReadOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
+    return Try<OwnedReadGuard>(std::move(lock), Kind::kReader, place);
+  }
+  [[nodiscard]] static std::optional<OwnedWriteGuard> TryWriteOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
+    return Try<OwnedWriteGuard>(std::move(lock), Kind::kWriter, place);
+  }
+  [[nodiscard]] static std::optional<OwnedUpgradableGuard> TryUpgradableReadOwned(
+      Shared lock, const Place& place = std::source_location::current()) {
+    return Try<OwnedUpgradableGuard>(std::move(lock), Kind::kUpgradable, place);
+  }
 
   // The value, for one who knows that nobody else uses the lock.
   [[nodiscard]] T& Unguarded() { return value_; }
@@ -375,12 +387,13 @@ class RwLock {
   template <typename Guard, typename Handle>
   friend class RwLockFuture;
 
-  template <typename Guard>
-  std::optional<Guard> Try(std::uint64_t request, const Place& place) {
-    if (!queue_.TryTake(request)) return std::nullopt;
-    using Hold = sync_internal::RwHold<RwLock*>;
+  template <typename Guard, typename Handle>
+  static std::optional<Guard> Try(Handle lock, std::uint64_t request, const Place& place) {
+    if (!lock->queue_.TryTake(request)) return std::nullopt;
+    using Hold = sync_internal::RwHold<Handle>;
     const std::uint64_t held = Kind::Held(request);
-    return Guard(Hold(this, held, typename Hold::Mark(Kind::NameOf(held), this, place)));
+    typename Hold::Mark mark(Kind::NameOf(held), std::to_address(lock), place);
+    return Guard(Hold(std::move(lock), held, std::move(mark)));
   }
 
   sync_internal::GrantQueue<Kind> queue_{0};

@@ -189,6 +189,22 @@ TEST(RwLockTest, OwnedGuardsKeepTheLock) {
   EXPECT_TRUE(weak.expired());
 }
 
+TEST(RwLockTest, OwnedTriesTakeWhatTheyAreFor) {
+  const auto lock = std::make_shared<RwLock<int>>();
+  {
+    const auto reading = RwLock<int>::TryReadOwned(lock);
+    EXPECT_TRUE(reading.has_value());
+    EXPECT_FALSE(RwLock<int>::TryWriteOwned(lock).has_value());
+    const auto looking = RwLock<int>::TryUpgradableReadOwned(lock);
+    EXPECT_TRUE(looking.has_value());
+    EXPECT_FALSE(RwLock<int>::TryUpgradableReadOwned(lock).has_value());
+    EXPECT_EQ(lock.use_count(), 3);
+  }
+  const auto writing = RwLock<int>::TryWriteOwned(lock);
+  EXPECT_TRUE(writing.has_value());
+  EXPECT_FALSE(RwLock<int>::TryReadOwned(lock).has_value());
+}
+
 TEST(RwLockTest, HostileWaker) {
   RwLock<int> lock;
   auto held = lock.TryWrite();

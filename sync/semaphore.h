@@ -172,8 +172,7 @@ class Semaphore {
   // `count` permits if there are so many now and nobody waits.
   [[nodiscard]] std::optional<SemaphorePermit> TryAcquire(
       std::size_t count = 1, const internal::LockPlace& place = std::source_location::current()) {
-    if (!queue_.TryTake(Units(count))) return std::nullopt;
-    return SemaphorePermit(this, count, SemaphorePermit::Mark(internal::kPermitKind, this, place));
+    return Try(this, count, place);
   }
 
   // There are `count` permits more.
@@ -199,6 +198,18 @@ class Semaphore {
  private:
   template <typename Handle>
   friend class AcquireFuture;
+  friend std::optional<OwnedSemaphorePermit> TryAcquireOwned(std::shared_ptr<Semaphore> semaphore,
+                                                             std::size_t count,
+                                                             const internal::LockPlace& place);
+
+  template <typename Handle>
+  static std::optional<BasicSemaphorePermit<Handle>> Try(Handle semaphore, std::size_t count,
+                                                         const internal::LockPlace& place) {
+    if (!semaphore->queue_.TryTake(Units(count))) return std::nullopt;
+    using Permit = BasicSemaphorePermit<Handle>;
+    typename Permit::Mark mark(internal::kPermitKind, std::to_address(semaphore), place);
+    return Permit(std::move(semaphore), count, std::move(mark));
+  }
 
   static std::uint64_t Units(std::size_t permits) {
     if (permits > kMost) Fatal("more permits than a semaphore can have");
@@ -228,6 +239,12 @@ AcquireFuture<Handle>::AcquireFuture(Handle semaphore, std::size_t count,
     std::shared_ptr<Semaphore> semaphore, std::size_t count = 1,
     const internal::LockPlace& place = std::source_location::current()) {
   return AcquireFuture<std::shared_ptr<Semaphore>>(std::move(semaphore), count, place);
+}
+// As semaphore->TryAcquire(), the same.
+[[nodiscard]] inline std::optional<OwnedSemaphorePermit> TryAcquireOwned(
+    std::shared_ptr<Semaphore> semaphore, std::size_t count = 1,
+    const internal::LockPlace& place = std::source_location::current()) {
+  return Semaphore::Try(std::move(semaphore), count, place);
 }
 
 }  // namespace home
