@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -107,20 +108,23 @@ void ReadPagesByThreads(benchmark::State& state, Reactor& reactor, std::mutex& t
   using Read = decltype(IoRead(file, std::string(), 0));
   std::vector<Read> reads;
   reads.reserve(kCount);
+  std::array<bool, kCount> done;
+  const auto poll = [&](std::size_t i) {
+    auto result = home::testing::PollOnce(reads[i], counter);
+    done[i] = result.ready();
+    if (done[i]) buffers[i] = std::move((*result).buffer);
+  };
   WakeList wakes;
   for (auto _ : state) {
     for (std::size_t i = 0; i < kCount; ++i) {
       reads.push_back(IoRead(file, std::move(buffers[i]), static_cast<std::int64_t>(i * kPage)));
-      benchmark::DoNotOptimize(home::testing::PollOnce(reads[i], counter).pending());
+      poll(i);  // With one ring, the other thread may have submitted and fetched it already.
     }
     for (std::size_t i = 0; i < kCount; ++i) {
-      for (;;) {
+      while (!done[i]) {
         const std::lock_guard<std::mutex> lock(turn);
-        auto result = home::testing::PollOnce(reads[i], counter);
-        if (result.ready()) {
-          buffers[i] = std::move((*result).buffer);
-          break;
-        }
+        poll(i);
+        if (done[i]) break;
         // Nobody else can have fetched it meanwhile.
         reactor.Poll(-1, wakes);
         wakes.WakeAll();
