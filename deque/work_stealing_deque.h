@@ -67,7 +67,8 @@
 //  I1  Only the owner writes bottom_, buffer_ and slots.
 //  I2  The elements are those with indices in [head, bottom). bottom may be
 //      head - 1 for a moment in Pop or PopFront; that reads as empty.
-//  I3  Claims are totally ordered: claim_ is changed by RMWs alone. A far pop is none: the
+//  I3  Claims are totally ordered: claim_ is changed by RMWs alone, where there are
+//      thieves. A far pop is none: the
 //      index that it takes is kMaxBatch or more above every head from which a thief that has
 //      not seen it can claim.
 //  I4  A slot that holds a live element is not written. The owner reuses one only
@@ -220,6 +221,19 @@ class WorkStealingDeque {
     }
     // relaxed: a slot that we filled ourselves.
     return slot(head).load(std::memory_order_relaxed);
+  }
+
+  // The same where there are no thieves: without the RMW.
+  [[nodiscard]] std::optional<T> PopFrontUnshared() {
+    // relaxed, all: as in PopIfUnshared().
+    const Claim claim = claim_.load(std::memory_order_relaxed);
+    head_ = Head(claim);
+    if (head_ == end_) {
+      TrimEmpty();
+      return std::nullopt;
+    }
+    claim_.store(static_cast<Claim>(claim + 1), std::memory_order_relaxed);
+    return slot(head_++).load(std::memory_order_relaxed);
   }
 
   // Any thread: takes the oldest element.

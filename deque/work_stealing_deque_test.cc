@@ -112,6 +112,17 @@ TYPED_TEST(WorkStealingDequeTest, PopIf) {
   EXPECT_TRUE(this->deque_.EmptyHint());
 }
 
+TYPED_TEST(WorkStealingDequeTest, PopFrontUnshared) {
+  EXPECT_EQ(this->deque_.PopFrontUnshared(), std::nullopt);
+  for (int i = 1; i <= 4; ++i) this->deque_.Push(i);
+  EXPECT_EQ(this->deque_.PopFrontUnshared(), 1);
+  EXPECT_EQ(this->deque_.Steal().value(), 2);
+  EXPECT_EQ(this->deque_.PopFrontUnshared(), 3) << "2 is stolen";
+  EXPECT_EQ(this->deque_.Steal().value(), 4);
+  EXPECT_EQ(this->deque_.PopFrontUnshared(), std::nullopt);
+  EXPECT_EQ(this->deque_.Pop(), std::nullopt);
+}
+
 TYPED_TEST(WorkStealingDequeTest, Steal) {
   for (int i = 0; i < 10; ++i) this->deque_.Push(i);
   EXPECT_EQ(DrainBySteal(this->deque_), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));

@@ -48,6 +48,10 @@ struct Turn {
   // What the task waits for, should it be pending; a string that lives for ever, or
   // null.
   const char* wait_reason = nullptr;
+  // Set by an executor that looks at `again`: the waker of the task itself.
+  const Waker* waker = nullptr;
+  // Set by a leaf that wants the task polled again after others.
+  bool again = false;
   // Set by an executor that can hand over (run_task.h): the task that it would run next.
   const TaskHeader* next = nullptr;
   // Set by a task that waits for `next` and for nothing else; no waker is registered.
@@ -68,14 +72,26 @@ class Context {
   // For contexts that wrap this one with another waker and share its turn.
   [[nodiscard]] Turn* turn() const noexcept { return turn_; }
 
-  // Spends one step. False: the budget is used up, the task is already woken
-  // to run again after others, and the leaf must return Pending now.
+  // Has the task polled again after others, for a leaf that returns Pending though it waits for
+  // nothing. As if the task was woken; but an executor that knows that it has not needs no RMW to
+  // put it back in a queue.
+  void PollAgain() noexcept {
+    // Under another waker there may be somebody who wants to know whom to poll.
+    if (turn_ != nullptr && turn_->waker == waker_) {
+      turn_->again = true;
+    } else {
+      waker_->WakeByRef();
+    }
+  }
+
+  // Spends one step. False: the budget is used up, the task will run again after others, and
+  // the leaf must return Pending now.
   [[nodiscard]] bool ConsumeBudget() noexcept {
     if (turn_ == nullptr) return true;
     if (turn_->budget == 0) {
       turn_->budget_exhausted = true;
       turn_->wait_reason = "its next turn (the budget is used up)";
-      waker_->WakeByRef();
+      PollAgain();
       return false;
     }
     --turn_->budget;

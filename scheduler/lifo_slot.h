@@ -12,7 +12,7 @@
 // It is a template so that the model checker runs it (lifo_slot_model_test.cc).
 //
 // Thread-safety: Steal and empty by any thread, the rest is the owner's. Cost: a store to
-// fill an empty slot, an RMW for all else.
+// fill an empty slot, an RMW for all else where there are thieves.
 
 #ifndef HOME_SCHEDULER_LIFO_SLOT_H_
 #define HOME_SCHEDULER_LIFO_SLOT_H_
@@ -42,12 +42,17 @@ class LifoSlot {
     // release: a thief sees the task. pairs with: Steal().
     slot_.store(task, std::memory_order_release);
   }
-  // Owner: the task that was there, or null if a thief was quicker.
-  [[nodiscard]] T* Replace(T* task) {
+  // Owner: the task that was there, or null if a thief was quicker. `thieves`, here and below:
+  // whether anybody else may Steal().
+  [[nodiscard]] T* Replace(T* task, bool thieves) {
     // release: as Fill(). No acquire (L2).
-    return slot_.exchange(task, std::memory_order_release);
+    if (thieves) return slot_.exchange(task, std::memory_order_release);
+    // relaxed: nobody else is there.
+    T* const before = slot_.load(std::memory_order_relaxed);
+    slot_.store(task, std::memory_order_relaxed);
+    return before;
   }
-  // Owner: the task, or null. `thieves`: whether anybody else may Steal().
+  // Owner: the task, or null.
   [[nodiscard]] T* Take(bool thieves) {
     // relaxed, here and below: L2.
     if (thieves) return slot_.exchange(nullptr, std::memory_order_relaxed);

@@ -44,7 +44,7 @@ struct SlotScenario {
     Task* const task = &tasks[woken++];
     *task = 0;
     if (slot.empty()) return slot.Fill(task);
-    if (Task* const displaced = slot.Replace(task)) Run(displaced);
+    if (Task* const displaced = slot.Replace(task, /*thieves=*/true)) Run(displaced);
   }
   bool Take() {
     Task* const task = slot.Take(kTold);
@@ -125,7 +125,7 @@ struct SlotAndDeque : SlotScenario<3> {
     Task* const task = &tasks[woken++];
     *task = 0;
     if (slot.empty()) return slot.Fill(task);
-    if (Task* const displaced = slot.Replace(task)) deque.Push(displaced);
+    if (Task* const displaced = slot.Replace(task, /*thieves=*/true)) deque.Push(displaced);
   }
   void StealFor(Deque& into) {
     StealResult<Task*> stolen = deque.StealHalf(into);

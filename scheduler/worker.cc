@@ -316,7 +316,7 @@ void Worker::PushForked(TaskHeader* task) {
 }
 
 bool Worker::TakeBack(TaskHeader* task) {
-  const bool taken = scheduler_->workers() == 1 ? deque_.PopIfUnshared(task) : deque_.PopIf(task);
+  const bool taken = HasThieves() ? deque_.PopIf(task) : deque_.PopIfUnshared(task);
   if (taken) completed_.Add();
   return taken;
 }
@@ -349,7 +349,7 @@ void Worker::PushWoken(TaskHeader* task) {
     if (!deque_.EmptyHint()) scheduler_->NotifyOneFromWorker();
     return;
   }
-  TaskHeader* displaced = lifo_.Replace(task);
+  TaskHeader* displaced = lifo_.Replace(task, HasThieves());
   if (displaced == nullptr) return;  // a thief was quicker
   deque_.Push(displaced);
   scheduler_->NotifyOneFromWorker();
@@ -371,7 +371,7 @@ TaskHeader* Worker::NextTask() {
     }
   }
   lifo_streak_ = 0;
-  if (std::optional<TaskHeader*> task = deque_.PopFront()) return *task;
+  if (TaskHeader* task = TakeOldest()) return task;
   return TakeInjected();
 }
 
@@ -533,11 +533,17 @@ void Worker::DrainReleases() {
   }
 }
 
-TaskHeader* Worker::TakeLifo() { return lifo_.Take(/*thieves=*/scheduler_->workers() > 1); }
+bool Worker::HasThieves() const { return scheduler_->workers() > 1; }
+
+TaskHeader* Worker::TakeLifo() { return lifo_.Take(HasThieves()); }
+
+TaskHeader* Worker::TakeOldest() {
+  return (HasThieves() ? deque_.PopFront() : deque_.PopFrontUnshared()).value_or(nullptr);
+}
 
 TaskHeader* Worker::TakeQueued() {
   if (TaskHeader* task = TakeLifo()) return task;
-  return deque_.PopFront().value_or(nullptr);
+  return TakeOldest();
 }
 
 // xorshift (Marsaglia 2003).

@@ -176,7 +176,11 @@ class Worker {
   RunResult EndLostPoll(TaskHeader* task, RunResult result, Lent<Owner>& lent);
   [[nodiscard]] bool TakeOffer(std::uint64_t number);
   [[nodiscard]] TaskHeader* NextTask();
+  // Whether others steal from this worker's queues.
+  [[nodiscard]] bool HasThieves() const;
   [[nodiscard]] TaskHeader* TakeLifo();
+  // The front of the deque.
+  [[nodiscard]] TaskHeader* TakeOldest();
   [[nodiscard]] TaskHeader* TakeInjected();
   [[nodiscard]] TaskHeader* Search();
   // Before the first task after a search or a sleep.

@@ -21,7 +21,7 @@ class [[nodiscard]] YieldFuture {
   home::Poll<void> Poll(Context& cx) {
     if (yielded_) return kReady;
     yielded_ = true;
-    cx.waker().WakeByRef();
+    cx.PollAgain();
     return cx.PendingFor("its next turn (it yielded)");
   }
 

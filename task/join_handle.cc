@@ -32,7 +32,8 @@ absl::Status TaskCancelled(TaskId id) {
 
 TaskStatus StatusOf(const TaskHeader* task) {
   const TaskSnapshot now = task->state.Load();
-  if (now.running()) return TaskStatus::kRunning;
+  // relaxed: it was so a moment ago.
+  if (now.running() && !task->gave_way.load(std::memory_order_relaxed)) return TaskStatus::kRunning;
   if (!now.complete()) return TaskStatus::kPending;
   // relaxed: ordered by the acquire of the state word above.
   switch (task->outcome.load(std::memory_order_relaxed)) {

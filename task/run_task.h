@@ -37,7 +37,7 @@ namespace home {
 
 enum class [[nodiscard]] RunResult {
   kIdle,         // the task waits, or runs elsewhere already: don't touch it
-  kRescheduled,  // it was woken during its poll: the worker queues it again
+  kRescheduled,  // it was woken during its poll, or gave way: the worker queues it again
   kComplete,     // it is done; it may be gone
 };
 
@@ -104,6 +104,26 @@ RunResult SuspendTask(TaskHeader* task, Owner& owner) {
   return RunResult::kRescheduled;
 }
 
+// Ends the turn of a task that gives way to others. It goes through a queue, which hands it on from
+// thread to thread, and nothing else is to be known of it: so it stays running, and neither this
+// nor the next turn's beginning takes an RMW.
+template <typename Owner>
+RunResult GiveWay(TaskHeader* task, Owner& owner) {
+  // Before the task can be anybody else's.
+  if (task->owner == kNoOwner) owner.Bind(task);
+  // relaxed: the queue orders it.
+  task->gave_way.store(true, std::memory_order_relaxed);
+  return RunResult::kRescheduled;
+}
+
+// A task that was taken from a queue: whether it is to be polled or cancelled.
+inline StartResult StartTurn(TaskHeader* task) {
+  // relaxed, both: the queue orders it.
+  if (!task->gave_way.load(std::memory_order_relaxed)) return task->state.TransitionToRunning();
+  task->gave_way.store(false, std::memory_order_relaxed);
+  return task->state.ContinueRunning();
+}
+
 // Always inline, for the few workers' loops that have it in them: out of line it cost 2 of 43 ns
 // that a task takes from spawn to join.
 template <typename Owner>
@@ -111,6 +131,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
                                                           Owner& owner) {
   const BorrowedWaker waker(task, &kTaskWakerVTable);
   Context cx(waker.get(), turn);
+  if (turn != nullptr) turn->waker = &waker.get();
   BeginPoll(task, owner);
   const bool ready = [&] {
     const PolledTaskScope scope(task->id.value(), task->name, task->location);
@@ -125,6 +146,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
     if (turn->awaits_next) return RunResult::kIdle;
     // relaxed: a figure; the string is a constant.
     task->wait_reason.store(turn->wait_reason, std::memory_order_relaxed);
+    if (turn->again) return GiveWay(task, owner);
   }
   return SuspendTask(task, owner);
 }
@@ -140,7 +162,7 @@ RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
   if (internal::AwaitedHere(owner) && task->state.RunUnshared()) {
     return internal::PollRunning(task, turn, owner);
   }
-  if (task->state.TransitionToRunning() == StartResult::kCancel) {
+  if (internal::StartTurn(task) == StartResult::kCancel) {
     internal::BeginPoll(task, owner);
     task->vtable->cancel(task);
     internal::EndPoll(owner);
@@ -162,8 +184,7 @@ RunResult ResumeTask(TaskHeader* task, Turn* turn, Owner& owner) {
 // Has a task that awaited the next one wait for its turn in a queue.
 template <typename Owner>
 RunResult YieldTask(TaskHeader* task, Owner& owner) {
-  static_cast<void>(task->state.NotifyByRef());
-  return internal::SuspendTask(task, owner);
+  return internal::GiveWay(task, owner);
 }
 
 // Cancels `task`, which is idle, on behalf of a runtime that shuts down. False:

@@ -102,6 +102,9 @@ class TaskHeader : public LockFreeMpscNode {
   std::uint16_t owner = kNoOwner;
   // Written before kComplete is.
   internal::Atomic<TaskOutcome> outcome{TaskOutcome::kNone};
+  // In a queue, though it counts as running: it gave way to others (RunTask). Written by who puts
+  // it there and by who takes it out, and ordered by the queue; others may look (relaxed).
+  internal::Atomic<bool> gave_way{false};
   // For a scheduler that measures: when the task went into a queue, in a unit of its
   // own. Written by whoever puts it there, read by whoever takes it out.
   std::uint32_t queued_at = 0;

@@ -22,6 +22,8 @@
 // result says what the caller must do:
 //
 //   TransitionToRunning   N -> R             the worker that took it from a queue
+//   ContinueRunning       R -> R             the same of a task that gave way during its last
+//                         R,N -> R           turn and stayed in R: mostly no RMW
 //   TransitionToIdle      R -> idle          after Pending
 //                         R,N -> N             kNotified: put it in a queue again
 //   TransitionToComplete  R -> complete      the outcome is published
@@ -32,7 +34,7 @@
 //   CompleteUnshared      R -> complete      else can reach: see there
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
 //   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
-//                         R -> R,N           nothing: the worker will
+//                         R -> R,N           nothing: the worker will, or it is in one
 //                         N, complete        nothing
 //   Abort                 idle -> N,C        kSubmit
 //                         R, N -> N,C        nothing: the next worker to run the
@@ -151,6 +153,21 @@ class BasicTaskState {
     // each wake-up. pairs with: Notify*(), TransitionToIdle(), Abort().
     const S before(word_.fetch_add(S::kRunning - S::kNotified, std::memory_order_acquire));
     assert(before.notified() && !before.running() && !before.complete());
+    return before.cancelled() ? StartResult::kCancel : StartResult::kRun;
+  }
+
+  // TransitionToRunning() of a task that stayed in kRunning while it was in a queue, because it
+  // gave way to others.
+  StartResult ContinueRunning() {
+    // acquire: the poll sees what happened before each wake-up, the cancellation what happened
+    // before the abort. pairs with: Notify*(), Abort(), TransitionToShutdown(). What the last
+    // poll did came with the queue.
+    const S now(word_.load(std::memory_order_acquire));
+    if (now.cancelled()) return StartResult::kCancel;
+    if (!now.notified()) return StartResult::kRun;
+    // This turn is the one that was asked for. An abort that comes after it asks anew; one that
+    // came before it has to be heeded, for its notification is gone. acquire: as above.
+    const S before(word_.fetch_sub(S::kNotified, std::memory_order_acquire));
     return before.cancelled() ? StartResult::kCancel : StartResult::kRun;
   }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <string_view>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "home/task/task_state.h"
@@ -18,6 +19,7 @@ using model::CheckRandomly;
 using model::CheckWithPreemptions;
 using model::Exhaustively;
 using model::ExpectFound;
+using model::Randomly;
 using model::WithPreemptions;
 
 // A task as a runtime has it: plain data where the state word has to order.
@@ -25,17 +27,25 @@ struct Task {
   // One turn of whoever took the task from a queue, and the turns that follow
   // from wake-ups during the poll. It is ready once it was woken. `here`: the owner of
   // the handle stands still on this thread meanwhile.
-  void Run(bool here = false) {
+  void Run(bool here = false, bool gives_way = false) {
+    bool gave_way = false;
     while (true) {
       // The queue's link is read by whoever takes the task out.
       model::Expect(link == 1, "a task that runs was in a queue");
       const bool unshared = here && state.RunUnshared();
-      if (!unshared && state.TransitionToRunning() == StartResult::kCancel) return Cancel();
+      if (!unshared && Start(std::exchange(gave_way, false)) == StartResult::kCancel) {
+        return Cancel();
+      }
       future = future + 1;
       // relaxed: the state word orders it, or the poll sleeps for ever.
       if (message.load(std::memory_order_relaxed) == 1) return Complete(here);
+      gave_way = std::exchange(gives_way, false);
+      if (gave_way) continue;
       if (state.TransitionToIdle() == IdleResult::kIdle) return;
     }
+  }
+  StartResult Start(bool gave_way) {
+    return gave_way ? state.ContinueRunning() : state.TransitionToRunning();
   }
   // Puts it into a queue, from which a worker takes it at once.
   void Submit() {
@@ -158,7 +168,8 @@ struct Task {
 // What a thread does.
 enum class Role {
   kRun,          // takes the task, which was just spawned, from its queue
-  kRunDropped,   // the same, if its handle has gone
+  kRunTwice,     // the same; the task gives way once
+  kRunDropped,   // as kRun, if its handle has gone
   kRunAwaited,   // the same as who awaits it; polls the handle then, as kJoin
   kWake,         // wakes it by reference
   kWakeByValue,  // and with its reference
@@ -178,7 +189,7 @@ struct Around {
   static constexpr bool Has(Role role) { return ((kRoles == role) || ...); }
   static constexpr bool kWoken = Has(Role::kWake) || Has(Role::kWakeByValue);
   static constexpr bool kRunByRole =
-      Has(Role::kRun) || Has(Role::kRunDropped) || Has(Role::kRunAwaited);
+      Has(Role::kRun) || Has(Role::kRunTwice) || Has(Role::kRunDropped) || Has(Role::kRunAwaited);
   static constexpr bool kHandleByRole =
       Has(Role::kJoin) || Has(Role::kRejoin) || Has(Role::kDrop) || Has(Role::kRunAwaited);
   static constexpr bool kCancelled = Has(Role::kAbort) || Has(Role::kShutdown);
@@ -198,6 +209,8 @@ struct Around {
     switch (kAll[index]) {
       case Role::kRun:
         return task.Run();
+      case Role::kRunTwice:
+        return task.Run(/*here=*/false, /*gives_way=*/true);
       case Role::kRunDropped:
         if (!task.state.Load().join_interest()) task.Run();
         return;
@@ -272,6 +285,29 @@ TEST(TaskStateModelTest, RunningAcquires) {
 }
 TEST(TaskStateModelTest, IdleReleases) {
   ExpectRmwFound<WakeAgainstRun>("TransitionToIdle", std::memory_order_release);
+}
+
+// -- Giving way -----------------------------------------------------------------
+
+using WakeAgainstGivingWay = Around<Role::kRunTwice, Role::kWake>;
+using AbortAgainstGivingWay = Around<Role::kRunTwice, Role::kAbort>;
+using WakeAndAbortAgainstGivingWay = Around<Role::kRunTwice, Role::kWake, Role::kAbort>;
+
+TEST(TaskStateModelTest, ATaskThatGaveWayMissesNothing) {
+  CheckExhaustively<WakeAgainstGivingWay>();
+  CheckExhaustively<AbortAgainstGivingWay>();
+  CheckExhaustively<Around<Role::kRunTwice, Role::kJoin>>();
+  CheckRandomly<WakeAndAbortAgainstGivingWay>(50'000);
+}
+TEST(TaskStateModelTest, TheCancellationOfATaskThatGaveWaySeesTheAbort) {
+  ExpectFound<AbortAgainstGivingWay>(
+      Exhaustively(),
+      {.function = "ContinueRunning", .access = Access::kLoad, .from = std::memory_order_acquire});
+}
+TEST(TaskStateModelTest, ContinuingAcquires) {
+  ExpectFound<WakeAndAbortAgainstGivingWay>(
+      Randomly(100'000),
+      {.function = "ContinueRunning", .access = Access::kRmw, .from = std::memory_order_acquire});
 }
 
 // -- The handle ----------------------------------------------------------------
