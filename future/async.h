@@ -41,6 +41,7 @@
 #ifndef HOME_FUTURE_ASYNC_H_
 #define HOME_FUTURE_ASYNC_H_
 
+#include <cassert>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -98,14 +99,28 @@ class PromiseResult<T&> : public AwaitingPromise {
   internal::ResultSlot<T&> result_;
 };
 
+// Of a coroutine that gives nothing: how it failed, if it did.
+class VoidResult {
+ public:
+  void SetException(std::exception_ptr exception) noexcept { exception_ = std::move(exception); }
+  [[nodiscard]] bool has_exception() const noexcept { return exception_ != nullptr; }
+  [[nodiscard]] std::exception_ptr TakeException() noexcept { return std::move(exception_); }
+  void Take() {
+    if (ABSL_PREDICT_FALSE(has_exception())) internal::Rethrow(TakeException());
+  }
+
+ private:
+  std::exception_ptr exception_;
+};
+
 template <>
 class PromiseResult<void> : public AwaitingPromise {
  public:
-  void return_void() noexcept { result_.Emplace(); }
-  internal::ResultSlot<void>& result() noexcept { return result_; }
+  void return_void() noexcept {}
+  VoidResult& result() noexcept { return result_; }
 
  private:
-  internal::ResultSlot<void> result_;
+  VoidResult result_;
 };
 
 template <typename T>
@@ -165,8 +180,8 @@ class [[nodiscard]] Async {
   home::Poll<T> Poll(Context& cx) {
     if (ABSL_PREDICT_FALSE(handle_ == nullptr)) Fatal("poll of an Async that is empty or finished");
     promise_type& promise = handle_.promise();
-    promise.Drive(handle_, cx);
-    if (promise.result().empty()) return kPending;
+    promise.Drive(cx);
+    if (!promise.finished()) return kPending;
     if (ABSL_PREDICT_FALSE(promise.result().has_exception())) {
       std::exception_ptr exception = promise.result().TakeException();
       Reset();
@@ -199,14 +214,16 @@ class [[nodiscard]] Async {
   template <typename U>
   friend class async_internal::ChildAwaiter;
 
-  explicit Async(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {}
+  explicit Async(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {
+    assert(handle.promise().handle() == handle);
+  }
 
   std::coroutine_handle<promise_type> Release() noexcept { return std::exchange(handle_, nullptr); }
 
   void Reset() noexcept {
     if (handle_ == nullptr) return;
     const std::coroutine_handle<promise_type> handle = Release();
-    handle.promise().Destroy(handle);
+    handle.promise().Destroy();
   }
 
   std::coroutine_handle<promise_type> handle_;

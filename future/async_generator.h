@@ -33,6 +33,7 @@
 #ifndef HOME_FUTURE_ASYNC_GENERATOR_H_
 #define HOME_FUTURE_ASYNC_GENERATOR_H_
 
+#include <cassert>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -155,7 +156,7 @@ class [[nodiscard]] AsyncGenerator {
       Fatal("poll of an AsyncGenerator that is empty (moved from)");
     }
     promise_type& promise = handle_.promise();
-    promise.Drive(handle_, cx);
+    promise.Drive(cx);
     if (auto* item = promise.TakeItem(); item != nullptr) {
       if constexpr (std::is_reference_v<T>) {
         return std::optional<Item>(*item);
@@ -174,12 +175,14 @@ class [[nodiscard]] AsyncGenerator {
  private:
   friend promise_type;
 
-  explicit AsyncGenerator(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {}
+  explicit AsyncGenerator(std::coroutine_handle<promise_type> handle) noexcept : handle_(handle) {
+    assert(handle.promise().handle() == handle);
+  }
 
   void Reset() noexcept {
     if (handle_ == nullptr) return;
     const std::coroutine_handle<promise_type> handle = std::exchange(handle_, nullptr);
-    handle.promise().Destroy(handle);
+    handle.promise().Destroy();
   }
 
   std::coroutine_handle<promise_type> handle_;

@@ -63,6 +63,27 @@ T Unwrap(absl::StatusOr<T>&& result) {
 template <typename R>
 using Unwrapped = decltype(Unwrap(std::declval<R>()));
 
+template <typename F>
+concept HasPollAlone = requires(F& future, Context& cx) { future.PollAlone(cx); };
+
+// The end of a wait that gives no value and cannot fail.
+struct NoResult {
+  void Emplace() const noexcept {}
+  void SetException(const std::exception_ptr&) const noexcept { std::terminate(); }
+  void Take() const noexcept {}
+};
+
+// Whether all that a poll of F can say is whether it is ready.
+template <typename F>
+concept JustEnds =
+    std::is_void_v<FutureOutput<F>> && !HasPollAlone<F> && requires(F& future, Context& cx) {
+      { future.Poll(cx) } noexcept;
+    };
+
+// Where a leaf's result is until its coroutine, which runs next, takes it.
+template <typename F>
+using LeafResult = std::conditional_t<JustEnds<F>, NoResult, internal::ResultSlot<FutureOutput<F>>>;
+
 // Awaits a future that is no child coroutine: polls it in place. The future
 // outlives the await expression, so a reference is enough.
 template <Future F>
@@ -76,10 +97,9 @@ class LeafAwaiter : protected LeafBase {
 
   bool await_ready() { return PollInto(promise->context()); }
 
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    handle = awaiting;
+  Transfer await_suspend(std::coroutine_handle<>) noexcept {
     poll = [](LeafBase* leaf, Context& cx) {
-      return static_cast<LeafAwaiter*>(leaf)->PollInto(cx);
+      return static_cast<LeafAwaiter*>(leaf)->PollInto(cx) ? leaf->promise->handle() : nullptr;
     };
     promise->SuspendAt(this);
     return promise->Suspend();
@@ -105,12 +125,12 @@ class LeafAwaiter : protected LeafBase {
     return true;
   }
 
-  internal::ResultSlot<Output> result_;
+  [[no_unique_address]] LeafResult<F> result_;
 
  private:
   ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<Output> Polled(Context& cx) {
-    if constexpr (requires { future_.PollAlone(cx); }) {
-      if (promise->alone()) return future_.PollAlone(cx);
+    if constexpr (HasPollAlone<F>) {
+      if (promise->alone(cx)) return future_.PollAlone(cx);
     }
     return future_.Poll(cx);
   }
@@ -134,7 +154,7 @@ class ChildAwaiter : protected ChildLink {
   ChildAwaiter(const ChildAwaiter&) = delete;
   ChildAwaiter& operator=(const ChildAwaiter&) = delete;
   ~ChildAwaiter() {
-    if (child != nullptr) child_promise().Destroy(child);
+    if (child != nullptr) child_promise().Destroy();
   }
 
   void Adopt(Async<T>&& async) noexcept {
@@ -149,8 +169,7 @@ class ChildAwaiter : protected ChildLink {
 
   bool await_ready() const noexcept { return false; }
 
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    parent = awaiting;
+  Transfer await_suspend(std::coroutine_handle<>) noexcept {
     return child_promise().StartChild(this, child);
   }
 
@@ -210,20 +229,17 @@ class TryLeafAwaiter : private LeafAwaiter<F> {
 
   bool await_ready() { return Base::await_ready() && !failed(); }
 
-  Transfer await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  Transfer await_suspend(std::coroutine_handle<>) noexcept {
     if (!this->result_.empty()) {
       FailParent();
       return this->promise->Finish();
     }
-    this->handle = awaiting;
-    this->poll = [](LeafBase* leaf, Context& cx) {
+    this->poll = [](LeafBase* leaf, Context& cx) -> std::coroutine_handle<> {
       auto* self = static_cast<TryLeafAwaiter*>(leaf);
-      if (!self->PollInto(cx)) return false;
-      if (self->failed()) {
-        self->FailParent();
-        self->handle = self->promise->NextAfterFinish();
-      }
-      return true;
+      if (!self->PollInto(cx)) return nullptr;
+      if (!self->failed()) return leaf->promise->handle();
+      self->FailParent();
+      return leaf->promise->NextAfterFinish();
     };
     this->promise->SuspendAt(this);
     return this->promise->Suspend();

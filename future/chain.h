@@ -16,15 +16,18 @@
 // a transfer.
 //
 // Invariants:
-//  C1  root->leaf is set exactly while the chain is suspended at a leaf; it
-//      points into the frame of the coroutine that awaits it. Without one the
-//      root has not started, has finished or, if it is a generator, has given
+//  C1  root->at_ is a leaf while the chain is suspended there, in the frame of the
+//      coroutine that awaits it, and the Context while the chain runs. Without one
+//      the root has not started, has finished or, if it is a generator, has given
 //      an item: then a poll resumes the root itself.
 //  C2  a child's `link` points into the frame of the coroutine that awaits it,
 //      and that awaiter owns the child's handle.
-//  C3  a coroutine is finished when its result is not empty. It is then
-//      suspended at its final suspension point or, ended by Try, at that await;
-//      if that awaited a child, `ended_by` leads to the child.
+//  C3  a finished coroutine has a result and no root any more. It is suspended at
+//      its final suspension point or, ended by Try, at that await; if that awaited
+//      a child, root_or_ended_by_ leads to the child.
+//
+// Coroutines are known by their promises, from which their handles follow: a promise
+// comes right behind the two pointers that every frame begins with.
 //
 // Thread-safety: a chain is used by one thread at a time; whoever polls it on
 // different threads orders the polls (a task's state word does).
@@ -64,11 +67,11 @@ class PromiseBase;
 
 // What the chain waits for: lies in the frame of the awaiting coroutine.
 struct LeafBase {
-  // Polls the leaf's future. True: it is done with, resume `handle`, if any.
-  bool (*poll)(LeafBase* leaf, Context& cx);
-  // The coroutine that awaits; when `poll` returns true, who goes on.
-  std::coroutine_handle<> handle;
-  PromiseBase* promise;  // its promise
+  // Polls the leaf's future. Null: it is pending. Else it is done with, and the
+  // coroutine that is returned goes on: the one that awaits it or, if the whole chain
+  // has finished, none (a no-op coroutine).
+  std::coroutine_handle<> (*poll)(LeafBase* leaf, Context& cx);
+  PromiseBase* promise;  // of the coroutine that awaits
 };
 
 // How a child finds whoever awaits it: lies in the frame of the parent.
@@ -76,7 +79,6 @@ struct ChildLink {
   // Called when the child has finished, if not null. True: the parent has been
   // given its result and has ended too (Try with an error).
   bool (*on_finished)(ChildLink* link);
-  std::coroutine_handle<> parent;
   PromiseBase* parent_promise;
   std::coroutine_handle<> child;  // owned
 };
@@ -93,82 +95,102 @@ class PromiseBase {
   PromiseBase(const PromiseBase&) = delete;
   PromiseBase& operator=(const PromiseBase&) = delete;
 
-  [[nodiscard]] bool started() const noexcept { return root_ != nullptr; }
-  [[nodiscard]] bool suspended_root() const noexcept { return root_ == this && leaf_ != nullptr; }
+  // The handle of the coroutine whose promise this is.
+  [[nodiscard]] std::coroutine_handle<> handle() noexcept {
+    // Promises are aligned as frames are, at most (async.h asserts it), and begin with
+    // this base: so it lies where a promise of its type would.
+    return std::coroutine_handle<PromiseBase>::from_promise(*this);
+  }
 
-  // Whether the task of the current poll waits for this chain alone. As context().
-  [[nodiscard]] bool alone() const noexcept { return context().alone() == root_; }
+  // Of a coroutine that has not finished.
+  [[nodiscard]] bool started() const noexcept { return root_or_ended_by_ != nullptr; }
+  // Of a root that was started and does not run.
+  [[nodiscard]] bool finished() const noexcept { return root_or_ended_by_ != this; }
+
+  // Whether the task that is polled with `cx` waits for this chain alone. While it runs, or is
+  // polled.
+  [[nodiscard]] bool alone(const Context& cx) const noexcept {
+    return cx.alone() == root_or_ended_by_;
+  }
 
   // The context of the current poll. Only while the chain is being resumed.
   [[nodiscard]] Context& context() const noexcept {
-    return *static_cast<Context*>(root_->context_or_ended_by_);
+    return *static_cast<Context*>(root_or_ended_by_->at_);
   }
 
   // Starts this coroutine as the root of a chain, or goes on where the chain
   // is suspended. Returns when the chain is suspended again or finished.
-  void Drive(std::coroutine_handle<> self, Context& cx) {
-    context_or_ended_by_ = &cx;
-    if (LeafBase* leaf = leaf_; leaf == nullptr) {
-      root_ = this;
-      Resume(self);
+  void Drive(Context& cx) {
+    std::coroutine_handle<> next;
+    if (auto* leaf = static_cast<LeafBase*>(at_); leaf == nullptr) {
+      root_or_ended_by_ = this;
+      next = handle();
     } else {
-      if (!leaf->poll(leaf, cx)) return ForgetContext(cx);
-      leaf_ = nullptr;
-      if (leaf->handle != nullptr) Resume(leaf->handle);
+      next = leaf->poll(leaf, cx);
+      if (next == nullptr) return;
     }
-    ForgetContext(cx);
+    at_ = &cx;
+    Resume(next);
+    if (at_ == &cx) at_ = nullptr;
   }
 
   // Suspends the chain at `leaf`.
-  void SuspendAt(LeafBase* leaf) noexcept { root_->leaf_ = leaf; }
+  void SuspendAt(LeafBase* leaf) noexcept { root_or_ended_by_->at_ = leaf; }
 
   // Makes this coroutine the child that `link`'s parent awaits, and moves on to
   // it.
   Transfer StartChild(ChildLink* link, std::coroutine_handle<> self) noexcept {
-    root_ = link->parent_promise->root_;
+    root_or_ended_by_ = link->parent_promise->root_or_ended_by_;
     link_ = link;
-    return TransferTo(self);
+    return root_or_ended_by_->TransferTo(self);
   }
 
-  // Who goes on after this coroutine, whose result is there: the one that
-  // awaits it, or null if the whole chain has finished.
+  // Who goes on after this coroutine, whose result is there: the one that awaits it or, if
+  // the whole chain has finished, none.
   [[nodiscard]] std::coroutine_handle<> NextAfterFinish() noexcept {
     PromiseBase* promise = this;
+    PromiseBase* ended_by = nullptr;
     // A loop and not a recursion: an error may end a million parents.
-    while (promise->root_ != promise) {
+    for (;;) {
+      if (std::exchange(promise->root_or_ended_by_, ended_by) == promise) return Nobody();
       ChildLink* link = promise->link_;
-      if (link->on_finished == nullptr || !link->on_finished(link)) return link->parent;
-      link->parent_promise->context_or_ended_by_ = promise;
+      if (link->on_finished == nullptr || !link->on_finished(link)) {
+        return link->parent_promise->handle();
+      }
+      ended_by = promise;
       promise = link->parent_promise;
     }
-    return nullptr;
   }
-  Transfer Finish() noexcept { return TransferTo(NextAfterFinish()); }
+  Transfer Finish() noexcept {
+    PromiseBase* const root = root_or_ended_by_;
+    return root->TransferTo(NextAfterFinish());
+  }
 
   // Leaves the chain suspended: what an await_suspend returns that has called
   // SuspendAt, and that of a generator's root at an item.
-  Transfer Suspend() noexcept { return TransferTo(nullptr); }
+  Transfer Suspend() noexcept {
+#if !HOME_ASYNC_TRAMPOLINE
+    return Nobody();
+#endif
+  }
 
-  // Destroys this coroutine, whose handle is `self`, and those that it awaits,
-  // the innermost first. It is the root of a chain that is suspended at a leaf,
-  // or not started, or finished.
-  void Destroy(std::coroutine_handle<> self) noexcept {
-    // It has finished, or not begun: there is nobody else in the chain.
-    const bool sole = !suspended_root() && context_or_ended_by_ == nullptr;
-    if (ABSL_PREDICT_TRUE(sole)) return self.destroy();
-    DestroyChain(self);
+  // Destroys this coroutine and those that it awaits, the innermost first. It is the root
+  // of a chain that is suspended at a leaf, or not started, or finished.
+  void Destroy() noexcept {
+    // It has finished, or not begun, or given an item: there is nobody else in the chain.
+    const bool sole = root_or_ended_by_ == nullptr || (root_or_ended_by_ == this && at_ == nullptr);
+    if (ABSL_PREDICT_TRUE(sole)) return handle().destroy();
+    DestroyChain();
   }
 
  private:
-  ABSL_ATTRIBUTE_NOINLINE void DestroyChain(std::coroutine_handle<> self) noexcept {
+  ABSL_ATTRIBUTE_NOINLINE void DestroyChain() noexcept {
     PromiseBase* innermost = this;
-    if (suspended_root()) {
-      innermost = std::exchange(leaf_, nullptr)->promise;
+    if (root_or_ended_by_ == this) {
+      innermost = static_cast<LeafBase*>(at_)->promise;
     } else {
       // The children that ended their parents by Try.
-      while (innermost->context_or_ended_by_ != nullptr) {
-        innermost = static_cast<PromiseBase*>(innermost->context_or_ended_by_);
-      }
+      while (innermost->root_or_ended_by_ != nullptr) innermost = innermost->root_or_ended_by_;
     }
     // The parents' awaiters let go of each child before its parent is destroyed,
     // so the stack stays flat at any depth.
@@ -177,34 +199,29 @@ class PromiseBase {
       innermost = link->parent_promise;
       std::exchange(link->child, nullptr).destroy();
     }
-    self.destroy();
+    handle().destroy();
   }
 
-  void ForgetContext(Context& cx) noexcept {
-    if (context_or_ended_by_ == &cx) context_or_ended_by_ = nullptr;
-  }
+  static std::coroutine_handle<> Nobody() noexcept { return std::noop_coroutine(); }
 
 #if HOME_ASYNC_TRAMPOLINE
-  void TransferTo(std::coroutine_handle<> next) noexcept { root_->next_ = next; }
+  void TransferTo(std::coroutine_handle<> next) noexcept { next_ = next; }
   void Resume(std::coroutine_handle<> handle) {
     handle.resume();
     while (next_ != nullptr) std::exchange(next_, nullptr).resume();
   }
 #else
-  Transfer TransferTo(std::coroutine_handle<> next) noexcept {
-    return next != nullptr ? next : std::noop_coroutine();
-  }
-  void Resume(std::coroutine_handle<> handle) { handle.resume(); }
+  static Transfer TransferTo(std::coroutine_handle<> next) noexcept { return next; }
+  static void Resume(std::coroutine_handle<> next) { next.resume(); }
 #endif
 
-  PromiseBase* root_ = nullptr;  // null before the start
+  // Until its end the chain's root, or null before the start. After it the child that
+  // ended this coroutine by Try, or null.
+  PromiseBase* root_or_ended_by_ = nullptr;
   union {
-    ChildLink* link_;           // of a child
-    LeafBase* leaf_ = nullptr;  // of the root
+    ChildLink* link_;     // of a child
+    void* at_ = nullptr;  // of the root: a LeafBase or a Context (C1)
   };
-  // Of the root, during a poll: the Context. Of a coroutine that a child has
-  // ended by Try: the child's PromiseBase. Else null.
-  void* context_or_ended_by_ = nullptr;
 #if HOME_ASYNC_TRAMPOLINE
   std::coroutine_handle<> next_;  // of the root: whom the driver resumes next
 #endif

@@ -18,7 +18,7 @@ class [[nodiscard]] YieldFuture {
 
   YieldFuture() = default;
 
-  home::Poll<void> Poll(Context& cx) {
+  home::Poll<void> Poll(Context& cx) noexcept {
     if (yielded_) return kReady;
     yielded_ = true;
     cx.PollAgain();

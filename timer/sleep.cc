@@ -4,7 +4,7 @@
 
 namespace home {
 
-home::Poll<void> Sleep::Poll(Context& cx) {
+home::Poll<void> Sleep::Poll(Context& cx) noexcept {
   assert(phase() != Phase::kDone && "a Sleep was polled after it was ready");
   if (phase() <= Phase::kAbsolute) {
     Start(cx.waker());
@@ -23,18 +23,17 @@ home::Poll<void> Sleep::Poll(Context& cx) {
   return kReady;
 }
 
-void Sleep::Start(const Waker& waker) {
+void Sleep::Start(const Waker& waker) noexcept {
   std::size_t shard = 0;
   TimerService& service = TimerService::CurrentOrDie("Sleep", shard);
-  Instant deadline = Instant::FromNanoseconds(nanos_);
-  if (phase() == Phase::kRelative && nanos_ <= 0) {
+  Instant deadline = Instant::FromNanoseconds(nanos());
+  if (phase() == Phase::kRelative && nanos() <= 0) {
     set_phase(Phase::kDue);
     return;
   }
   if (!deadline.is_infinite()) {  // so is an infinite duration's
     const Instant now = service.Now();
-    if (phase() == Phase::kRelative) deadline = now.PlusNanoseconds(nanos_);
-    nanos_ = deadline.nanoseconds();
+    if (phase() == Phase::kRelative) deadline = now.PlusNanoseconds(nanos());
     if (deadline <= now) {
       set_phase(Phase::kDue);
       return;
@@ -46,13 +45,13 @@ void Sleep::Start(const Waker& waker) {
 
 void Sleep::Reset(absl::Duration duration) {
   if (phase() == Phase::kWaiting) TimerService::Cancel(*this);
-  nanos_ = ToNanosecondsRoundedUp(duration);
+  set_nanos(ToNanosecondsRoundedUp(duration));
   set_phase(Phase::kRelative);
 }
 
 void Sleep::Reset(Instant deadline) {
   if (phase() == Phase::kWaiting) TimerService::Cancel(*this);
-  nanos_ = deadline.nanoseconds();
+  set_nanos(deadline.nanoseconds());
   set_phase(Phase::kAbsolute);
 }
 

@@ -84,6 +84,13 @@ class TimerEntry {
   // The tick in which it is (or was) due.
   [[nodiscard]] std::uint64_t tick() const noexcept { return tick_; }
 
+ protected:
+  // While the entry is in no wheel, its owner may keep a number in the tick's place.
+  void set_tick(std::uint64_t number) noexcept {
+    assert(!linked());
+    tick_ = number;
+  }
+
  private:
   friend class TimerWheel;
 
