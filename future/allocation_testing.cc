@@ -9,9 +9,13 @@ namespace {
 
 // Of this thread; tests run on one.
 thread_local std::size_t allocations = 0;
+thread_local std::size_t allocated_bytes = 0;
 
-void* Allocate(std::size_t bytes) {
+void Count(std::size_t bytes) {
   ++allocations;
+  allocated_bytes += bytes;
+}
+void* Allocate(std::size_t bytes) {
   void* const block = std::malloc(bytes == 0 ? 1 : bytes);
   if (block == nullptr) std::abort();
   return block;
@@ -33,8 +37,12 @@ void FreeAligned(void* block) {
 
 }  // namespace
 
-void* operator new(std::size_t bytes) { return Allocate(bytes); }
+void* operator new(std::size_t bytes) {
+  Count(bytes);
+  return Allocate(bytes);
+}
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  Count(bytes);
   return Allocate(bytes, alignment);
 }
 void operator delete(void* block) noexcept { std::free(block); }
@@ -45,5 +53,6 @@ void operator delete(void* block, std::size_t, std::align_val_t) noexcept { Free
 namespace home::testing {
 
 std::size_t Allocations() noexcept { return allocations; }
+std::size_t AllocatedBytes() noexcept { return allocated_bytes; }
 
 }  // namespace home::testing

@@ -22,8 +22,9 @@
 
 namespace home::testing {
 
-// How often this thread has called the global operator new.
+// How often this thread has called the global operator new, and how many bytes it asked for.
 [[nodiscard]] std::size_t Allocations() noexcept;
+[[nodiscard]] std::size_t AllocatedBytes() noexcept;
 
 // How often run() does.
 template <typename Run>
