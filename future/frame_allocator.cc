@@ -1,6 +1,7 @@
 #include "home/future/frame_allocator.h"
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -85,11 +86,15 @@ class ABSL_CACHELINE_ALIGNED Depot {
  public:
   // A full magazine, or null.
   Block* Take() {
+    // A program that grows finds nothing here, once a block: it shall not take a lock for that.
+    // relaxed: a guess; at worst a new block is made although there is an old one.
+    if (count_.load(std::memory_order_relaxed) == 0) return nullptr;
     const std::lock_guard lock(mutex_);
     Block* magazine = full_;
     if (magazine != nullptr) {
       full_ = magazine->next_magazine;
-      --count_;
+      // relaxed: read without the lock only as a guess.
+      count_.store(count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
     }
     return magazine;
   }
@@ -97,10 +102,12 @@ class ABSL_CACHELINE_ALIGNED Depot {
   void Give(Block* magazine, std::size_t size_class) {
     {
       const std::lock_guard lock(mutex_);
-      if ((count_ + 1) * kMagazineSize * BytesOf(size_class) <= kDepotBytes) {
+      // relaxed: written under the lock.
+      const std::size_t count = count_.load(std::memory_order_relaxed);
+      if ((count + 1) * kMagazineSize * BytesOf(size_class) <= kDepotBytes) {
         magazine->next_magazine = full_;
         full_ = magazine;
-        ++count_;
+        count_.store(count + 1, std::memory_order_relaxed);
         return;
       }
     }
@@ -110,7 +117,7 @@ class ABSL_CACHELINE_ALIGNED Depot {
  private:
   std::mutex mutex_;
   Block* full_ = nullptr;
-  std::size_t count_ = 0;
+  std::atomic<std::size_t> count_{0};
 };
 
 // Never destroyed: frames may be freed by threads that outlive static storage.

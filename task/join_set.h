@@ -20,7 +20,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <source_location>
 #include <utility>
@@ -30,6 +29,7 @@
 #include "home/future/fallible.h"
 #include "home/future/poll.h"
 #include "home/future/waker.h"
+#include "home/parker/futex_mutex.h"
 #include "home/task/join_handle.h"
 #include "home/task/spawn.h"
 #include "home/task/spawnable.h"
@@ -98,7 +98,7 @@ class JoinSetCore {
   JoinSetMember* taken_ = nullptr;
   std::size_t size_ = 0;
 
-  std::mutex mutex_;
+  FutexMutex mutex_;
   // All under the mutex.
   JoinSetMember* first_ready_ = nullptr;
   JoinSetMember* last_ready_ = nullptr;

@@ -1,5 +1,6 @@
 #include "home/task/task_group.h"
 
+#include <mutex>
 #include <utility>
 
 namespace home {

@@ -39,7 +39,6 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <source_location>
 #include <type_traits>
@@ -52,12 +51,14 @@
 #include "home/future/future.h"
 #include "home/future/result_slot.h"
 #include "home/future/waker.h"
+#include "home/parker/futex_mutex.h"
 #include "home/task/join_handle.h"
 #include "home/task/poll_claim.h"
 #include "home/task/spawn.h"
 #include "home/task/spawnable.h"
 #include "home/task/task_cell.h"
 #include "home/task/task_header.h"
+#include "home/task/task_id.h"
 #include "home/task/task_label.h"
 
 namespace home {
@@ -147,9 +148,9 @@ class TaskGroup {
     using Child = internal::GroupChild<decltype(ToFuture(std::forward<F>(spawnable)))>;
     using Cell = TaskCell<Child, internal::GroupNode>;
     TaskScheduler& scheduler = CurrentTaskSchedulerOrDie("TaskGroup::Spawn");
-    auto [task, handle] = NewTask<internal::GroupNode>(Child(ToFuture(std::forward<F>(spawnable))),
-                                                       &scheduler, label);
-    std::move(handle).Detach();
+    TaskHeader* task =
+        Cell::New(Child(ToFuture(std::forward<F>(spawnable))), &scheduler, TaskId::Next(), label);
+    task->state.DetachUnshared();
     internal::GroupNode& node = Cell::ExtraOf(task);
     node.task = task;
     node.destroy = [](TaskHeader* of) noexcept { Cell::FutureOf(of).Destroy(); };
@@ -202,7 +203,7 @@ class TaskGroup {
   // Cancels all children, and returns when their futures are gone.
   void EndAll();
 
-  mutable std::mutex mutex_;
+  mutable FutexMutex mutex_;
   // All under the mutex.
   internal::GroupNode* first_ = nullptr;
   internal::GroupNode* last_ = nullptr;

@@ -32,6 +32,7 @@
 //                                            nobody to wake it
 //   RunUnshared           N -> R             both without an RMW, for a task that nobody
 //   CompleteUnshared      R -> complete      else can reach: see there
+//   DetachUnshared        N -> N             the same; the JoinHandle is gone
 //   TransitionToShutdown  idle -> R,C        kCancel: nobody else runs it, cancel it
 //   NotifyByRef/ByValue   idle -> N          kSubmit: put it in a queue
 //                         R -> R,N           nothing: the worker will, or it is in one
@@ -320,6 +321,12 @@ class BasicTaskState {
         return JoinWakerResult::kDone;
       }
     }
+  }
+
+  // DropJoinHandle() of a fresh task that nobody else knows as yet.
+  void DetachUnshared() {
+    // relaxed: what makes the task known to others orders it.
+    word_.store(kFresh - S::kJoinInterest - S::kReference, std::memory_order_relaxed);
   }
 
   // -- References ------------------------------------------------------------------

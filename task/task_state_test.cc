@@ -25,6 +25,18 @@ TEST(TaskStateTest, ASpawnedTaskIsNotifiedWithTwoReferences) {
   EXPECT_EQ(now.references(), 2u);
 }
 
+TEST(TaskStateTest, ADetachedTaskIsTheRuntimesAlone) {
+  TaskState state;
+  state.DetachUnshared();
+  const TaskSnapshot now = state.Load();
+  EXPECT_TRUE(now.notified());
+  EXPECT_FALSE(now.join_interest());
+  EXPECT_EQ(now.references(), 1u);
+  ToRunning(state);
+  EXPECT_FALSE(ToComplete(state).join_interest());
+  EXPECT_TRUE(state.Release());
+}
+
 TEST(TaskStateTest, RunningTakesTheNotification) {
   TaskState state;
   EXPECT_EQ(state.TransitionToRunning(), StartResult::kRun);
