@@ -22,9 +22,9 @@
 // Cost: Push one release store, for which it does not wait; Pop and PopFront one RMW, also for the
 // last element and to find out that thieves took it (two, if thieves have come near what Pop takes
 // for far), and none if the owner knows that the deque is empty; a steal of any size one CAS, and
-// a hazard pointer while the deque holds a large buffer ("Memory" below). Push, Pop,
-// PopFront are wait-free but for the allocator; a steal that fails with Retry does
-// so because another claim succeeded (lock-free).
+// a hazard pointer while the deque holds a large buffer ("Memory" below), for which a thread
+// allocates once (hazard_access.h). Push, Pop, PopFront are wait-free but for the allocator; a
+// steal that fails with Retry does so because another claim succeeded (lock-free).
 //
 // Elements are copied bitwise, and a thief may read a slot that it then fails to
 // claim. So T must be trivially copyable and fit an atomic word; anything that
@@ -67,10 +67,9 @@
 //  I1  Only the owner writes bottom_, buffer_ and slots.
 //  I2  The elements are those with indices in [head, bottom). bottom may be
 //      head - 1 for a moment in Pop or PopFront; that reads as empty.
-//  I3  Claims are totally ordered: claim_ is changed by RMWs alone, where there are
-//      thieves. A far pop is none: the
-//      index that it takes is kMaxBatch or more above every head from which a thief that has
-//      not seen it can claim.
+//  I3  Claims are totally ordered: where there are thieves, claim_ is changed by RMWs alone.
+//      A far pop is none: the index that it takes is kMaxBatch or more above every head from
+//      which a thief that has not seen it can claim.
 //  I4  A slot that holds a live element is not written. The owner reuses one only
 //      after it has seen the claim that freed it: limit_ is where what it has seen
 //      ends, and bottom does not pass it.

@@ -64,6 +64,20 @@ TEST_F(HazardPointersTest, WhatIsProtectedIsKept) {
   EXPECT_EQ(live_.load(), 0);
 }
 
+TEST_F(HazardPointersTest, TellsWhetherAnObjectIsProtected) {
+  HazardDomain::Participant self(domain_);
+  std::atomic<Counted*> source = New();
+  const std::unique_ptr<Counted> other(New());
+  const std::unique_ptr<Counted> object(source.load());
+  EXPECT_FALSE(domain_.IsProtected(object.get()));
+  HazardDomain::HazardPointer hazard(self);
+  EXPECT_EQ(hazard.Protect(source), object.get());
+  EXPECT_TRUE(domain_.IsProtected(object.get()));
+  EXPECT_FALSE(domain_.IsProtected(other.get()));
+  hazard.Clear();
+  EXPECT_FALSE(domain_.IsProtected(object.get()));
+}
+
 TEST_F(HazardPointersTest, ProtectionOfAnotherObjectEndsTheFirst) {
   HazardDomain::Participant self(domain_);
   HazardDomain::HazardPointer hazard(self);
