@@ -62,8 +62,9 @@ struct InterruptedMichaelScott : Yielding<MichaelScottPolicy> {
   class Access {
    public:
     [[nodiscard]] Domain::Participant& participant() const {
-      static Domain domain;
-      thread_local Domain::Participant of_this_thread(domain);
+      // Never destroyed: mingw-w64 ends the main thread's variables after the static ones.
+      static Domain* const domain = new Domain;
+      thread_local Domain::Participant of_this_thread(*domain);
       return of_this_thread;
     }
   };

@@ -6,6 +6,14 @@ tests run under GoogleTest's main, benchmarks under Google Benchmark's.
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 
+# For target_compatible_with: systems with POSIX calls. What depends on such a target is built for no
+# other system either, and patterns like //... leave it out there.
+POSIX = select({
+    "@platforms//os:linux": [],
+    "@platforms//os:macos": [],
+    "//conditions:default": ["@platforms//:incompatible"],
+})
+
 def home_cc_library(name, **kwargs):
     """A library whose headers carry the prefix `home/`."""
     package = native.package_name()
