@@ -90,7 +90,7 @@ OURS = "home"
 # What the machine can do: no peer, but the floor of a workload.
 LIMIT = "limit"
 # Their tasks have no handles and cannot be cancelled: a mark of their own.
-WITHOUT_HANDLES = {"libfork", "tbb", "toomanycooks"}
+WITHOUT_HANDLES = {"libfork", "taskflow", "tbb", "toomanycooks"}
 # The runtimes that the geometric mean is about.
 RIVALS = ("tokio", "go")
 
