@@ -83,7 +83,6 @@ TEST(RuntimeWatchTest, ALongPollFromOutsideDoesNotStopTheTimers) {
   ticker.Abort();
 }
 
-// A closure that comes while the pool's only thread is ending.
 // A task that joins many is not polled once for each.
 TEST(LifoSlotTest, WhoJoinsManyRunsOnceForAllThatAreReady) {
   constexpr int kTasks = 1000;
@@ -100,6 +99,7 @@ TEST(LifoSlotTest, WhoJoinsManyRunsOnceForAllThatAreReady) {
   EXPECT_EQ(*runtime.BlockOn(std::move(parent)), kTasks + 2u);
 }
 
+// A closure that comes while the pool's only thread is ending.
 TEST(BlockingTest, AClosureIsNotLostOnAThreadThatEnds) {
   absl::StatusOr<Runtime> runtime = RuntimeBuilder()
                                         .CurrentThread()
