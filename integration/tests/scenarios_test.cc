@@ -214,6 +214,19 @@ TEST_P(ScenarioTest, BlockingClosuresAndTasksMeet) {
   EXPECT_EQ(sum, 45);
 }
 
+TEST_P(ScenarioTest, BlockingWorkAndTasksTakeTurns) {
+  const int total = runtime_.BlockOn([]() -> Async<int> {
+    int sum = 0;
+    for (int i = 0; i < 100; ++i) {
+      auto squared = SpawnBlocking([i] { return i * i; });
+      const absl::StatusOr<int> square = co_await std::move(squared);
+      sum += *square;
+    }
+    co_return sum;
+  });
+  EXPECT_EQ(total, 328350);
+}
+
 constinit TaskLocal<int> scenario_local;
 
 TEST_P(ScenarioTest, TaskLocalsStayWithTheirTasks) {

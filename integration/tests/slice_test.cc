@@ -205,20 +205,5 @@ TEST_P(SliceTest, ShutdownDestroysWhatWaitsOnSocketsAndTimers) {
   EXPECT_EQ(alive.load(), 0);
 }
 
-TEST_P(SliceTest, BlockingWorkAndTasksTakeTurns) {
-  const absl::StatusOr<int> sum = runtime_.BlockOn([]() -> Async<absl::StatusOr<int>> {
-    int total = 0;
-    for (int i = 0; i < 100; ++i) {
-      auto squared = SpawnBlocking([i] { return i * i; });
-      const absl::StatusOr<int> square = co_await std::move(squared);
-      if (!square.ok()) co_return square.status();
-      total += *square;
-    }
-    co_return total;
-  });
-  ASSERT_TRUE(sum.ok()) << sum.status();
-  EXPECT_EQ(*sum, 328350);
-}
-
 }  // namespace
 }  // namespace home

@@ -1,10 +1,33 @@
 #include "home/integration/peers/home/workloads.h"
 
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <span>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "home/integration/peers/measure.h"
+#include "home/runtime.h"
 
 namespace home::race {
+namespace {
+
+Runtime MakeWorkers(std::size_t threads) {
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(threads).Build();
+  if (!runtime.ok()) {
+    std::fprintf(stderr, "%s\n", runtime.status().ToString().c_str());
+    std::exit(1);
+  }
+  return *std::move(runtime);
+}
+
+RuntimeMaker make_runtime = &MakeWorkers;
+
+}  // namespace
+
+void MakeRuntimesBy(RuntimeMaker maker) { make_runtime = maker; }
+Runtime MakeRuntime(std::size_t threads) { return make_runtime(threads); }
 
 std::span<const Workload> Workloads() {
   static constexpr Workload kWorkloads[] = {

@@ -6,13 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "home/integration/peers/measure.h"
 #include "home/runtime.h"
 
@@ -64,16 +61,17 @@ Sample IdleSleep(std::uint64_t n, std::size_t threads);
 Sample ServeEcho(std::uint64_t n, std::size_t threads);
 Sample ServeHttp(std::uint64_t n, std::size_t threads);
 
+// Makes the workloads' runtimes. One with `threads` workers, unless a test says otherwise.
+using RuntimeMaker = Runtime (*)(std::size_t threads);
+void MakeRuntimesBy(RuntimeMaker maker);
+Runtime MakeRuntime(std::size_t threads);
+
 // Runs `body`, which returns an Async<Sample>, as a task, on a worker, of a runtime with
 // `threads` workers.
 template <typename Body>
 Sample RunOnWorker(std::size_t threads, Body body) {
-  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(threads).Build();
-  if (!runtime.ok()) {
-    std::fprintf(stderr, "%s\n", runtime.status().ToString().c_str());
-    std::exit(1);
-  }
-  return *runtime->BlockOn(runtime->Spawn(std::move(body)));
+  Runtime runtime = MakeRuntime(threads);
+  return *runtime.BlockOn(runtime.Spawn(std::move(body)));
 }
 
 }  // namespace home::race
