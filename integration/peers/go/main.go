@@ -21,6 +21,8 @@ var workloads = []struct {
 	{"ping_pong", func(n int) sample { return pingPong(1000, (n+999)/1000) }},
 	{"ping_pong1", func(n int) sample { return pingPong(1, n) }},
 	{"chan_b_1x1", func(n int) sample { return bounded(n, 1, 1) }},
+	{"chan_b_1x4", func(n int) sample { return bounded(n, 1, 4) }},
+	{"chan_b_2x2", func(n int) sample { return bounded(n, 2, 2) }},
 	{"chan_b_4x1", func(n int) sample { return bounded(n, 4, 1) }},
 	{"chan_b_4x4", func(n int) sample { return bounded(n, 4, 4) }},
 	{"broadcast_1x8", broadcast},

@@ -34,13 +34,10 @@ Sample Fib(std::uint64_t n, std::size_t threads);
 Sample OneshotRoundTrips(std::uint64_t n, std::size_t threads);
 Sample PingPong(std::uint64_t n, std::size_t threads);
 Sample PingPongOfOne(std::uint64_t n, std::size_t threads);
-template <std::uint64_t kProducers>
-Sample BoundedToOne(std::uint64_t n, std::size_t threads);
-template <std::uint64_t kProducers>
-Sample UnboundedToOne(std::uint64_t n, std::size_t threads);
-// Four producers, four consumers.
-Sample BoundedToFour(std::uint64_t n, std::size_t threads);
-Sample UnboundedToFour(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample Bounded(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample Unbounded(std::uint64_t n, std::size_t threads);
 Sample IdleReceive(std::uint64_t n, std::size_t threads);
 
 // locks.cc

@@ -55,19 +55,33 @@ stream!(async_u, async_channel::unbounded(), send, recv);
 /// PEER/WORKLOAD, and what runs it.
 pub const WORKLOADS: &[crate::Workload] = &[
     ("flume/chan_b_1x1", |n, threads| flume_b(n, threads, 1, 1)),
+    ("flume/chan_b_1x4", |n, threads| flume_b(n, threads, 1, 4)),
+    ("flume/chan_b_2x2", |n, threads| flume_b(n, threads, 2, 2)),
     ("flume/chan_b_4x1", |n, threads| flume_b(n, threads, 4, 1)),
     ("flume/chan_b_4x4", |n, threads| flume_b(n, threads, 4, 4)),
     ("flume/chan_u_1x1", |n, threads| flume_u(n, threads, 1, 1)),
+    ("flume/chan_u_1x4", |n, threads| flume_u(n, threads, 1, 4)),
+    ("flume/chan_u_2x2", |n, threads| flume_u(n, threads, 2, 2)),
     ("flume/chan_u_4x1", |n, threads| flume_u(n, threads, 4, 1)),
     ("flume/chan_u_4x4", |n, threads| flume_u(n, threads, 4, 4)),
     ("kanal/chan_b_1x1", |n, threads| kanal_b(n, threads, 1, 1)),
+    ("kanal/chan_b_1x4", |n, threads| kanal_b(n, threads, 1, 4)),
+    ("kanal/chan_b_2x2", |n, threads| kanal_b(n, threads, 2, 2)),
     ("kanal/chan_b_4x1", |n, threads| kanal_b(n, threads, 4, 1)),
     ("kanal/chan_b_4x4", |n, threads| kanal_b(n, threads, 4, 4)),
     ("kanal/chan_u_1x1", |n, threads| kanal_u(n, threads, 1, 1)),
+    ("kanal/chan_u_1x4", |n, threads| kanal_u(n, threads, 1, 4)),
+    ("kanal/chan_u_2x2", |n, threads| kanal_u(n, threads, 2, 2)),
     ("kanal/chan_u_4x1", |n, threads| kanal_u(n, threads, 4, 1)),
     ("kanal/chan_u_4x4", |n, threads| kanal_u(n, threads, 4, 4)),
     ("async-channel/chan_b_1x1", |n, threads| {
         async_b(n, threads, 1, 1)
+    }),
+    ("async-channel/chan_b_1x4", |n, threads| {
+        async_b(n, threads, 1, 4)
+    }),
+    ("async-channel/chan_b_2x2", |n, threads| {
+        async_b(n, threads, 2, 2)
     }),
     ("async-channel/chan_b_4x1", |n, threads| {
         async_b(n, threads, 4, 1)
@@ -77,6 +91,12 @@ pub const WORKLOADS: &[crate::Workload] = &[
     }),
     ("async-channel/chan_u_1x1", |n, threads| {
         async_u(n, threads, 1, 1)
+    }),
+    ("async-channel/chan_u_1x4", |n, threads| {
+        async_u(n, threads, 1, 4)
+    }),
+    ("async-channel/chan_u_2x2", |n, threads| {
+        async_u(n, threads, 2, 2)
     }),
     ("async-channel/chan_u_4x1", |n, threads| {
         async_u(n, threads, 4, 1)
