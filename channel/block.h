@@ -7,6 +7,7 @@
 #ifndef HOME_CHANNEL_BLOCK_H_
 #define HOME_CHANNEL_BLOCK_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -40,12 +41,12 @@ class Cell {
     std::construct_at(&value_, std::move(value));
     // release: hands the value over, and whatever was done to the block. pairs with:
     // IsFull().
-    full_.store(true, std::memory_order_release);
+    state_.store(kFull, std::memory_order_release);
   }
-  // Whether Put() has been.
+  // Whether Put() has been, and Leave() has not.
   [[nodiscard]] bool IsFull() const {
     // acquire: the value. pairs with: Put().
-    return full_.load(std::memory_order_acquire);
+    return state_.load(std::memory_order_acquire) == kFull;
   }
   void AwaitFull() const {
     for (int attempt = 0; !IsFull(); ++attempt) Policy::Relax(attempt);
@@ -56,37 +57,29 @@ class Cell {
     std::destroy_at(&value_);
     return value;
   }
-
-  // Two consumers agree on who goes on freeing the block: the one that took the value, and
-  // the one that has freed all before. False for whoever comes first.
-  [[nodiscard]] bool LeaveAndSeeFreer() {
-    // release: our use of the cell. acquire: others', if the block is ours now. pairs with:
-    // itself and FreerComes().
-    return (leaving_.fetch_add(kLeft, std::memory_order_acq_rel) & kFreer) != 0;
+  // The consumer's: it does not touch the block any more.
+  void Leave() {
+    // release: our use of the cell comes before the block is freed. pairs with: WasLeft().
+    state_.store(kLeft, std::memory_order_release);
   }
-  [[nodiscard]] bool FreerComesAndSeesLeft() {
-    // acquire: the other's use of the cell. pairs with: LeaveAndSeeFreer().
-    if ((leaving_.load(std::memory_order_acquire) & kLeft) != 0) return true;
-    // release: hands on what this thread knows of the cells before. acquire: as above.
-    return (leaving_.fetch_add(kFreer, std::memory_order_acq_rel) & kLeft) != 0;
+  [[nodiscard]] bool WasLeft() const {
+    // acquire: the consumer's use of the cell. pairs with: Leave().
+    return state_.load(std::memory_order_acquire) == kLeft;
   }
 
   // For a block that is used again.
   void Reset() {
     // relaxed: the block is nobody else's.
-    full_.store(false, std::memory_order_relaxed);
-    leaving_.store(0, std::memory_order_relaxed);
+    state_.store(kEmpty, std::memory_order_relaxed);
   }
 
  private:
-  static constexpr std::uint8_t kLeft = 1;
-  static constexpr std::uint8_t kFreer = 2;
+  static constexpr std::uint8_t kEmpty = 0;
+  static constexpr std::uint8_t kFull = 1;
+  static constexpr std::uint8_t kLeft = 2;
 
-  // The producer's alone: it only stores. Were it one byte with the other it could wipe out a
-  // freer that came before the value.
-  typename Policy::template Atomic<bool> full_{false};
-  // The consumers'.
-  typename Policy::template Atomic<std::uint8_t> leaving_{0};
+  // Stored only: by the producer, and then by the consumer that saw it full.
+  typename Policy::template Atomic<std::uint8_t> state_{kEmpty};
   union {
     T value_;
   };
@@ -121,6 +114,10 @@ struct Block {
     // relaxed: as in Cell::Reset().
     next.store(nullptr, std::memory_order_relaxed);
   }
+  // Whether consumers have left all cells: nobody uses the block any more.
+  [[nodiscard]] bool WasLeft() const {
+    return std::ranges::all_of(cells, [](const Cell& cell) { return cell.WasLeft(); });
+  }
   // The block behind this one, which whoever took the last cell is about to link.
   Block* AwaitNext() const {
     for (int attempt = 0;; ++attempt) {
@@ -131,6 +128,7 @@ struct Block {
     }
   }
 
+  // The block behind; later, of one that is to be freed, another such (shared_head.h).
   typename Policy::template Atomic<Block*> next{nullptr};
   std::array<Cell, kCells> cells;
 };

@@ -241,16 +241,5 @@ TEST(MpmcTest, CopiesOfAReceiverShareTheValues) {
   EXPECT_TRUE(sender.IsClosed());
 }
 
-// Who frees a block may come by a cell that was claimed at both ends and is not filled yet.
-TEST(ChannelBlockTest, AFreerThatComesBeforeTheValueIsSeen) {
-  channel_internal::Cell<int, ChannelPolicy> cell;
-  EXPECT_FALSE(cell.FreerComesAndSeesLeft());
-  EXPECT_FALSE(cell.IsFull());
-  cell.Put(1);
-  EXPECT_TRUE(cell.IsFull());
-  EXPECT_EQ(cell.Take(), 1);
-  EXPECT_TRUE(cell.LeaveAndSeeFreer());
-}
-
 }  // namespace
 }  // namespace home

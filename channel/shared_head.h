@@ -7,8 +7,13 @@
 //  I1  head <= tail. A position is claimed once.
 //  I2  head_block_ is the block of head_, unless that is a gap. Whoever claims a block's last
 //      cell moves both on. It is used as the producers use theirs (tail_end.h, I3).
-//  I3  A block is freed when all its cells have been left. Whoever took the last cell begins;
-//      where a cell is still being read, its reader goes on (Cell::LeaveAndSeeFreer()).
+//  I3  A block is freed when all its cells have been left. Whoever took the last cell looks, and
+//      if a cell is still being read puts the block aside for those who come to a block's end
+//      later. So there is at most one such block for each consumer that was interrupted while it
+//      took a value, and none is freed under it.
+//
+// To leave a cell is a store. That its reader tells whoever waits for it would take an RMW for
+// every value, so that one of the two sees the other: a fifth of what sending and receiving cost.
 
 #ifndef HOME_CHANNEL_SHARED_HEAD_H_
 #define HOME_CHANNEL_SHARED_HEAD_H_
@@ -17,7 +22,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "home/channel/block.h"
 #include "home/channel/tail_end.h"
@@ -42,10 +49,13 @@ class SharedHead {
 
   // Once the queue is empty and nobody uses it.
   void FreeBlocks(const Tail& tail) {
-    // relaxed: see the caller.
+    // relaxed, all: see the caller.
     Block* block = head_block_.load(std::memory_order_relaxed);
     if (block == nullptr) block = tail.first();
     if (block != nullptr) Policy::Delete(block);
+    for (block = aside_.load(std::memory_order_relaxed); block != nullptr;) {
+      Policy::Delete(std::exchange(block, block->next.load(std::memory_order_relaxed)));
+    }
   }
 
   // The position of the next value to take.
@@ -73,12 +83,9 @@ class SharedHead {
       cell.AwaitFull();
       sink(cell.Take());
       // From here on the block may be gone, unless it has claimed cells of ours.
-      if (i + 1 == Block::kCells) {
-        Free(block, 0);
-      } else if (ABSL_PREDICT_FALSE(cell.LeaveAndSeeFreer())) {
-        Free(block, i + 1);
-      }
+      cell.Leave();
     }
+    if (claim.offset + claim.count == Block::kCells) Free(block);
     return claim.count;
   }
 
@@ -163,16 +170,37 @@ class SharedHead {
     head_.store(next, std::memory_order_release);
   }
 
-  void Free(Block* block, std::size_t from) {
-    for (std::size_t i = from; i + 1 < Block::kCells; ++i) {
-      if (!block->cells[i].FreerComesAndSeesLeft()) return;
+  // Frees a block whose last cell the caller has left, and those that were put aside, if nobody
+  // reads them any more (I3).
+  ABSL_ATTRIBUTE_NOINLINE void Free(Block* block) {
+    // relaxed: what is put aside meanwhile is found at the next block's end.
+    if (aside_.load(std::memory_order_relaxed) != nullptr) {
+      // acquire: the blocks. pairs with: FreeOrPutAside().
+      for (Block* other = aside_.exchange(nullptr, std::memory_order_acquire); other != nullptr;) {
+        // relaxed: the list is ours.
+        Block* const next = other->next.load(std::memory_order_relaxed);
+        FreeOrPutAside(other);
+        other = next;
+      }
     }
-    Policy::Delete(block);
+    FreeOrPutAside(block);
+  }
+  void FreeOrPutAside(Block* block) {
+    if (block->WasLeft()) return Policy::Delete(block);
+    // relaxed: the CAS verifies it.
+    Block* first = aside_.load(std::memory_order_relaxed);
+    do {
+      // relaxed: published by the CAS. Nobody else uses the link: the head is behind it.
+      block->next.store(first, std::memory_order_relaxed);
+      // release: the link, and what this thread knows of the block. pairs with: Free().
+    } while (!aside_.compare_exchange_weak(first, block, std::memory_order_release,
+                                           std::memory_order_relaxed));
   }
 
   Atomic<Position> head_{0};
   Atomic<Block*> head_block_{nullptr};
   Atomic<Position> known_tail_{0};  // Some value that the tail has had, with its flags.
+  Atomic<Block*> aside_{nullptr};   // Blocks that wait for a reader (I3).
   // Here, because the senders' line is better left alone.
   const bool bounded_;
 };
