@@ -166,6 +166,19 @@ struct Exchange : Scenario<Kind, 2, kCapacity> {
     }
   }
 };
+// Long enough for the receiver to publish room by a store, and to be told not to.
+template <typename Kind>
+struct LongExchange : Scenario<Kind, 2, 1> {
+  void Thread(int index) {
+    for (int i = 0; i < 5; ++i) {
+      if (index == 0) {
+        this->Send(0);
+      } else {
+        model::Expect(this->Receive(1), "a value comes");
+      }
+    }
+  }
+};
 // The sender goes; the receiver takes all and sees the end.
 template <typename Kind, std::size_t kCapacity>
 struct SenderGoes : Scenario<Kind, 2, kCapacity> {
@@ -348,6 +361,7 @@ TEST(MpmcModelTest, FreeingABlock) { CheckRandomly<FreeingABlock>(50'000); }
 TEST(MpmcModelTest, CrowdInNarrowBlocks) { CheckRandomly<Crowd<ModelChannelPolicy>>(20'000); }
 
 TEST(MpscModelTest, Exchange) { CheckRandomly<Exchange<MpscNarrow, 1>>(20'000); }
+TEST(MpscModelTest, LongExchange) { CheckRandomly<LongExchange<MpscNarrow>>(40'000); }
 TEST(MpscModelTest, ExchangeRandomly) { CheckRandomly<Exchange<MpscWide, 1>>(20'000); }
 TEST(MpscModelTest, Rendezvous) { CheckRandomly<Exchange<MpscNarrow, 0>>(20'000); }
 TEST(MpscModelTest, SenderGoes) { CheckRandomly<SenderGoes<MpscNarrow, 1>>(20'000); }
@@ -377,6 +391,14 @@ TEST(ChannelMutationTest, NotifyNeedsItsOrder) {
   ExpectFound<Exchange<MpmcWide, 1>>(
       Randomly(50'000),
       {.function = "Notify", .access = Access::kLoad, .from = memory_order_seq_cst});
+}
+// A receiver's bias (home/sync/bias.h): with room for one, the sender waits for most of it.
+TEST(ChannelMutationTest, ABiasedReceiverNeedsTheFences) {
+  for (const char* function : {"LightFence", "HeavyFence"}) {
+    ExpectFound<LongExchange<MpscNarrow>>(
+        Randomly(50'000),
+        {.function = function, .access = Access::kFence, .from = memory_order_seq_cst});
+  }
 }
 TEST(ChannelMutationTest, LeavingACellNeedsRelease) {
   ExpectFound<LeavingACell>(

@@ -17,6 +17,7 @@
 #include "home/future/frame_allocator.h"
 #include "home/future/frame_object.h"
 #include "home/parker/futex_mutex.h"
+#include "home/queue/asymmetric_fence.h"
 #include "home/queue/queue_policy.h"
 
 namespace home {
@@ -27,6 +28,12 @@ struct ChannelPolicy : QueuePolicy {
 
   // How often one who waits lets itself be overtaken (home/sync/wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
+
+  // After how many receipts for which nobody waits one may be published by a store
+  // (home/sync/bias.h).
+  static constexpr std::uint16_t kQuiet = 1024;
+  static void LightFence() { queue_internal::AsymmetricFence::Light(); }
+  static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
 
   // Positions in a block of a channel's queue, a power of two of at least 2: one less
   // than that many cells, and a gap. As many as fit what the recycling cache holds.

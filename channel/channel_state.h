@@ -105,6 +105,10 @@ class ChannelState {
     if (tail_.IsClosed()) receivers_.NotifyAll();
   }
 
+  // For a sender that waits: it looks next.
+  void BeforeLookForRoom() {
+    if constexpr (!kManyReceivers) head_.BeforeLook();
+  }
   [[nodiscard]] bool HasRoomOrEnd() { return tail_.HasRoomOrEnd(HeadPosition()); }
 
   // -- Receiving ---------------------------------------------------------------------------

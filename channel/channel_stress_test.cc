@@ -3,6 +3,7 @@
 // channel_simulation_test runs it under many seeds.
 
 #include <atomic>
+#include <barrier>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -365,6 +366,34 @@ TYPED_TEST(ChannelStressTest, TimeOuts) {
 template <typename Kind>
 class ChannelThreadsTest : public ::testing::Test {};
 TYPED_TEST_SUITE(ChannelThreadsTest, channel_testing::Kinds);
+
+// A thread that sends waits for room that another publishes, who was not waited for for long.
+TYPED_TEST(ChannelThreadsTest, RoomAfterAQuietTime) {
+  constexpr int kRounds = 200;
+  constexpr int kQuietValues = 1'100;
+  constexpr int kAwaited = 5;
+  auto ends = TypeParam::template Make<int>(1);
+  auto& sender = ends.first;
+  auto& receiver = ends.second;
+  std::barrier phase(2);
+  std::thread other([&] {
+    for (int round = 0; round < kRounds; ++round) {
+      phase.arrive_and_wait();
+      for (int i = 0; i < kAwaited; ++i) EXPECT_TRUE(sender.SendBlocking(i).ok());
+      phase.arrive_and_wait();
+    }
+  });
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kQuietValues; ++i) {
+      EXPECT_EQ(sender.TrySend(int{i}), TrySendResult::kSent);
+      EXPECT_EQ(receiver.TryRecv(), i);
+    }
+    phase.arrive_and_wait();
+    for (int i = 0; i < kAwaited; ++i) EXPECT_EQ(receiver.RecvBlocking(), i);
+    phase.arrive_and_wait();
+  }
+  other.join();
+}
 
 TYPED_TEST(ChannelThreadsTest, Deadlines) {
   constexpr int kEach = 3'000;

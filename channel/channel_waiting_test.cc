@@ -196,6 +196,26 @@ TYPED_TEST(ChannelWaitingTest, WhoComesAfterAnOvertakenOneQueues) {
   EXPECT_TRUE(PollOnce(fresh, second).value().ok());
 }
 
+// After so many quiet receipts room may be published by a store (home/sync/bias.h), until one
+// waits.
+TYPED_TEST(ChannelWaitingTest, OneWaitsForRoomAfterAQuietTime) {
+  auto [sender, receiver] = TypeParam::template Make<int>(1);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 2'000; ++i) {
+      EXPECT_EQ(sender.TrySend(int{i}), TrySendResult::kSent);
+      EXPECT_EQ(receiver.TryRecv(), i);
+    }
+    CountingWaker counter;
+    EXPECT_EQ(sender.TrySend(1), TrySendResult::kSent);
+    auto send = sender.Send(2);
+    EXPECT_TRUE(PollOnce(send, counter).pending());
+    EXPECT_EQ(receiver.TryRecv(), 1);
+    EXPECT_EQ(counter.wakes(), 1);
+    EXPECT_TRUE(PollOnce(send, counter).ready());
+    EXPECT_EQ(receiver.TryRecv(), 2);
+  }
+}
+
 TYPED_TEST(ChannelWaitingTest, ReplacesAWakerOnlyByAnother) {
   auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
   CountingWaker first;

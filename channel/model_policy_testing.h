@@ -22,6 +22,11 @@ struct ModelChannelPolicy : ChannelPolicy {
   // Precedence is seen in short scenarios, too.
   static constexpr std::uint8_t kPatience = 1;
 
+  // So is a bias; ordinary fences stand for the asymmetric one.
+  static constexpr std::uint16_t kQuiet = 1;
+  static void LightFence() { model::Fence(std::memory_order_seq_cst); }
+  static void HeavyFence() { model::Fence(std::memory_order_seq_cst); }
+
   static constexpr std::size_t BlockPositions(std::size_t) { return 2; }
 
   static void Relax(int) { model::Yield(); }

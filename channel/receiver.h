@@ -184,8 +184,8 @@ class BasicReceiver {
   // The next value; nothing once the channel is closed and empty.
   // Cancellation: dropping the future loses nothing: it has delivered, or the value is in the
   // channel. It loses the place among those who wait.
-  // Cost: two RMWs if a value is there, none for an MpscReceiver (one if the channel is
-  // bounded), and a wake-up if a sender sleeps.
+  // Cost: one RMW if a value is there, none for an MpscReceiver (one if the channel is bounded
+  // and senders had to wait lately), and a wake-up if a sender sleeps.
   RecvFuture Recv() { return RecvFuture(state_); }
 
   // The next value if it is there. Nothing may also mean the end: see IsDrained().
@@ -209,7 +209,7 @@ class BasicReceiver {
   // there without further waiting. Ready with their number; 0 once the channel is closed and
   // empty, or for a `most` of 0.
   // Cancellation: dropping the future loses nothing, as Recv(). It must not outlive `values`.
-  // Cost: of a Receiver, one RMW for what comes from one block and one a value.
+  // Cost: of a Receiver, one RMW for what comes from one block.
   RecvManyFuture RecvMany(std::vector<T>& values, std::size_t most) {
     return RecvManyFuture(state_, values, most);
   }

@@ -66,6 +66,7 @@ class SendSide {
   bool Take() { return step_(); }
   bool Look() { return state_.HasRoomOrEnd(); }
   void Enter() {}
+  void Listed() { state_.BeforeLookForRoom(); }
   void Leave() {}
 
  private:

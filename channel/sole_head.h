@@ -1,9 +1,9 @@
 // SoleHead: the consumer's end of a channel's queue, for a single consumer.
 //
 // It claims nothing: it looks into the next cell and takes what is there. No RMW a value, no
-// count in the cells, and a block is freed as soon as its last cell is empty. Only a bounded
-// channel's senders have to learn where the head is, by one exchange for all values that were
-// taken in one go.
+// mark in the cells, and a block is freed as soon as its last cell is empty. Only a bounded
+// channel's senders have to learn where the head is: by one exchange for all values that were
+// taken in one go, or while no sender waits by a store (home/sync/bias.h).
 
 #ifndef HOME_CHANNEL_SOLE_HEAD_H_
 #define HOME_CHANNEL_SOLE_HEAD_H_
@@ -15,6 +15,7 @@
 #include "absl/base/optimization.h"
 #include "home/channel/block.h"
 #include "home/channel/tail_end.h"
+#include "home/sync/bias.h"
 
 namespace home::channel_internal {
 
@@ -46,6 +47,9 @@ class SoleHead {
     return published_.load(std::memory_order_seq_cst);
   }
 
+  // A sender is about to look at the position, and to sleep if there is no room.
+  void BeforeLook() { bias_.BeforeLook(); }
+
   [[nodiscard]] bool HasValue(const Tail& tail) const {
     // The head stands at a cell, never in a gap, so that there is one from there on.
     return IsAfter(tail.position(), head_);
@@ -59,8 +63,14 @@ class SoleHead {
     while (taken != wanted && TakeOne(head, tail, sink, taken == 0)) ++taken;
     head_ = head;
     if (taken != 0 && bounded_) {
-      // seq_cst: a publication of room, an exchange for that reason (wait_queue.h).
-      published_.exchange(head, std::memory_order_seq_cst);
+      if (ABSL_PREDICT_TRUE(bias_.PublishesByStore())) {
+        // release: our use of the cells. The fence: a publication (home/sync/bias.h).
+        published_.store(head, std::memory_order_release);
+        Policy::LightFence();
+      } else {
+        // seq_cst: a publication of room, an exchange for that reason (wait_queue.h).
+        published_.exchange(head, std::memory_order_seq_cst);
+      }
     }
     return taken;
   }
@@ -103,6 +113,7 @@ class SoleHead {
   Plain<Position> head_{0};
   Plain<Block*> block_{nullptr};
   Atomic<Position> published_{0};
+  sync_internal::Bias<Policy> bias_;
   const bool bounded_;
 };
 

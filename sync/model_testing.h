@@ -24,6 +24,12 @@ struct ModelSyncPolicy {
 
   // Precedence is seen in short scenarios, too.
   static constexpr std::uint8_t kPatience = 1;
+
+  // So is a bias.
+  static constexpr std::uint16_t kQuiet = 1;
+  // Ordinary fences stand for the asymmetric one.
+  static void LightFence() { model::Fence(std::memory_order_seq_cst); }
+  static void HeavyFence() { model::Fence(std::memory_order_seq_cst); }
 };
 
 // A task that polls one future after the other, and sleeps in between until it is woken;

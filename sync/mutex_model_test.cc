@@ -54,6 +54,22 @@ struct Exclusion : Scenario<kThreads> {
     Scenario<kThreads>::After();
   }
 };
+// The same by several rounds each, through a bias that comes and is revoked (bias.h).
+template <int kThreads, int kRounds, bool kBiased>
+struct Rounds : Scenario<kThreads> {
+  void Before() {
+    if (!kBiased) return;
+    model::Expect(this->lock.TryLock(), "it is free");
+    this->lock.Unlock();
+  }
+  void Thread(int index) {
+    for (int i = 0; i < kRounds; ++i) this->LockAndCount(index);
+  }
+  void After() {
+    this->ExpectCounted(kThreads * kRounds);
+    Scenario<kThreads>::After();
+  }
+};
 // One comes again and again, so that another is overtaken and handed the lock.
 struct Overtaken : Scenario<3> {
   void Thread(int index) {
@@ -103,6 +119,9 @@ struct HandedOver : Scenario<2> {
 
 TEST(MutexModelTest, Exclusion) { CheckWithPreemptions<Exclusion<2>>(2); }
 TEST(MutexModelTest, ExclusionOfThree) { CheckRandomly<Exclusion<3>>(20'000); }
+TEST(MutexModelTest, Biased) { CheckWithPreemptions<Rounds<2, 1, true>>(2); }
+TEST(MutexModelTest, RoundsOfTwo) { CheckRandomly<Rounds<2, 3, false>>(40'000); }
+TEST(MutexModelTest, RoundsOfThree) { CheckRandomly<Rounds<3, 2, true>>(40'000); }
 TEST(MutexModelTest, Overtaken) { CheckRandomly<Overtaken>(40'000); }
 TEST(MutexModelTest, Cancelled) { CheckRandomly<Cancelled>(40'000); }
 TEST(MutexModelTest, HandedOver) { CheckExhaustively<HandedOver>(); }
@@ -123,6 +142,29 @@ TEST(MutexMutationTest, LookingNeedsItsOrder) {
   ExpectFound<Exclusion<2>>(
       Randomly(50'000),
       {.function = "Look", .access = Access::kLoad, .from = memory_order_seq_cst});
+}
+// bias.h
+TEST(MutexMutationTest, UnlockingByAStoreNeedsRelease) {
+  ExpectFound<Rounds<2, 1, true>>(
+      Randomly(50'000),
+      {.function = "Unlock", .access = Access::kStore, .from = memory_order_release});
+}
+TEST(MutexMutationTest, TheFencesAreNeeded) {
+  for (const char* function : {"LightFence", "HeavyFence"}) {
+    ExpectFound<Rounds<2, 1, true>>(
+        Randomly(50'000),
+        {.function = function, .access = Access::kFence, .from = memory_order_seq_cst});
+  }
+}
+TEST(MutexMutationTest, ABiasNeedsItsOrder) {
+  ExpectFound<Rounds<2, 3, false>>(
+      Randomly(100'000),
+      {.function = "PublishesByStore", .access = Access::kRmw, .from = memory_order_seq_cst});
+}
+TEST(MutexMutationTest, LookingForABiasNeedsItsOrder) {
+  ExpectFound<Rounds<2, 3, false>>(
+      Randomly(100'000),
+      {.function = "BeforeLook", .access = Access::kLoad, .from = memory_order_seq_cst});
 }
 // waiter_list.h
 TEST(MutexMutationTest, HandingOverNeedsRelease) {

@@ -1,5 +1,6 @@
 #include "home/sync/mutex.h"
 
+#include <barrier>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -34,6 +35,42 @@ TEST(MutexTest, ALazyWaiterHoldsUpNobody) {
   held.reset();
   EXPECT_EQ(other.wakes(), 1);
   EXPECT_TRUE(PollOnce(waits, other).ready());
+}
+
+// After so many quiet unlocks they are stores (bias.h), until one waits.
+TEST(MutexTest, OneWaitsForALockThatWasQuietForLong) {
+  Mutex<int> mutex;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 2'000; ++i) ++*mutex.TryLock().value();
+    CountingWaker counter;
+    auto held = mutex.TryLock();
+    auto waits = mutex.Lock();
+    EXPECT_TRUE(PollOnce(waits, counter).pending());
+    held.reset();
+    EXPECT_EQ(counter.wakes(), 1);
+    EXPECT_TRUE(PollOnce(waits, counter).ready());
+  }
+}
+
+// The same between threads: one is alone for long, then both want it.
+TEST(MutexTest, ThreadsAfterAQuietTime) {
+  constexpr int kRounds = 200;
+  constexpr int kQuietLocks = 1'100;
+  constexpr int kContended = 5;
+  Mutex<int> mutex;
+  std::barrier phase(2);
+  const auto work = [&](int index) {
+    for (int round = 0; round < kRounds; ++round) {
+      for (int i = 0; i < kQuietLocks && round % 2 == index; ++i) ++*mutex.TryLock().value();
+      phase.arrive_and_wait();
+      for (int i = 0; i < kContended; ++i) ++*BlockingWait(mutex.Lock());
+      phase.arrive_and_wait();
+    }
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  EXPECT_EQ(*BlockingWait(mutex.Lock()), kRounds * (kQuietLocks + 2 * kContended));
 }
 
 TEST(MutexTest, WhoIsOvertakenTooOftenIsHandedTheLock) {

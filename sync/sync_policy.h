@@ -11,6 +11,7 @@
 
 #include "home/parker/cpu_relax.h"
 #include "home/parker/futex_mutex.h"
+#include "home/queue/asymmetric_fence.h"
 
 namespace home::sync_internal {
 
@@ -26,6 +27,12 @@ struct SyncPolicy {
 
   // How often one who waits lets itself be overtaken (wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
+
+  // After how many publications for which nobody waits one may be a store (bias.h): as many as make
+  // up for the fence of the one who waits then.
+  static constexpr std::uint16_t kQuiet = 1024;
+  static void LightFence() { queue_internal::AsymmetricFence::Light(); }
+  static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
 };
 
 }  // namespace home::sync_internal

@@ -8,6 +8,7 @@
 //     bool Spin();     // optional: Take() a few times more, before the future falls asleep
 //     bool Look();     // whether somebody's Take() would get something now, or the end
 //     void Enter();    // the future begins to wait
+//     void Listed();   // optional: it is in the queue now, and will look
 //     void Leave();    // it does so no more, and is about to take, or is dropped
 //     void Receive();  // if HandOver() is called: the future has the lock now
 //     void Return();   // the same: gives back what the future was handed, since it is dropped
@@ -80,6 +81,7 @@ class Wait {
       waiting_ = true;
       side.Enter();
       const bool may_take = queue.Add(waiter_, waker);
+      if constexpr (requires { side.Listed(); }) side.Listed();
       if (!side.Look()) return false;
       if (!may_take) {
         queue.Notify();
