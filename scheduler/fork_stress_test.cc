@@ -45,6 +45,56 @@ TEST(ForkStressTest, FibOutsideOfTheWorkers) {
   for (int i = 0; i < 5; ++i) ASSERT_EQ(runtime.BlockOn(Fib(12)), 144);
 }
 
+// Frames that are there, begun or not, and the most that ever were.
+class Frames {
+ public:
+  class Frame {
+   public:
+    explicit Frame(Frames& frames) : frames_(&frames) { frames_->Add(); }
+    Frame(const Frame& other) : Frame(*other.frames_) {}
+    Frame& operator=(const Frame&) = delete;
+    ~Frame() { frames_->now_.fetch_sub(1); }
+
+   private:
+    Frames* frames_;
+  };
+  int most() const { return most_.load(); }
+
+ private:
+  void Add() {
+    const int now = now_.fetch_add(1) + 1;
+    int most = most_.load();
+    while (most < now && !most_.compare_exchange_weak(most, now)) {
+    }
+  }
+
+  std::atomic<int> now_{0};
+  std::atomic<int> most_{0};
+};
+
+Async<int> CountedFib(Frames::Frame frame, int n) {
+  if (n < 2) co_return n;
+  auto other = Fork(CountedFib(frame, n - 1));
+  const int own = co_await CountedFib(frame, n - 2);
+  const int others = co_await other;
+  co_return own + others;
+}
+
+// Memory follows the depth of the tree and not its size, which is 57,313 calls here.
+TEST(ForkStressTest, FramesAreAsManyAsTheTreeIsDeep) {
+  constexpr int kDepth = 22;
+  for (const int workers : {1, 2, 4}) {
+    Runtime runtime = *RuntimeBuilder().WorkerThreads(static_cast<std::size_t>(workers)).Build();
+    Frames frames;
+    const int fib = *runtime.BlockOn(runtime.Spawn(CountedFib(Frames::Frame(frames), kDepth)));
+    EXPECT_EQ(fib, 17711);
+    // A level has its own frame and its child's; one more is copied from while it is made.
+    if (workers == 1) EXPECT_LE(frames.most(), 2 * kDepth + 1);
+    // What was stolen is a tree of its own, and so is what a worker takes while its own waits.
+    EXPECT_LE(frames.most(), kDepth * kDepth * workers);
+  }
+}
+
 // Counts who is inside a scope, and sees to it that nobody is when it ends.
 class Scope {
  public:
