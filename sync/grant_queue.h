@@ -96,6 +96,13 @@ class GrantQueue {
     return false;
   }
 
+  // Whether TryTake() would have at this moment.
+  [[nodiscard]] bool CanTake(std::uint64_t request) const {
+    // relaxed: nothing is taken.
+    const std::uint64_t word = word_.load(std::memory_order_relaxed);
+    return (word & kFlags) == 0 && Kind::Take(word, request).has_value();
+  }
+
   // Adds `amount`, modulo 2^64, to what is shared: something is given back, or exchanged for
   // less.
   void Give(std::uint64_t amount) {

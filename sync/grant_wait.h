@@ -4,7 +4,10 @@
 #define HOME_SYNC_GRANT_WAIT_H_
 
 #include <cstdint>
+#include <utility>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
@@ -24,16 +27,24 @@ class GrantWait {
 
   GrantWait(Queue& queue, std::uint64_t request) noexcept : queue_(&queue), request_(request) {}
   GrantWait(GrantWait&& other) noexcept : queue_(other.queue_), request_(other.request_) {
-    if (other.waits_) Fatal("a future of home/sync was moved after its first poll");
+    if (other.waits_ || other.early_ != Grant::kWaits) {
+      Fatal("a future of home/sync was moved after its first poll");
+    }
   }
   GrantWait& operator=(GrantWait&&) = delete;
   ~GrantWait() {
-    if (waits_ && queue_->Cancel(waiter_)) Kind::GiveBack(*queue_, request_);
+    if (early_ == Grant::kTaken || (waits_ && queue_->Cancel(waiter_))) {
+      Kind::GiveBack(*queue_, request_);
+    }
   }
 
   // While it is kWaits the task waits for `reason`.
   Grant Poll(Context& cx, const char* reason) {
-    if (!cx.ConsumeBudget()) return Grant::kWaits;
+    if (ABSL_PREDICT_FALSE(!cx.ConsumeBudget())) {
+      LineUp(cx);
+      return Grant::kWaits;
+    }
+    if (ABSL_PREDICT_FALSE(early_ != Grant::kWaits)) return std::exchange(early_, Grant::kWaits);
     const Grant grant = queue_->Poll(waiter_, request_, cx.waker());
     waits_ = grant == Grant::kWaits;
     if (waits_) static_cast<void>(cx.PendingFor(reason));
@@ -41,10 +52,22 @@ class GrantWait {
   }
 
  private:
+  // For a poll without a step left: the turn is over, but who has to wait has its place in the
+  // line from now on, before all who ask until the next turn. One who need not wait takes
+  // nothing, or others would wait for that turn.
+  ABSL_ATTRIBUTE_NOINLINE void LineUp(Context& cx) {
+    if (waits_ || early_ != Grant::kWaits || queue_->CanTake(request_)) return;
+    const Grant grant = queue_->Poll(waiter_, request_, cx.waker());
+    waits_ = grant == Grant::kWaits;
+    early_ = grant;
+  }
+
   Queue* queue_;
   std::uint64_t request_;
   typename Queue::Waiter waiter_;
   bool waits_ = false;
+  // An answer that came in LineUp() all the same, for the next turn.
+  Grant early_ = Grant::kWaits;
 };
 
 // A future of void that waits for a grant, with a reason to give. Kind::kName is what it is

@@ -5,8 +5,10 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "home/future/context.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/future/waker.h"
 #include "home/sync/testing.h"
 
 namespace home {
@@ -84,6 +86,54 @@ TEST(SemaphoreTest, DroppedWaits) {
   // Neither the grant nor the place before is in the way any more.
   EXPECT_EQ(counter.wakes(), 1);
   EXPECT_TRUE(PollOnce(last, counter).ready());
+}
+
+// Pitfall 16: a task that has no step of its budget left lines up and then yields, or who asks
+// later would be served before it (tokio#8365).
+TEST(SemaphoreTest, AnExhaustedBudgetCostsNoPlace) {
+  Semaphore semaphore(0);
+  CountingWaker counter;
+  const Waker waker = counter.Make();
+  Turn exhausted{.budget = 0};
+  Context cx(waker, &exhausted);
+  auto first = semaphore.Acquire();
+  auto later = semaphore.Acquire();
+  EXPECT_TRUE(first.Poll(cx).pending());
+  EXPECT_EQ(counter.wakes(), 1);
+  EXPECT_TRUE(PollOnce(later).pending());
+  semaphore.Add(1);
+  EXPECT_EQ(counter.wakes(), 2);
+  EXPECT_TRUE(PollOnce(later).pending());
+  EXPECT_TRUE(PollOnce(first).ready());
+}
+
+// What is there is not taken in a turn that is over, and so nobody else waits for the next one.
+TEST(SemaphoreTest, AnExhaustedBudgetTakesNothing) {
+  Semaphore semaphore(1);
+  CountingWaker counter;
+  const Waker waker = counter.Make();
+  Turn exhausted{.budget = 0};
+  Context cx(waker, &exhausted);
+  auto first = semaphore.Acquire();
+  EXPECT_TRUE(first.Poll(cx).pending());
+  EXPECT_EQ(semaphore.available(), 1u);
+  auto other = semaphore.Acquire();
+  EXPECT_TRUE(PollOnce(other).ready());
+  EXPECT_TRUE(PollOnce(first).ready());
+}
+
+// In a turn that is over it is told that it was closed, and hears of it in the next.
+TEST(SemaphoreTest, AnExhaustedBudgetAtAClosedSemaphore) {
+  Semaphore semaphore(0);
+  semaphore.Close();
+  CountingWaker counter;
+  const Waker waker = counter.Make();
+  Turn exhausted{.budget = 0};
+  Context cx(waker, &exhausted);
+  auto wait = semaphore.Acquire();
+  EXPECT_TRUE(wait.Poll(cx).pending());
+  EXPECT_TRUE(wait.Poll(cx).pending());
+  EXPECT_TRUE(PollOnce(wait).ready());
 }
 
 TEST(SemaphoreTest, ALazyGrantHoldsUpNobody) {
