@@ -89,7 +89,9 @@ TEST(ForkStressTest, FramesAreAsManyAsTheTreeIsDeep) {
     const int fib = *runtime.BlockOn(runtime.Spawn(CountedFib(Frames::Frame(frames), kDepth)));
     EXPECT_EQ(fib, 17711);
     // A level has its own frame and its child's; one more is copied from while it is made.
-    if (workers == 1) EXPECT_LE(frames.most(), 2 * kDepth + 1);
+    if (workers == 1) {
+      EXPECT_LE(frames.most(), 2 * kDepth + 1);
+    }
     // What was stolen is a tree of its own, and so is what a worker takes while its own waits.
     EXPECT_LE(frames.most(), kDepth * kDepth * workers);
   }
