@@ -16,6 +16,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
@@ -23,6 +25,7 @@
 #include "home/future/ready.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
+#include "home/timer/clock.h"
 #include "home/timer/sleep.h"
 
 namespace home {
@@ -143,7 +146,20 @@ TEST(RunTest, SimulatedTasksEndInVirtualTime) {
 // -- Knobs ---------------------------------------------------------------------------
 
 TEST(KnobsTest, OptionsOutOfRangeAreRefusedByName) {
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().GlobalQueueInterval(0).Build().status()));
+  const std::pair<RuntimeBuilder, absl::string_view> wrong[] = {
+      {RuntimeBuilder().WorkerThreads(0), "WorkerThreads"},
+      {RuntimeBuilder().WorkerThreads(1025), "WorkerThreads"},
+      {RuntimeBuilder().MaxBlockingThreads(0), "MaxBlockingThreads"},
+      {RuntimeBuilder().EventInterval(0), "EventInterval"},
+      {RuntimeBuilder().GlobalQueueInterval(0), "GlobalQueueInterval"},
+      {RuntimeBuilder().TaskBudget(0), "TaskBudget"},
+      {RuntimeBuilder().LongPollThreshold(absl::Microseconds(999)), "LongPollThreshold"},
+  };
+  for (const auto& [builder, name] : wrong) {
+    const absl::Status status = builder.Build().status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), name)) << status;
+  }
 }
 
 TEST(KnobsTest, ASeedFixesWhatAWorkerDraws) {
@@ -180,6 +196,36 @@ TEST(KnobsTest, TheGlobalQueueIsLookedAtAsOftenAsAskedFor) {
     static_cast<void>(co_await busy);
   });
   EXPECT_LE(turns.load(), 4);
+}
+
+TEST(KnobsTest, TimersAreLookedAtAsOftenAsAskedFor) {
+  for (const std::uint32_t interval : {4u, 400u}) {
+    PausedClock clock;
+    absl::StatusOr<Runtime> runtime =
+        RuntimeBuilder().CurrentThread().WithClock(&clock).EventInterval(interval).Build();
+    std::uint32_t turns = 0;
+    runtime->BlockOn([&]() -> Async<> {
+      bool slept = false;
+      JoinHandle<void> sleeper = Spawn([&slept]() -> Async<> {
+        co_await Sleep(absl::Seconds(1));
+        slept = true;
+      });
+      JoinHandle<void> busy = Spawn([&]() -> Async<> {
+        co_await YieldNow();
+        clock.Advance(absl::Seconds(2));
+        while (!slept) {
+          ++turns;
+          co_await YieldNow();
+        }
+      });
+      static_cast<void>(co_await busy);
+      static_cast<void>(co_await sleeper);
+    });
+    // What is woken has its turn after the one that is busy.
+    EXPECT_LE(turns, interval + 2);
+    // The worker looked as it began, a few turns before the time was come.
+    EXPECT_GE(turns + 10, interval);
+  }
 }
 
 // -- Hooks ---------------------------------------------------------------------------

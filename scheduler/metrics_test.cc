@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -18,6 +20,7 @@
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
 #include "home/timer/clock.h"
+#include "home/timer/sleep.h"
 
 namespace home {
 namespace {
@@ -60,6 +63,44 @@ TEST(MetricsTest, TheTotalIsTheSumAndTheLongestPollTheLongest) {
   EXPECT_EQ(one.polls, 3u);
   EXPECT_EQ(one.busy, absl::Seconds(4));
   EXPECT_EQ(one.longest_poll, absl::Seconds(5));
+}
+
+TEST(MetricsTest, EachThingIsCountedOnce) {
+  Runtime runtime = *RuntimeBuilder().WorkerThreads(1).Build();
+  for (int i = 0; i < 5; ++i) {
+    const absl::Status status = runtime.BlockOn(runtime.Spawn([]() -> Async<> {
+      JoinHandle<void> child = Spawn([]() -> Async<> { co_await Sleep(absl::Milliseconds(1)); });
+      static_cast<void>(co_await child);
+    }));
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  // A task that was joined may be counted a moment later.
+  runtime.Run();
+  const RuntimeMetrics metrics = runtime.Metrics();
+  EXPECT_EQ(metrics.tasks_spawned, 10u);
+  EXPECT_EQ(metrics.tasks_completed, 10u);
+  EXPECT_EQ(metrics.tasks_alive, 0u);
+  EXPECT_EQ(metrics.total.spawned, 5u);
+  EXPECT_EQ(metrics.total.completed, 10u);
+  EXPECT_EQ(metrics.injected, 5u);
+  EXPECT_EQ(metrics.injector_depth, 0u);
+  EXPECT_EQ(metrics.total.timers_fired, 5u);
+  // There is nobody to steal from, and it sleeps in the reactor.
+  EXPECT_EQ(metrics.total.steals, 0u);
+  EXPECT_EQ(metrics.total.stolen, 0u);
+  EXPECT_GE(metrics.total.parks, 5u);
+  EXPECT_GE(metrics.total.reactor_polls, 5u);
+}
+
+// A spawn from outside wakes a worker that sleeps; one that is not counted is waited for in vain.
+TEST(MetricsTest, AWakeUpByAnotherThreadIsAnUnpark) {
+  Runtime runtime = *RuntimeBuilder().WorkerThreads(1).Build();
+  while (runtime.Metrics().total.unparks < 5) {
+    const std::uint64_t parks = runtime.Metrics().total.parks;
+    EXPECT_TRUE(runtime.BlockOn(runtime.Spawn(Ready())).ok());
+    // It lies down again after its last task, sooner or later.
+    while (runtime.Metrics().total.parks == parks) std::this_thread::yield();
+  }
 }
 
 TEST(MetricsTest, AQueueThatGrowsCountsAsOverflow) {

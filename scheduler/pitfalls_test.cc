@@ -68,6 +68,8 @@ TEST(SchedulerPitfallsTest, ThievesTakeFromTheLifoSlot) {
       EXPECT_TRUE((co_await waits).ok());
       EXPECT_TRUE((co_await also_waits).ok());
     });
+    EXPECT_GE(runtime.Metrics().total.steals, 2u);
+    EXPECT_GE(runtime.Metrics().total.stolen, 2u);
   }
 }
 
@@ -123,6 +125,7 @@ TEST_P(IoPitfallsTest, ALongPollDoesNotStopTheSockets) {
     }));
     EXPECT_TRUE(status.ok()) << status;
   }
+  EXPECT_GE(runtime.Metrics().total.reactor_events, 5u);
   pair.a.Reset();
   EXPECT_TRUE(runtime.BlockOn(std::move(echo)).ok());
 }

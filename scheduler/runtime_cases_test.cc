@@ -164,14 +164,6 @@ TEST(BlockOnTest, TheFuturesDestructorMayUseTheRuntime) {
   }
 }
 
-TEST(RuntimeOptionsTest, OptionsOutOfRangeAreRefusedByName) {
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().WorkerThreads(0).Build().status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().WorkerThreads(5000).Build().status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().MaxBlockingThreads(0).Build().status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().EventInterval(0).Build().status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(RuntimeBuilder().TaskBudget(0).Build().status()));
-}
-
 TEST(RuntimeOptionsTest, AnUnjoinedExceptionReachesThePanicHandler) {
   std::atomic<int> panics{0};
   absl::StatusOr<Runtime> runtime =

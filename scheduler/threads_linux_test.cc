@@ -42,6 +42,21 @@ TEST(ThreadsTest, ThreadsHaveTheStackThatWasAskedFor) {
   EXPECT_GE(*runtime->BlockOn(runtime->SpawnBlocking(StackSizeHere)), kBytes);
 }
 
+// What a debugger and `top -H` show.
+TEST(ThreadsTest, ThreadsHaveNames) {
+  const auto name_here = [] {
+    char name[16] = "";
+    EXPECT_EQ(::pthread_getname_np(::pthread_self(), name, sizeof(name)), 0);
+    return std::string(name);
+  };
+  const auto task = [name_here]() -> Async<std::string> { co_return name_here(); };
+  absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(1).Build();
+  EXPECT_EQ(*runtime->BlockOn(runtime->Spawn(task)), "home-worker-0");
+  EXPECT_EQ(*runtime->BlockOn(runtime->SpawnBlocking(name_here)), "home-blocking");
+  runtime = RuntimeBuilder().WorkerThreads(1).ThreadName("w\xc3\xb6rker").Build();
+  EXPECT_EQ(*runtime->BlockOn(runtime->Spawn(task)), "w\xc3\xb6rker-0");
+}
+
 TEST(ThreadsTest, PinnedWorkersRunOnOneProcessorEach) {
   absl::StatusOr<Runtime> runtime = RuntimeBuilder().WorkerThreads(3).PinWorkers(true).Build();
   ASSERT_TRUE(runtime.ok());
