@@ -23,6 +23,8 @@ CURVES = [
            lambda load: (load, 1)), THOUSANDS),
     (Curve("descriptors", "echo_c100_64B", "connections", "O(ready) a poll of the reactor",
            ("cpu",), lambda load: (700, load)), (8, 80, 800, 8_000)),
+    (Curve("depth", "chan_depth", "values in a channel", "O(1) a send and a receipt", ("ns",),
+           lambda load: (load, 1)), THOUSANDS),
     (Curve("workers", "yield", "workers", "O(workers) a steal, O(1) a yield", ("cpu",),
            lambda load: (300_000, load)), (1, 10, 100)),
 ]

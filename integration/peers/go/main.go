@@ -34,6 +34,9 @@ var workloads = []struct {
 	{"sleeps", sleeps},
 	{"idle_sleep", idleSleep},
 	{"idle_recv", idleReceive},
+	{"idle_channel", idleChannel},
+	{"burst", burst},
+	{"chan_depth", channelDepth},
 	{"serve_echo", serveEcho},
 	{"serve_http", serveHTTP},
 }

@@ -130,6 +130,36 @@ func idleReceive(n int) sample {
 	return s
 }
 
+func idleChannel(n int) sample {
+	before := resident()
+	channels := make([]chan int, n)
+	watch := start()
+	for i := range channels {
+		channels[i] = make(chan int, 16)
+	}
+	bytes := float64(resident()-before) / float64(n)
+	s := watch.stop(n, true)
+	s.more = []string{fmt.Sprintf("bytes=%.2f", bytes)}
+	runtime.KeepAlive(channels)
+	return s
+}
+
+// Go has no channels without a bound: one that is never full.
+func channelDepth(n int) sample {
+	const values = 1_000_000
+	channel := make(chan int, n+1)
+	for i := range n {
+		channel <- i
+	}
+	correct := true
+	watch := start()
+	for i := range values {
+		channel <- n + i
+		correct = <-channel == i && correct
+	}
+	return watch.stop(values, correct)
+}
+
 // A channel of as many places: faster than golang.org/x/sync/semaphore, a list under a mutex.
 func semaphore(n int) sample {
 	each := (n + lockers - 1) / lockers

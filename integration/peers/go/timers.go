@@ -85,3 +85,24 @@ func idleSleep(n int) sample {
 	s.more = []string{fmt.Sprintf("bytes=%.2f", bytes)}
 	return s
 }
+
+func burst(n int) sample {
+	var ended atomic.Int64
+	before := resident()
+	watch := start()
+	for range n {
+		go func() {
+			time.Sleep(4 * time.Second)
+			ended.Add(1)
+		}()
+	}
+	peak := float64(resident()-before) / float64(n)
+	for ended.Load() < int64(n) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	bytes := float64(resident()-before) / float64(n)
+	s := watch.stop(n, true)
+	s.more = []string{fmt.Sprintf("peak_bytes=%.2f", peak), fmt.Sprintf("bytes=%.2f", bytes)}
+	return s
+}

@@ -23,6 +23,8 @@ namespace home::race {
 namespace {
 
 constexpr std::size_t kCapacity = 1024;
+constexpr std::size_t kIdleCapacity = 16;
+constexpr std::uint64_t kDepthValues = 1'000'000;
 
 Async<> AnswerOnce(OneshotReceiver<std::uint64_t> question, OneshotSender<std::uint64_t> answer) {
   const absl::StatusOr<std::uint64_t> asked = co_await question;
@@ -203,6 +205,40 @@ Sample IdleReceive(std::uint64_t n, std::size_t threads) {
     Sample sample = watch.Stop(n, true);
     sample.more.emplace_back("bytes", bytes);
     co_return sample;
+  });
+}
+
+Sample IdleChannel(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n]() -> Async<Sample> {
+    using Ends = std::pair<MpscSender<std::uint64_t>, MpscReceiver<std::uint64_t>>;
+    const double before = Resident();
+    std::vector<Ends> channels;
+    channels.reserve(n);
+    const Watch watch;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      channels.push_back(MakeMpscChannel<std::uint64_t>(kIdleCapacity));
+    }
+    const double bytes = (Resident() - before) / static_cast<double>(n);
+    Sample sample = watch.Stop(n, true);
+    sample.more.emplace_back("bytes", bytes);
+    co_return sample;
+  });
+}
+
+Sample ChannelDepth(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n]() -> Async<Sample> {
+    auto [sender, receiver] = MakeUnboundedMpscChannel<std::uint64_t>();
+    bool correct = true;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      correct = sender.TrySend(std::uint64_t{i}) == TrySendResult::kSent && correct;
+    }
+    const Watch watch;
+    for (std::uint64_t i = 0; i < kDepthValues; ++i) {
+      correct = sender.TrySend(n + i) == TrySendResult::kSent && correct;
+      const std::optional<std::uint64_t> value = co_await receiver.Recv();
+      correct = value == i && correct;
+    }
+    co_return watch.Stop(kDepthValues, correct);
   });
 }
 

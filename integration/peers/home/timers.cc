@@ -35,6 +35,12 @@ Async<> SleepForAnHour(std::shared_ptr<std::atomic<std::uint64_t>> started) {
   co_await Sleep(absl::Hours(1));
 }
 
+// All are alive before the first one ends.
+Async<> SleepThrough(std::shared_ptr<std::atomic<std::uint64_t>> ended) {
+  co_await Sleep(absl::Seconds(2));
+  ended->fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
+}
+
 }  // namespace
 
 Sample Timers(std::uint64_t n, std::size_t threads) {
@@ -90,6 +96,24 @@ Sample IdleSleep(std::uint64_t n, std::size_t threads) {
     co_await Sleep(absl::Milliseconds(100));
     const double bytes = (Resident() - before) / static_cast<double>(n);
     Sample sample = watch.Stop(n, true);
+    sample.more.emplace_back("bytes", bytes);
+    co_return sample;
+  });
+}
+
+Sample Burst(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n]() -> Async<Sample> {
+    auto ended = std::make_shared<std::atomic<std::uint64_t>>(0);
+    const double before = Resident();
+    const Watch watch;
+    for (std::uint64_t i = 0; i < n; ++i) Spawn(SleepThrough(ended)).Detach();
+    const double peak = (Resident() - before) / static_cast<double>(n);
+    // relaxed: as in SleepThrough().
+    while (ended->load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
+    co_await Sleep(absl::Seconds(1));
+    const double bytes = (Resident() - before) / static_cast<double>(n);
+    Sample sample = watch.Stop(n, true);
+    sample.more.emplace_back("peak_bytes", peak);
     sample.more.emplace_back("bytes", bytes);
     co_return sample;
   });

@@ -58,6 +58,9 @@ std::span<const Workload> Workloads() {
       {"sleeps", Sleeps},
       {"idle_sleep", IdleSleep},
       {"idle_recv", IdleReceive},
+      {"idle_channel", IdleChannel},
+      {"burst", Burst},
+      {"chan_depth", ChannelDepth},
       {"serve_echo", ServeEcho},
       {"serve_http", ServeHttp},
   };

@@ -39,6 +39,8 @@ Sample Bounded(std::uint64_t n, std::size_t threads);
 template <std::uint64_t kProducers, std::uint64_t kConsumers>
 Sample Unbounded(std::uint64_t n, std::size_t threads);
 Sample IdleReceive(std::uint64_t n, std::size_t threads);
+Sample IdleChannel(std::uint64_t n, std::size_t threads);
+Sample ChannelDepth(std::uint64_t n, std::size_t threads);
 
 // locks.cc
 Sample LockInTurn(std::uint64_t n, std::size_t threads);
@@ -53,6 +55,7 @@ Sample WatchedByEight(std::uint64_t n, std::size_t threads);
 Sample Timers(std::uint64_t n, std::size_t threads);
 Sample Sleeps(std::uint64_t n, std::size_t threads);
 Sample IdleSleep(std::uint64_t n, std::size_t threads);
+Sample Burst(std::uint64_t n, std::size_t threads);
 
 // servers.cc; they serve until the process is killed.
 Sample ServeEcho(std::uint64_t n, std::size_t threads);

@@ -39,6 +39,9 @@ const WORKLOADS: &[Workload] = &[
     ("sleeps", timers::sleeps),
     ("idle_sleep", timers::idle_sleep),
     ("idle_recv", sync::idle_recv),
+    ("idle_channel", sync::idle_channel),
+    ("burst", timers::burst),
+    ("chan_depth", sync::channel_depth),
     ("serve_echo", servers::echo),
     ("serve_http", servers::http),
 ];

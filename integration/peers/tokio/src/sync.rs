@@ -175,6 +175,39 @@ pub fn idle_recv(n: u64, threads: usize) -> Sample {
     })
 }
 
+pub fn idle_channel(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let before = resident();
+        let mut channels = Vec::with_capacity(n as usize);
+        let watch = Watch::start();
+        for _ in 0..n {
+            channels.push(mpsc::channel::<u64>(16));
+        }
+        let bytes = resident().saturating_sub(before) as f64 / n as f64;
+        let mut sample = watch.stop(n, true);
+        sample.more.push(("bytes", bytes));
+        drop(channels);
+        sample
+    })
+}
+
+pub fn channel_depth(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        const VALUES: u64 = 1_000_000;
+        let (sender, mut receiver) = mpsc::unbounded_channel::<u64>();
+        let mut correct = true;
+        for i in 0..n {
+            correct &= sender.send(i).is_ok();
+        }
+        let watch = Watch::start();
+        for i in 0..VALUES {
+            correct &= sender.send(n + i).is_ok();
+            correct &= receiver.recv().await == Some(i);
+        }
+        watch.stop(VALUES, correct)
+    })
+}
+
 pub fn semaphore(n: u64, threads: usize) -> Sample {
     run(threads, async move {
         let each = n.div_ceil(LOCKERS);

@@ -110,3 +110,28 @@ pub fn idle_sleep(n: u64, threads: usize) -> Sample {
         sample
     })
 }
+
+pub fn burst(n: u64, threads: usize) -> Sample {
+    run(threads, async move {
+        let ended = Arc::new(AtomicU64::new(0));
+        let before = resident();
+        let watch = Watch::start();
+        for _ in 0..n {
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(2)).await;
+                ended.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        let peak = resident().saturating_sub(before) as f64 / n as f64;
+        while ended.load(Ordering::Relaxed) < n {
+            sleep(Duration::from_millis(10)).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        let bytes = resident().saturating_sub(before) as f64 / n as f64;
+        let mut sample = watch.stop(n, true);
+        sample.more.push(("peak_bytes", peak));
+        sample.more.push(("bytes", bytes));
+        sample
+    })
+}
