@@ -182,7 +182,10 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
         Place(*entry);
         continue;
       }
-      cascading_ = 0;
+      // What was moved ahead into the block's first slot comes before the rest of the block.
+      const bool rest = LevelOf(cascading_) == 1 && slots_[2][SlotOf(elapsed_, 2)] != nullptr;
+      cascading_ = rest ? 2 : 0;
+      if (rest) continue;
     }
     // Nothing is left in this tick: go to the next one with something to do.
     unsigned row = 0;
@@ -198,7 +201,7 @@ TimerEntry* TimerWheel::PopDue(std::uint64_t now, std::size_t& budget) noexcept 
       return nullptr;
     }
     elapsed_ = next;
-    cascading_ = row;
+    cascading_ = row == 2 ? RowOf(BlockOf(elapsed_)) : row;
   }
 }
 

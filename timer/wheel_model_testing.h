@@ -50,7 +50,11 @@ class WheelModel {
         case 0:
         case 1:
         case 2:
-          Insert();
+          if (Below(128) == 0) {
+            InsertCrowd();
+          } else {
+            Insert();
+          }
           break;
         case 3:
         case 4:
@@ -78,12 +82,23 @@ class WheelModel {
   std::uint64_t Delta() { return Below(std::uint64_t{1} << Below(44)); }
 
   void Insert() {
-    if (live_.size() > 2000) return;
-    auto timer = std::make_unique<ModelTimer>();
     std::uint64_t tick = now_ + Delta();
     if (Below(16) == 0) tick = now_ - std::min(now_, Delta());  // past
     if (Below(8) == 0) tick = (tick | 0xff) + Below(3);         // around a block's edge
     if (Below(16) == 0) tick = (tick | 0xffffff) + Below(3);
+    InsertAt(tick);
+  }
+  // More than are moved ahead in a few calls, due at about the same time: mostly around the start
+  // of one of the next slots of level 2.
+  void InsertCrowd() {
+    const std::uint64_t tick =
+        Below(4) == 0 ? now_ + Delta() : (now_ | 0xffff) + (Below(3) << 16) + Below(300);
+    const std::uint64_t spread = 1 + Below(300);
+    for (std::uint64_t left = 100 + Below(300); left != 0; --left) InsertAt(tick + Below(spread));
+  }
+  void InsertAt(std::uint64_t tick) {
+    if (live_.size() > 2000) return;
+    auto timer = std::make_unique<ModelTimer>();
     timer->number = ++inserted_;
     timer->effective = std::max(tick, wheel_.elapsed());
     timer->far = tick - std::min(tick, wheel_.elapsed()) >= kWheelSpan - (kWheelSpan >> 8);

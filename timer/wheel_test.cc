@@ -249,6 +249,26 @@ TEST(TimerWheelTest, EntriesThatAreMovedAheadKeepTheirOrder) {
   EXPECT_EQ(AdvanceTo(wheel, 4 * kBlock + 1000), expected);
 }
 
+// The first of them, due before the block's second slot, are no exception, whether all of them or
+// some were moved ahead.
+TEST(TimerWheelTest, EntriesAtABlocksStartThatWereMovedAhead) {
+  constexpr std::uint64_t kBlock = 65536;
+  for (const std::size_t count : {90u, 250u}) {
+    TimerWheel wheel(2 * kBlock);
+    std::vector<TimerEntry> entries(count);
+    Entries expected;
+    for (TimerEntry& entry : entries) {
+      wheel.Insert(entry, 4 * kBlock + 200);
+      expected.push_back(&entry);
+    }
+    EXPECT_EQ(AdvanceTo(wheel, 3 * kBlock + 10), Entries{});
+    EXPECT_EQ(AdvanceTo(wheel, 4 * kBlock + 199), Entries{});
+    EXPECT_EQ(wheel.NextTick(), 4 * kBlock + 200);
+    EXPECT_EQ(AdvanceTo(wheel, 4 * kBlock + 200), expected);
+    EXPECT_TRUE(wheel.empty());
+  }
+}
+
 // Arming and cancelling go on while a cascade has stopped half way.
 TEST(TimerWheelTest, InsertAndRemoveAmidACascade) {
   TimerWheel wheel;
