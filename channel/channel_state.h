@@ -39,6 +39,7 @@ class ChannelState {
  public:
   using Value = T;
   using PolicyType = Policy;
+  using Tail = TailEnd<T, Policy>;
   using Undelivered = absl::AnyInvocable<void(T)>;
 
   static constexpr bool kManyReceivers = Head<T, Policy>::kShared;
@@ -116,21 +117,24 @@ class ChannelState {
   // Calls `sink(T&&)` for up to `wanted` values; their number.
   template <typename Sink>
   std::size_t TryTake(std::size_t wanted, Sink&& sink) {
-    const std::size_t taken = head_.TryTake(wanted, tail_, sink);
-    if (taken != 0 && head_.bounded()) NotifyOfRoom(taken);
-    return taken;
+    Position end = 0;
+    return TryTake(wanted, sink, end);
   }
-
-  [[nodiscard]] bool HasValue() const { return head_.HasValue(tail_); }
+  // The same; true also if there is and will be no value. One look at the senders' line, which
+  // each look takes from them.
+  template <typename Sink>
+  bool TryTakeOrEnd(std::size_t wanted, Sink&& sink) {
+    Position end = 0;
+    return TryTake(wanted, sink, end) != 0 || Tail::IsFinal(end);
+  }
   // Whether there is and will be no value.
   [[nodiscard]] bool IsDrained() const {
-    Position end = 0;
-    return tail_.IsFinal(end) && !head_.HasValue(tail_);
+    const Position end = tail_.position();
+    return Tail::IsFinal(end) && !head_.HasValueBefore(end);
   }
   [[nodiscard]] bool HasValueOrEnd() const {
-    if (HasValue()) return true;
-    Position end = 0;
-    return tail_.IsFinal(end);
+    const Position end = tail_.position();
+    return head_.HasValueBefore(end) || Tail::IsFinal(end);
   }
   // A receiver of a rendezvous begins to wait, or stops.
   void Offer() {
@@ -201,6 +205,13 @@ class ChannelState {
   template <typename U>
   using Atomic = typename Policy::template Atomic<U>;
 
+  template <typename Sink>
+  std::size_t TryTake(std::size_t wanted, Sink& sink, Position& end) {
+    const std::size_t taken = head_.TryTake(wanted, tail_, sink, end);
+    if (taken != 0 && head_.bounded()) NotifyOfRoom(taken);
+    return taken;
+  }
+
   auto HeadPosition() const {
     return [this] { return head_.position(); };
   }
@@ -223,7 +234,7 @@ class ChannelState {
 
   // The senders' line, the receivers', and one for each list. Who waits is looked at with
   // every value, and changes seldom.
-  alignas(ABSL_CACHELINE_SIZE) TailEnd<T, Policy> tail_;
+  alignas(ABSL_CACHELINE_SIZE) Tail tail_;
   Atomic<std::uint32_t> senders_count_{1};
   const bool rendezvous_;
   alignas(ABSL_CACHELINE_SIZE) Head<T, Policy> head_;

@@ -75,7 +75,7 @@ class RecvWait : public EndWait<State, typename State::ReceiverQueue, RecvSide> 
   template <typename Count, typename Sink>
   ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> PollTake(Context& cx, Count wanted, Sink sink) {
     return this->PollStep(cx, "a value to receive", [this, wanted, &sink] {
-      return this->state().TryTake(wanted, sink) != 0 || this->state().IsDrained();
+      return this->state().TryTakeOrEnd(wanted, sink);
     });
   }
   // Ready with a value, or with nothing if there will be none.

@@ -64,19 +64,18 @@ class SharedHead {
     return head_.load(std::memory_order_seq_cst);
   }
 
-  // Whether there is a value.
-  [[nodiscard]] bool HasValue(const Tail& tail) const {
+  // Whether there is a value before `end`, a position of the tail.
+  [[nodiscard]] bool HasValueBefore(Position end) const {
     const Position head = position();
-    const Position end = tail.position();
     return IsAfter(end, head) && Block::Distance(head, end) != 0;
   }
 
   // Takes up to `wanted` values, in order, for each of which it calls `sink(T&&)`. Returns
-  // their number; 0 if there is none, at some moment of the call.
+  // their number; 0 if there is none, at some moment of the call: `end` is where the tail was.
   template <typename Sink>
-  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink) {
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, Position& end) {
     Claim claim;
-    if (!TryClaim(wanted, tail, claim)) return 0;
+    if (!TryClaim(wanted, tail, claim, end)) return 0;
     Block* const block = claim.block;
     for (std::size_t i = claim.offset; i < claim.offset + claim.count; ++i) {
       auto& cell = block->cells[i];
@@ -93,7 +92,7 @@ class SharedHead {
   template <typename U>
   using Atomic = typename Policy::template Atomic<U>;
 
-  bool TryClaim(std::size_t wanted, Tail& tail, Claim& claim) {
+  bool TryClaim(std::size_t wanted, Tail& tail, Claim& claim, Position& end) {
     int attempt = 0;
     // acquire: what I2 says of head_block_. A guess, which the CAS verifies. seq_cst is not
     // needed: a value too old makes the CAS fail, and no value is too new.
@@ -106,7 +105,7 @@ class SharedHead {
         head = head_.load(std::memory_order_acquire);
         continue;
       }
-      const std::uint64_t available = Available(head, tail);
+      const std::uint64_t available = Available(head, tail, end);
       if (available == 0) return false;
       std::size_t count = 1;
       if (wanted != 1) {
@@ -133,12 +132,13 @@ class SharedHead {
   }
 
   // How many values there are from `head` on; 0 only if there was none.
-  std::uint64_t Available(Position head, const Tail& tail) {
+  std::uint64_t Available(Position head, const Tail& tail, Position& end) {
     // relaxed: some value that the tail has had. Mostly this spares the consumers a look at
     // the producers' line, and the producers the loss of it.
     Position known = known_tail_.load(std::memory_order_relaxed);
     if (!IsAfter(known, head)) {
       known = tail.position();
+      end = known;
       if (!IsAfter(known, head)) return 0;
       known_tail_.store(known, std::memory_order_relaxed);
     }

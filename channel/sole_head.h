@@ -50,17 +50,17 @@ class SoleHead {
   // A sender is about to look at the position, and to sleep if there is no room.
   void BeforeLook() { bias_.BeforeLook(); }
 
-  [[nodiscard]] bool HasValue(const Tail& tail) const {
+  [[nodiscard]] bool HasValueBefore(Position end) const {
     // The head stands at a cell, never in a gap, so that there is one from there on.
-    return IsAfter(tail.position(), head_);
+    return IsAfter(end, head_);
   }
 
   // As SharedHead::TryTake().
   template <typename Sink>
-  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink) {
+  std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, Position& end) {
     std::size_t taken = 0;
     Position head = head_;
-    while (taken != wanted && TakeOne(head, tail, sink, taken == 0)) ++taken;
+    while (taken != wanted && TakeOne(head, tail, sink, taken == 0, end)) ++taken;
     head_ = head;
     if (taken != 0 && bounded_) {
       if (ABSL_PREDICT_TRUE(bias_.PublishesByStore())) {
@@ -84,10 +84,11 @@ class SoleHead {
   // A value of a cell that is not full yet is worth the wait only for the `first`: it may
   // have been announced to us.
   template <typename Sink>
-  bool TakeOne(Position& head, const Tail& tail, Sink& sink, bool first) {
+  bool TakeOne(Position& head, const Tail& tail, Sink& sink, bool first, Position& end) {
     Block* block = block_;
     if (ABSL_PREDICT_FALSE(block == nullptr)) {
-      if (!IsAfter(tail.position(), head)) return false;
+      end = tail.position();
+      if (!IsAfter(end, head)) return false;
       for (int attempt = 0; block == nullptr; ++attempt) {
         block = tail.first();
         if (block == nullptr) Policy::Relax(attempt);
@@ -97,7 +98,9 @@ class SoleHead {
     const std::size_t offset = Block::Offset(head);
     auto& cell = block->cells[offset];
     if (!cell.IsFull()) {
-      if (!first || !IsAfter(tail.position(), head)) return false;
+      if (!first) return false;
+      end = tail.position();
+      if (!IsAfter(end, head)) return false;
       cell.AwaitFull();
     }
     sink(cell.Take());

@@ -109,16 +109,14 @@ class TailEnd {
     // acquire: what preceded the Close().
     return (word_.load(std::memory_order_acquire) & kClosed) != 0;
   }
-  // Whether the position, which the caller gets, is the last one for ever (I4).
-  [[nodiscard]] bool IsFinal(Position& position) const {
-    // seq_cst: the look of a receiver (wait_queue.h).
-    position = word_.load(std::memory_order_seq_cst);
-    return (position & (kClosed | kReserved)) == kClosed;
-  }
   // The position, and flags.
   [[nodiscard]] Position position() const {
-    // seq_cst: as above.
+    // seq_cst: the look of a receiver (wait_queue.h).
     return word_.load(std::memory_order_seq_cst);
+  }
+  // Whether such a position is the last one for ever (I4).
+  [[nodiscard]] static bool IsFinal(Position position) {
+    return (position & (kClosed | kReserved)) == kClosed;
   }
   // Whether TryClaim() would find room, or the end.
   template <typename Head>
