@@ -41,9 +41,15 @@ void SpinUntil(const std::atomic<int>& counter, int value) {
   while (counter.load() < value) std::this_thread::yield();
 }
 
-Async<> WaitAndCount(Oneshot& oneshot, std::atomic<int>& counter) {
-  static_cast<void>(co_await oneshot.Wait());
-  counter.fetch_add(1);
+Async<> WaitAndCount(Oneshot& oneshot, std::atomic<int>& waiting, std::atomic<int>& ran) {
+  auto wait = oneshot.Wait();
+  auto noted = PollFn([&](Context& cx) -> Poll<int> {
+    Poll<int> value = wait.Poll(cx);
+    if (value.pending()) waiting.fetch_add(1);
+    return value;
+  });
+  static_cast<void>(co_await noted);
+  ran.fetch_add(1);
 }
 
 // Pitfall 13, tokio#4941: the task that was woken last is in the LIFO slot of a worker whose poll
@@ -53,12 +59,18 @@ TEST(SchedulerPitfallsTest, ThievesTakeFromTheLifoSlot) {
     Runtime runtime = *TwoWorkers().Build();
     Oneshot first;
     Oneshot second;
+    std::atomic<int> waiting{0};
     std::atomic<int> ran{0};
     runtime.BlockOn([&]() -> Async<> {
-      JoinHandle<void> waits = Spawn(WaitAndCount(first, ran));
-      JoinHandle<void> also_waits = Spawn(WaitAndCount(second, ran));
+      JoinHandle<void> waits = Spawn(WaitAndCount(first, waiting, ran));
+      JoinHandle<void> also_waits = Spawn(WaitAndCount(second, waiting, ran));
       // A task, so that the wakes come from a worker.
       JoinHandle<void> sits = Spawn([&]() -> Async<> {
+        // Who is woken in the middle of its poll goes on where it is.
+        while (waiting.load() < 2 || waits.status() == TaskStatus::kRunning ||
+               also_waits.status() == TaskStatus::kRunning) {
+          co_await YieldNow();
+        }
         first.Set(1);
         second.Set(1);
         SpinUntil(ran, 2);
