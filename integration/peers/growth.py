@@ -11,8 +11,9 @@ import statistics
 import svg
 
 # `load`: what grows. `figures`: what is plotted, as race.py's Workload.figure.
-# `args`: load -> (n, workers), or for a server (milliseconds, connections).
-Curve = collections.namedtuple("Curve", "name workload load promise figures args")
+# `args`: load -> (n, workers), or for a server (milliseconds, how many there are of what `grows` of
+# race.py's Load).
+Curve = collections.namedtuple("Curve", "name workload load promise figures args grows", defaults=(None,))
 
 THOUSANDS = (1_000, 10_000, 100_000, 1_000_000)
 
@@ -22,7 +23,9 @@ CURVES = [
     (Curve("timers", "timers", "armed timers", "O(1) to arm and to cancel", ("arm", "cancel"),
            lambda load: (load, 1)), THOUSANDS),
     (Curve("descriptors", "echo_c100_64B", "connections", "O(ready) a poll of the reactor",
-           ("cpu",), lambda load: (700, load)), (8, 80, 800, 8_000)),
+           ("cpu",), lambda load: (700, load), "connections"), (8, 80, 800, 8_000)),
+    (Curve("idle", "echo_c100_64B", "idle connections beside 100", "O(ready) a poll of the reactor",
+           ("cpu",), lambda load: (700, load), "idle"), (10, 100, 1_000, 9_000)),
     (Curve("depth", "chan_depth", "values in a channel", "O(1) a send and a receipt", ("ns",),
            lambda load: (load, 1)), THOUSANDS),
     (Curve("workers", "yield", "workers", "O(workers) a steal, O(1) a yield", ("cpu",),

@@ -45,7 +45,7 @@ from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  
 # `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's. `load`:
 # the program serves, and this is what the client does.
 Workload = collections.namedtuple("Workload", "name n figure unit load", defaults=(None,))
-Load = collections.namedtuple("Load", "server kind connections bytes")
+Load = collections.namedtuple("Load", "server kind connections bytes idle", defaults=(0,))
 
 
 def echo(connections, size, size_name):
@@ -163,7 +163,8 @@ def measure_server(program, client, load, n, threads, wanted_class, timeout=TIME
         second = ["taskset", "-c", str(CLIENT_CPU)] + in_class(wanted_class)
         connections = n if load.kind == "idle" else load.connections
         return result_of(second + [client, load.kind, line.rpartition(":")[2].strip(),
-                                   str(server.pid), str(connections), str(load.bytes), str(n)],
+                                   str(server.pid), str(connections), str(load.bytes), str(n),
+                                   str(load.idle)],
                          timeout)
     finally:
         server.kill()
@@ -338,7 +339,8 @@ def measure_growth(programs, client, rounds, folder):
             return measure(program, name, n, number_of, wanted)
         if client is None or os.cpu_count() < 2:
             return None
-        return measure_server(program, client, workload.load._replace(connections=number_of), n, 1, wanted)
+        load = workload.load._replace(**{curve.grows: number_of})
+        return measure_server(program, client, load, n, 1, wanted)
 
     done = growth.run(measure_one, [p for p in (OURS,) + RIVALS if p in programs], rounds)
     for name, text in growth.plots(done).items():

@@ -1,12 +1,13 @@
 // race_load: the client of the race's servers. One thread, one epoll set, one request in
 // flight on each connection.
 //
-//   race_load echo|http|idle PORT PID CONNECTIONS BYTES MILLISECONDS
+//   race_load echo|http|idle PORT PID CONNECTIONS BYTES MILLISECONDS [IDLE]
 //
 // echo sends messages of BYTES bytes and wants them back; http asks for "/" and wants
 // "Hello, World!\n". PID is the server's: after a time to warm up, its CPU time over
 // MILLISECONDS is divided by the requests that were answered meanwhile. idle echoes one
-// message over each connection and then looks at the resident memory of the server.
+// message over each connection and then looks at the resident memory of the server. With IDLE,
+// echo has as many connections more, each of which stays after one message.
 //
 // Prints, as the programs of ../README.md do, `load KIND CONNECTIONS BYTES
 // WALL_NS_PER_REQUEST cpu=SERVER_NS_PER_REQUEST p50_us= p99_us= p999_us= check=ok|wrong`; for
@@ -172,6 +173,16 @@ static void run(struct connection* all, size_t count, uint64_t deadline, int onc
   if (once && left != 0) wrong("the server does not answer");
 }
 
+// Connections that have echoed one message, and stay.
+static void connect_idle(uint16_t port, size_t count) {
+  // Not more at once than the server's queue of connections holds.
+  for (size_t left = count; left != 0;) {
+    const size_t batch = left < kBatch ? left : kBatch;
+    run(connect_all(port, batch), batch, UINT64_MAX, 1);
+    left -= batch;
+  }
+}
+
 static double resident(pid_t pid) {
   char path[64];
   snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
@@ -192,8 +203,9 @@ static double micros_at(double share) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    fprintf(stderr, "usage: %s echo|http|idle PORT PID CONNECTIONS BYTES MILLISECONDS\n", argv[0]);
+  if (argc != 7 && argc != 8) {
+    fprintf(stderr, "usage: %s echo|http|idle PORT PID CONNECTIONS BYTES MILLISECONDS [IDLE]\n",
+            argv[0]);
     return 2;
   }
   kind = argv[1];
@@ -216,12 +228,7 @@ int main(int argc, char** argv) {
     run(connect_all(port, 1), 1, UINT64_MAX, 1);
     usleep(100000);
     const double before = resident(pid);
-    // Not more at once than the server's queue of connections holds.
-    for (size_t left = count; left != 0;) {
-      const size_t batch = left < kBatch ? left : kBatch;
-      run(connect_all(port, batch), batch, UINT64_MAX, 1);
-      left -= batch;
-    }
+    connect_idle(port, count);
     usleep(100000);
     const double bytes = (resident(pid) - before) / (double)count;
     printf("load idle %zu %zu 0 cpu=0 bytes=%.1f check=ok\n", count, request_size, bytes);
@@ -230,6 +237,7 @@ int main(int argc, char** argv) {
 
   clockid_t server_clock;
   if (clock_getcpuclockid(pid, &server_clock) != 0) die("the server's clock");
+  if (argc == 8) connect_idle(port, (size_t)atoll(argv[7]));
   struct connection* all = connect_all(port, count);
   run(all, count, nanos(CLOCK_MONOTONIC) + kWarmUpMillis * UINT64_C(1000000), 0);
   measuring = 1;
