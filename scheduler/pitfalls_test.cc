@@ -2,7 +2,9 @@
 // watchdog, which takes over what a long poll holds up, is off.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -37,8 +39,22 @@ RuntimeBuilder TwoWorkers() {
   return RuntimeBuilder().WorkerThreads(2).LongPollThreshold(absl::InfiniteDuration());
 }
 
-void SpinUntil(const std::atomic<int>& counter, int value) {
-  while (counter.load() < value) std::this_thread::yield();
+// Keeps its thread until `counter` is there. A task that is alone in its worker's queues wakes
+// nobody, so this spawns another one now and then: whoever comes for that has to take all.
+void SitUntil(const std::atomic<int>& counter, int value) {
+  const auto came = std::make_shared<std::atomic<int>>(0);
+  for (int spawned = 0; counter.load() < value;) {
+    if (came->load() == spawned) {
+      // Time to look elsewhere before the next one.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ++spawned;
+      Spawn([came]() -> Async<> {
+        came->fetch_add(1);
+        co_return;
+      }).Detach();
+    }
+    std::this_thread::yield();
+  }
 }
 
 Async<> WaitAndCount(Oneshot& oneshot, std::atomic<int>& waiting, std::atomic<int>& ran) {
@@ -73,7 +89,7 @@ TEST(SchedulerPitfallsTest, ThievesTakeFromTheLifoSlot) {
         }
         first.Set(1);
         second.Set(1);
-        SpinUntil(ran, 2);
+        SitUntil(ran, 2);
         co_return;
       });
       EXPECT_TRUE((co_await sits).ok());
@@ -97,7 +113,7 @@ TEST(SchedulerPitfallsTest, WhatALongPollSpawnsIsRunMeanwhile) {
           co_return;
         }).Detach();
       }
-      SpinUntil(ran, 10);
+      SitUntil(ran, 10);
       co_return;
     }));
     EXPECT_TRUE(status.ok()) << status;
