@@ -44,7 +44,7 @@ struct WorkerMetrics {
   std::uint64_t handovers = 0;       // times that another thread took the worker over, see
                                      // BlockInPlace
   std::uint64_t long_polls = 0;      // polls longer than RuntimeBuilder::LongPollThreshold
-  std::size_t queue_depth = 0;       // tasks in its queue and LIFO slot now
+  std::size_t queue_depth = 0;       // tasks in its queues and LIFO slot now
   absl::Duration busy;               // time that it was not asleep, up to now
   // The longest poll. Known only with RuntimeBuilder::TimeHistograms, else zero.
   // The sum of all workers' has the longest of all.

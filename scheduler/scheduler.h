@@ -22,6 +22,10 @@
 //                          there is anything: one task after another wakes it, as
 //                          when it joins many or receives from many, so it runs
 //                          once for all that are ready, and not once for each.
+//   woken by a timer or    the back of the worker's *events*, a second deque. They take
+//   the reactor            turns with the first one, so that a million tasks that were
+//                          spawned in one go hold up no timeout; or, if nothing else is
+//                          ready, the LIFO slot
 //   woken during its poll  the back of the deque: it yielded, others go first
 //   from another thread    the injector
 //   pinned to a thread     that thread's own queue (local_tasks.h), which takes turns

@@ -336,17 +336,26 @@ bool Scheduler::TakeBack(TaskHeader* task) noexcept {
   return worker != nullptr && worker->plain() && worker->TakeBack(task);
 }
 
+void Worker::PushEvent(TaskHeader* task) {
+  events_queued_ = true;
+  events_.Push(task);
+  scheduler_->NotifyOneFromWorker();
+}
+
 void Worker::PushWoken(TaskHeader* task) {
-  if (task == last_from_lifo_ && !deque_.EmptyHint()) {
+  if (waking_events_ && WorkVisible()) return PushEvent(task);
+  if (task == last_from_lifo_ && !QueuesEmpty()) {
     // See "Where a task goes" in scheduler.h. A mere comparison: the task that used the
     // slot last may be gone, and this one have its place.
     last_from_lifo_ = nullptr;
+    // If there are only events: behind these.
+    if (deque_.EmptyHint()) return PushEvent(task);
     deque_.Push(task);
     return scheduler_->NotifyOneFromWorker();
   }
   if (lifo_.empty()) {
     lifo_.Fill(task);
-    if (!deque_.EmptyHint()) scheduler_->NotifyOneFromWorker();
+    if (!QueuesEmpty()) scheduler_->NotifyOneFromWorker();
     return;
   }
   TaskHeader* displaced = lifo_.Replace(task, HasThieves());
@@ -362,7 +371,7 @@ TaskHeader* Worker::NextTask() {
   if (!lifo_.empty()) {
     TaskHeader* task = TakeLifo();
     if (task != nullptr) {
-      if (lifo_streak_ < kMaxLifoStreak || deque_.EmptyHint()) {
+      if (lifo_streak_ < kMaxLifoStreak || QueuesEmpty()) {
         ++lifo_streak_;
         last_from_lifo_ = task;
         return task;
@@ -410,12 +419,16 @@ TaskHeader* Worker::Search() {
 }
 
 TaskHeader* Worker::StealFor(Worker& thief, bool and_lifo) {
-  StealResult<TaskHeader*> stolen = deque_.StealHalf(thief.deque_);
-  while (stolen.retry()) stolen = deque_.StealHalf(thief.deque_);
-  if (stolen.ok()) {
-    thief.steals_.Add();
-    thief.stolen_.Add(stolen.count());
-    return stolen.value();
+  // Events first: there may be no end of the others.
+  for (Deque Worker::* const queue : {&Worker::events_, &Worker::deque_}) {
+    StealResult<TaskHeader*> stolen = (this->*queue).StealHalf(thief.*queue);
+    while (stolen.retry()) stolen = (this->*queue).StealHalf(thief.*queue);
+    if (stolen.ok()) {
+      if (queue == &Worker::events_) thief.events_queued_ = true;
+      thief.steals_.Add();
+      thief.stolen_.Add(stolen.count());
+      return stolen.value();
+    }
   }
   TaskHeader* task = and_lifo ? lifo_.Steal() : nullptr;
   if (task != nullptr) {
@@ -425,7 +438,7 @@ TaskHeader* Worker::StealFor(Worker& thief, bool and_lifo) {
   return task;
 }
 
-bool Worker::WorkVisible() const { return !deque_.EmptyHint() || !lifo_.empty(); }
+bool Worker::WorkVisible() const { return !lifo_.empty() || !QueuesEmpty(); }
 
 void Worker::FoundWork() {
   if (std::exchange(searching_, false) && scheduler_->idle().StopSearching() &&
@@ -438,7 +451,7 @@ void Worker::FoundWork() {
 void Worker::Maintain() {
   scheduler_->fork_check().DieInChild();
   poll_end_.reset();
-  overflows_.RaiseTo(deque_.growths());
+  overflows_.RaiseTo(deque_.growths() + events_.growths());
   DrainReleases();
   TimerService& timers = scheduler_->timers();
   // All shards: the workers that they belong to may be asleep.
@@ -451,14 +464,20 @@ void Worker::Maintain() {
     reactor_events_.Add(scheduler_->reactor().Poll(0, wakes_));
     scheduler_->ReleaseDriver();
   }
+  WakeEvents();
+}
+
+void Worker::WakeEvents() {
+  waking_events_ = true;
   wakes_.WakeAll();
+  waking_events_ = false;
 }
 
 void Worker::Park() {
   scheduler_->fork_check().DieInChild();
   DrainReleases();
   parks_.Add();
-  overflows_.RaiseTo(deque_.growths());
+  overflows_.RaiseTo(deque_.growths() + events_.growths());
   if (polls_.value() == polls_at_wake_) noop_wakes_.Add();
   busy_.Sleep(scheduler_->Now());
   scheduler_->idle().Sleep(index_, std::exchange(searching_, false));
@@ -478,7 +497,7 @@ void Worker::Park() {
   if (driver) scheduler_->ReleaseDriver();
   woken_ = !driver;
   // Only now, when this worker counts as awake: what is woken goes to its queues.
-  wakes_.WakeAll();
+  WakeEvents();
 }
 
 void Worker::BlockAsDriver() {
@@ -538,7 +557,17 @@ bool Worker::HasThieves() const { return scheduler_->workers() > 1; }
 TaskHeader* Worker::TakeLifo() { return lifo_.Take(HasThieves()); }
 
 TaskHeader* Worker::TakeOldest() {
-  return (HasThieves() ? deque_.PopFront() : deque_.PopFrontUnshared()).value_or(nullptr);
+  const auto take = [this](Deque& queue) {
+    return (HasThieves() ? queue.PopFront() : queue.PopFrontUnshared()).value_or(nullptr);
+  };
+  if (ABSL_PREDICT_TRUE(!events_queued_)) return take(deque_);
+  event_taken_ = !event_taken_;
+  if (!event_taken_) {
+    if (TaskHeader* task = take(deque_)) return task;
+  }
+  if (TaskHeader* task = take(events_)) return task;
+  events_queued_ = false;
+  return take(deque_);
 }
 
 TaskHeader* Worker::TakeQueued() {
@@ -571,7 +600,7 @@ WorkerMetrics Worker::Metrics() const {
   metrics.reactor_polls = reactor_polls_.value();
   metrics.reactor_events = reactor_events_.value();
   metrics.timers_fired = timers_fired_.value();
-  metrics.queue_depth = deque_.SizeHint() + (lifo_.empty() ? 0 : 1);
+  metrics.queue_depth = deque_.SizeHint() + events_.SizeHint() + (lifo_.empty() ? 0 : 1);
   metrics.busy = busy_.Until(scheduler_->Now());
   if (times_ != nullptr) {
     metrics.longest_poll =

@@ -179,8 +179,10 @@ class Worker {
   // Whether others steal from this worker's queues.
   [[nodiscard]] bool HasThieves() const;
   [[nodiscard]] TaskHeader* TakeLifo();
-  // The front of the deque.
+  // The front of the deque, or of the events: by turns.
   [[nodiscard]] TaskHeader* TakeOldest();
+  // Whether both are empty.
+  [[nodiscard]] bool QueuesEmpty() const { return deque_.EmptyHint() && events_.EmptyHint(); }
   [[nodiscard]] TaskHeader* TakeInjected();
   [[nodiscard]] TaskHeader* Search();
   // Before the first task after a search or a sleep.
@@ -190,7 +192,10 @@ class Worker {
   void Park();
   // Blocks in the reactor until an event, a timer or an Unpark().
   void BlockAsDriver();
+  // Wakes all of wakes_, for whom it was a timer or an event.
+  void WakeEvents();
   void Push(TaskHeader* task);
+  void PushEvent(TaskHeader* task);
   [[nodiscard]] std::uint32_t NextRandom();
 
   static constexpr std::uint64_t kOffered = 1;
@@ -216,6 +221,12 @@ class Worker {
   bool searching_ = false;
   // Has slept, and run nothing since: it has to keep the watch first.
   bool woken_ = false;
+  // Within WakeEvents().
+  bool waking_events_ = false;
+  // False: no task is in events_.
+  bool events_queued_ = false;
+  // Whose turn it was, see TakeOldest().
+  bool event_taken_ = false;
   Instant next_reactor_poll_;
   // While mark_ says that a task's own code runs: that poll.
   Stint* stint_ = nullptr;
@@ -246,7 +257,10 @@ class Worker {
 
   // What other threads write.
   alignas(ABSL_CACHELINE_SIZE) LifoSlot<TaskHeader> lifo_;
-  WorkStealingDeque<TaskHeader*, internal::WithChaos<DequePolicy>> deque_;
+  using Deque = WorkStealingDeque<TaskHeader*, internal::WithChaos<DequePolicy>>;
+  Deque deque_;
+  // Tasks that a timer or the reactor woke.
+  Deque events_;
   LockFreeMpscQueue<TaskHeader> releases_;
   alignas(ABSL_CACHELINE_SIZE) WorkerSleep sleep_;
   internal::Atomic<std::uint64_t> unparks_{0};
