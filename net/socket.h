@@ -7,7 +7,9 @@
 #define HOME_NET_SOCKET_H_
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include <cstddef>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -51,6 +53,9 @@ class Socket {
 // when they are sent to with MSG_NOSIGNAL.
 int OpenTcpCall(int family);
 int AcceptTcpCall(int listener, sockaddr* address, socklen_t* size);
+// As recv() and send(); a peer that is gone raises no signal.
+ssize_t ReceiveCall(int fd, void* data, std::size_t size);
+ssize_t SendCall(int fd, const void* data, std::size_t size);
 // Whether this error of AcceptTcpCall() belongs to a connection which is gone, not to the listener.
 bool ConcernsLostConnection(int error);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 
 #include "home/net/socket.h"
 #include "home/reactor/unique_fd.h"
@@ -37,6 +38,12 @@ int OpenTcpCall(int family) { return Prepared(::socket(family, SOCK_STREAM, IPPR
 
 int AcceptTcpCall(int listener, sockaddr* address, socklen_t* size) {
   return Prepared(::accept(listener, address, size));
+}
+
+ssize_t ReceiveCall(int fd, void* data, std::size_t size) { return ::recv(fd, data, size, 0); }
+
+ssize_t SendCall(int fd, const void* data, std::size_t size) {
+  return ::send(fd, data, size, MSG_NOSIGNAL);
 }
 
 // EINVAL too is what an option gets of a connection that its peer has reset already. Of accept() it

@@ -40,11 +40,11 @@ Transfer Attempt(Call call) {
 }
 
 Transfer Receive(int fd, absl::Span<char> buffer) {
-  return Attempt([&] { return ::recv(fd, buffer.data(), buffer.size(), 0); });
+  return Attempt([&] { return net_internal::ReceiveCall(fd, buffer.data(), buffer.size()); });
 }
 
 Transfer Send(int fd, absl::string_view data) {
-  return Attempt([&] { return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL); });
+  return Attempt([&] { return net_internal::SendCall(fd, data.data(), data.size()); });
 }
 
 // Whether `transfer` emptied the queue (filled it, for writes), so that the
