@@ -90,12 +90,12 @@ void CompleteTask(TaskHeader* task, Owner& owner) {
   CompleteSlowly(task, owner);
 }
 
-// Ends the turn of a task that is pending.
+// Ends the turn of a task that is pending. `lent`: as in TransitionToIdle().
 template <typename Owner>
-RunResult SuspendTask(TaskHeader* task, Owner& owner) {
+RunResult SuspendTask(TaskHeader* task, Owner& owner, bool lent = false) {
   // Before the task can be anybody else's.
   if (task->owner == kNoOwner) owner.Bind(task);
-  switch (task->state.TransitionToIdle()) {
+  switch (task->state.TransitionToIdle(lent)) {
     case IdleResult::kIdle:
       return RunResult::kIdle;
     case IdleResult::kNotified:
@@ -133,11 +133,21 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
   Context cx(waker.get(), turn);
   if (turn != nullptr) turn->waker = &waker.get();
   BeginPoll(task, owner);
+  bool lent = false;
   const bool ready = [&] {
     const PolledTaskScope scope(task->id.value(), task->name, task->location);
-    return task->vtable->poll(task, cx);
+    // A poll may be within another one's.
+    TaskHeader* const outer = std::exchange(waker_lender, task);
+    const bool ended = task->vtable->poll(task, cx);
+    lent = std::exchange(waker_lender, outer) != task;
+    return ended;
   }();
   EndPoll(owner);
+  if (lent && (ready || (turn != nullptr && (turn->awaits_next || turn->again)))) {
+    // No transition will count it.
+    task->state.AddReference();
+    lent = false;
+  }
   if (ready) {
     CompleteTask(task, owner);
     return RunResult::kComplete;
@@ -148,7 +158,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
     task->wait_reason.store(turn->wait_reason, std::memory_order_relaxed);
     if (turn->again) return GiveWay(task, owner);
   }
-  return SuspendTask(task, owner);
+  return SuspendTask(task, owner, lent);
 }
 
 }  // namespace internal

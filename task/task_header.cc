@@ -24,7 +24,11 @@ static_assert(offsetof(TaskHeader, outcome) == 98);
 TaskHeader* Task(void* data) { return static_cast<TaskHeader*>(data); }
 
 void* CloneWaker(void* data) {
-  Task(data)->state.AddReference();
+  if (internal::waker_lender == data) {
+    internal::waker_lender = nullptr;
+  } else {
+    Task(data)->state.AddReference();
+  }
   return data;
 }
 
@@ -49,6 +53,8 @@ void WakeByRef(void* data) {
 void DropWaker(void* data) { ReleaseTask(Task(data)); }
 
 }  // namespace
+
+constinit thread_local TaskHeader* internal::waker_lender = nullptr;
 
 const WakerVTable kTaskWakerVTable = {CloneWaker, WakeByValue, WakeByRef, DropWaker};
 

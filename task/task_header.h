@@ -116,6 +116,14 @@ class TaskHeader : public LockFreeMpscNode {
 // A waker's operations on a task; see waker.h.
 extern const WakerVTable kTaskWakerVTable;
 
+namespace internal {
+
+// The task that this thread polls, as long as a waker may be cloned that is counted when the poll
+// ends (task_state.h): null once one was.
+extern constinit thread_local TaskHeader* waker_lender;
+
+}  // namespace internal
+
 // Writes to standard error which task ended with `exception`, and where it was
 // spawned. An exception that nobody joins is a bug, so it is shown, but it need
 // not end the other tasks.

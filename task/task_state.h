@@ -18,6 +18,11 @@
 // one. Being in a queue or running costs none: that is the runtime's. Whoever
 // takes the count to zero frees the cell.
 //
+// One waker that is cloned during a poll is counted only when the poll ends, together with the
+// transition (task_header.h): an RMW less for each wait. Until then the runtime's reference
+// stands in for it, so the count of a task that runs may be one too low, and zero of one
+// that runs is nobody's to free.
+//
 // Transitions; each is one RMW, an addition or a CAS that may have to be tried again, and the
 // result says what the caller must do:
 //
@@ -184,12 +189,13 @@ class BasicTaskState {
   }
 
   // After it the task may be gone, unless the result says that it is the
-  // caller's still.
-  IdleResult TransitionToIdle() {
+  // caller's still. `lent`: the poll has cloned a waker that is not counted yet.
+  IdleResult TransitionToIdle(bool lent = false) {
     // release: the next worker sees this poll's writes to the future. pairs
     // with: TransitionToRunning(), TransitionToShutdown(). No acquire: what a
     // waker or aborter did is for the next transition to see.
-    const S before(word_.fetch_sub(S::kRunning, std::memory_order_release));
+    const S before(
+        word_.fetch_add((lent ? S::kReference : 0) - S::kRunning, std::memory_order_release));
     assert(before.running());
     return before.notified() ? IdleResult::kNotified : IdleResult::kIdle;
   }
@@ -339,15 +345,18 @@ class BasicTaskState {
   [[nodiscard]] bool Release() {
     // The last reference needs no RMW: nobody is left to make another. acquire
     // (Load): all others' uses of the cell come before its freeing.
-    if (Load().references() == 1) return true;
+    if (IsLastReference(Load())) return true;
     // release: our uses of the cell come before its freeing. acquire: as above.
     // pairs with: itself, and every other place that gives one up.
     const S before(word_.fetch_sub(S::kReference, std::memory_order_acq_rel));
     assert(before.references() > 0);
-    return before.references() == 1;
+    return IsLastReference(before);
   }
 
  private:
+  // While the task runs another may not be counted yet.
+  static bool IsLastReference(S now) { return now.references() == 1 && !now.running(); }
+
   NotifyResult Notify(std::uint64_t given_up) {
     // relaxed: a guess that the CAS verifies.
     std::uint64_t word = word_.load(std::memory_order_relaxed);
@@ -362,7 +371,7 @@ class BasicTaskState {
       // and for the queue link, as in Abort().
       if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
-        if (S(next).references() == 0) return NotifyResult::kDestroy;
+        if (complete && S(next).references() == 0) return NotifyResult::kDestroy;
         return now.idle() ? NotifyResult::kSubmit : NotifyResult::kDone;
       }
     }

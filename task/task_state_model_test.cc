@@ -26,8 +26,9 @@ using model::WithPreemptions;
 struct Task {
   // One turn of whoever took the task from a queue, and the turns that follow
   // from wake-ups during the poll. It is ready once it was woken. `here`: the owner of
-  // the handle stands still on this thread meanwhile.
-  void Run(bool here = false, bool gives_way = false) {
+  // the handle stands still on this thread meanwhile. `lends`: the first poll gives a waker away
+  // that is counted later.
+  void Run(bool here = false, bool gives_way = false, bool lends = false) {
     bool gave_way = false;
     while (true) {
       // The queue's link is read by whoever takes the task out.
@@ -37,13 +38,21 @@ struct Task {
         return Cancel();
       }
       future = future + 1;
+      const bool lent = std::exchange(lends, false);
+      // release: what hands a waker to another thread. pairs with: TakeLent().
+      if (lent) lent_waker.store(1, std::memory_order_release);
       // relaxed: the state word orders it, or the poll sleeps for ever.
-      if (message.load(std::memory_order_relaxed) == 1) return Complete(here);
+      const bool ready = message.load(std::memory_order_relaxed) == 1;
       gave_way = std::exchange(gives_way, false);
+      if (lent && (ready || gave_way)) state.AddReference();
+      if (ready) return Complete(here);
       if (gave_way) continue;
-      if (state.TransitionToIdle() == IdleResult::kIdle) return;
+      if (state.TransitionToIdle(lent) == IdleResult::kIdle) return;
     }
   }
+  // Whether the waker that was given away is the caller's.
+  // acquire: as above.
+  bool TakeLent() { return lent_waker.exchange(0, std::memory_order_acquire) == 1; }
   StartResult Start(bool gave_way) {
     return gave_way ? state.ContinueRunning() : state.TransitionToRunning();
   }
@@ -157,6 +166,7 @@ struct Task {
   BasicTaskState<model::Atomic> state;
   model::Atomic<int> message{0};
   model::Atomic<int> cancelled{0};
+  model::Atomic<int> lent_waker{0};
   model::Data<int> id{1};
   model::Data<int> link{1};
   model::Data<int> future{0};
@@ -167,18 +177,23 @@ struct Task {
 
 // What a thread does.
 enum class Role {
-  kRun,          // takes the task, which was just spawned, from its queue
-  kRunTwice,     // the same; the task gives way once
-  kRunDropped,   // as kRun, if its handle has gone
-  kRunAwaited,   // the same as who awaits it; polls the handle then, as kJoin
-  kWake,         // wakes it by reference
-  kWakeByValue,  // and with its reference
-  kAbort,        // aborts it by an AbortHandle
-  kShutdown,     // shuts the runtime down
-  kJoin,         // polls the handle; joins the task or drops the handle
-  kRejoin,       // polls the handle twice, with two wakers; the same
-  kDrop,         // drops the handle
-  kRelease,      // drops an AbortHandle
+  kRun,                // takes the task, which was just spawned, from its queue
+  kRunTwice,           // the same; the task gives way once
+  kRunLending,         // as kRun; its first poll gives a waker away
+  kRunTwiceLending,    // as kRunTwice; the same
+  kRunAwaitedLending,  // as kRunAwaited; the same
+  kRunDropped,         // as kRun, if its handle has gone
+  kRunAwaited,         // the same as who awaits it; polls the handle then, as kJoin
+  kWake,               // wakes it by reference
+  kWakeByValue,        // and with its reference
+  kWakeByLent,         // wakes it by the waker that was given away, if it was, and with it
+  kDropLent,           // drops that one
+  kAbort,              // aborts it by an AbortHandle
+  kShutdown,           // shuts the runtime down
+  kJoin,               // polls the handle; joins the task or drops the handle
+  kRejoin,             // polls the handle twice, with two wakers; the same
+  kDrop,               // drops the handle
+  kRelease,            // drops an AbortHandle
 };
 
 // A task and one thread for each role. If none of them runs the task first, it has waited
@@ -187,11 +202,14 @@ template <Role... kRoles>
 struct Around {
   static constexpr int kThreads = sizeof...(kRoles);
   static constexpr bool Has(Role role) { return ((kRoles == role) || ...); }
-  static constexpr bool kWoken = Has(Role::kWake) || Has(Role::kWakeByValue);
-  static constexpr bool kRunByRole =
-      Has(Role::kRun) || Has(Role::kRunTwice) || Has(Role::kRunDropped) || Has(Role::kRunAwaited);
+  static constexpr bool kWoken =
+      Has(Role::kWake) || Has(Role::kWakeByValue) || Has(Role::kWakeByLent);
+  static constexpr bool kAwaited = Has(Role::kRunAwaited) || Has(Role::kRunAwaitedLending);
+  static constexpr bool kRunByRole = Has(Role::kRun) || Has(Role::kRunTwice) || kAwaited ||
+                                     Has(Role::kRunDropped) || Has(Role::kRunLending) ||
+                                     Has(Role::kRunTwiceLending);
   static constexpr bool kHandleByRole =
-      Has(Role::kJoin) || Has(Role::kRejoin) || Has(Role::kDrop) || Has(Role::kRunAwaited);
+      Has(Role::kJoin) || Has(Role::kRejoin) || Has(Role::kDrop) || kAwaited;
   static constexpr bool kCancelled = Has(Role::kAbort) || Has(Role::kShutdown);
 
   void Before() {
@@ -211,6 +229,13 @@ struct Around {
         return task.Run();
       case Role::kRunTwice:
         return task.Run(/*here=*/false, /*gives_way=*/true);
+      case Role::kRunLending:
+        return task.Run(/*here=*/false, /*gives_way=*/false, /*lends=*/true);
+      case Role::kRunTwiceLending:
+        return task.Run(/*here=*/false, /*gives_way=*/true, /*lends=*/true);
+      case Role::kRunAwaitedLending:
+        task.Run(/*here=*/true, /*gives_way=*/false, /*lends=*/true);
+        return task.Join(1);
       case Role::kRunDropped:
         if (!task.state.Load().join_interest()) task.Run();
         return;
@@ -221,6 +246,12 @@ struct Around {
         return task.Wake();
       case Role::kWakeByValue:
         return task.WakeByValue();
+      case Role::kWakeByLent:
+        if (task.TakeLent()) task.WakeByValue();
+        return;
+      case Role::kDropLent:
+        if (task.TakeLent()) task.Release();
+        return;
       case Role::kAbort:
         task.Use();
         task.Abort();
@@ -239,6 +270,8 @@ struct Around {
     }
   }
   void After() {
+    // Nobody else came by in time.
+    if (task.TakeLent()) task.WakeByValue();
     if (task.freed == 0) {
       const TaskSnapshot now = task.state.Load();
       if (Has(Role::kRunDropped) && now.notified()) task.Run();
@@ -308,6 +341,26 @@ TEST(TaskStateModelTest, ContinuingAcquires) {
   ExpectFound<WakeAndAbortAgainstGivingWay>(
       Randomly(100'000),
       {.function = "ContinueRunning", .access = Access::kRmw, .from = std::memory_order_acquire});
+}
+
+// -- A waker that is counted when the poll ends ----------------------------------
+
+TEST(TaskStateModelTest, AWakerThatWasLentKeepsTheCell) {
+  CheckExhaustively<Around<Role::kRunLending, Role::kWakeByLent>>();
+  CheckRandomly<Around<Role::kRunLending, Role::kDropLent, Role::kWake>>(50'000);
+  CheckRandomly<Around<Role::kRunLending, Role::kWakeByLent, Role::kDrop>>(50'000);
+  CheckRandomly<Around<Role::kRunLending, Role::kDropLent, Role::kDrop, Role::kWakeByValue>>(
+      50'000);
+  CheckRandomly<Around<Role::kRunLending, Role::kWakeByLent, Role::kJoin, Role::kAbort>>(50'000);
+  CheckRandomly<Around<Role::kRunLending, Role::kDropLent, Role::kDrop, Role::kShutdown>>(50'000);
+}
+TEST(TaskStateModelTest, AWakerThatWasLentByATaskThatGivesWay) {
+  CheckExhaustively<Around<Role::kRunTwiceLending, Role::kWakeByLent>>();
+  CheckRandomly<Around<Role::kRunTwiceLending, Role::kDropLent, Role::kDrop, Role::kWake>>(50'000);
+}
+TEST(TaskStateModelTest, AWakerThatWasLentIsKnownToWhoRunsUnshared) {
+  CheckRandomly<Around<Role::kRunAwaitedLending, Role::kWakeByLent>>(50'000);
+  CheckRandomly<Around<Role::kRunAwaitedLending, Role::kDropLent, Role::kWakeByValue>>(50'000);
 }
 
 // -- The handle ----------------------------------------------------------------
