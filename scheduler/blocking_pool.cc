@@ -9,7 +9,7 @@
 #include <mutex>
 #include <utility>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "home/future/fatal.h"
 #include "home/scheduler/platform.h"
 #include "home/scheduler/thread.h"
@@ -91,24 +91,20 @@ bool BlockingPool::StartThread(TaskHeader* first, std::size_t task_class) {
     const std::lock_guard lock(mutex_);
     ++threads_;
   }
-  absl::StatusOr<Thread> thread =
-      Thread::Start(options_.thread_stack_bytes,
-                    [this, first, task_class, owner = options_.keep_alive_for_thread()] {
-                      SetThreadName(options_.thread_name);
-                      std::function<void()> last;
-                      options_.around_thread([this, first, task_class, &last] {
-                        Ledger::Thread self(task_class);
-                        last = RunClosures(self, first);
-                      });
-                      CountThreadOut();
-                      if (last) last();
-                    });
-  if (!thread.ok()) {
-    CountThreadOut();
-    return false;
-  }
-  thread->Detach();
-  return true;
+  const absl::Status started =
+      Thread::StartDetached(options_.thread_stack_bytes,
+                            [this, first, task_class, owner = options_.keep_alive_for_thread()] {
+                              SetThreadName(options_.thread_name);
+                              std::function<void()> last;
+                              options_.around_thread([this, first, task_class, &last] {
+                                Ledger::Thread self(task_class);
+                                last = RunClosures(self, first);
+                              });
+                              CountThreadOut();
+                              if (last) last();
+                            });
+  if (!started.ok()) CountThreadOut();
+  return started.ok();
 }
 
 void BlockingPool::CountThreadOut() {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace home::scheduler_internal {
@@ -19,6 +20,9 @@ class Thread {
   // kInvalidArgument (a stack too small for the system; Windows makes it larger),
   // kResourceExhausted and the like.
   static absl::StatusOr<Thread> Start(std::size_t stack_bytes, std::function<void()> body);
+  // The same for one that nobody joins. Under mingw-w64, to Detach() one that comes to its end
+  // meanwhile can cost another thread its start.
+  static absl::Status StartDetached(std::size_t stack_bytes, std::function<void()> body);
 
   // Exactly one of the two is called, once.
   void Join();
@@ -26,6 +30,8 @@ class Thread {
 
  private:
   explicit Thread(pthread_t thread) : thread_(thread) {}
+  static absl::StatusOr<Thread> StartAs(int detach_state, std::size_t stack_bytes,
+                                        std::function<void()> body);
 
   pthread_t thread_;
 };

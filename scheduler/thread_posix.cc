@@ -25,12 +25,14 @@ absl::Status Failed(int error, std::size_t stack_bytes) {
 
 }  // namespace
 
-absl::StatusOr<Thread> Thread::Start(std::size_t stack_bytes, std::function<void()> body) {
+absl::StatusOr<Thread> Thread::StartAs(int detach_state, std::size_t stack_bytes,
+                                       std::function<void()> body) {
   pthread_attr_t attributes;
   int error = ::pthread_attr_init(&attributes);
   if (error != 0) return Failed(error, stack_bytes);
   pthread_t thread;
-  if (stack_bytes != 0) error = ::pthread_attr_setstacksize(&attributes, stack_bytes);
+  error = ::pthread_attr_setdetachstate(&attributes, detach_state);
+  if (error == 0 && stack_bytes != 0) error = ::pthread_attr_setstacksize(&attributes, stack_bytes);
   if (error == 0) {
     auto* const argument = new std::function<void()>(std::move(body));
     error = ::pthread_create(&thread, &attributes, &RunBody, argument);
@@ -40,6 +42,14 @@ absl::StatusOr<Thread> Thread::Start(std::size_t stack_bytes, std::function<void
   ::pthread_attr_destroy(&attributes);
   if (error != 0) return Failed(error, stack_bytes);
   return Thread(thread);
+}
+
+absl::StatusOr<Thread> Thread::Start(std::size_t stack_bytes, std::function<void()> body) {
+  return StartAs(PTHREAD_CREATE_JOINABLE, stack_bytes, std::move(body));
+}
+
+absl::Status Thread::StartDetached(std::size_t stack_bytes, std::function<void()> body) {
+  return StartAs(PTHREAD_CREATE_DETACHED, stack_bytes, std::move(body)).status();
 }
 
 void Thread::Join() { ::pthread_join(thread_, nullptr); }
