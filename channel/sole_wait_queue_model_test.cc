@@ -62,7 +62,7 @@ class Receive {
     Side side(store_);
     wait_.Cancel(side);
   }
-  Poll<void> Poll(Context& cx) {
+  home::Poll<void> Poll(Context& cx) {
     Side side(store_);
     return wait_.Poll(side, cx.waker()) ? home::Poll<void>(kReady) : home::Poll<void>(kPending);
   }

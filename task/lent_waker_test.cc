@@ -27,7 +27,7 @@ class Polled {
  public:
   using Output = void;
 
-  explicit Polled(std::function<Poll<void>(Context&)> poll) : poll_(std::move(poll)) {}
+  explicit Polled(std::function<home::Poll<void>(Context&)> poll) : poll_(std::move(poll)) {}
   home::Poll<void> Poll(Context& cx) { return poll_(cx); }
 
  private:
