@@ -87,7 +87,7 @@ Async<void> ReadsForEver(int fd, std::atomic<bool>* started) {
 TEST(BlockingIoTest, OperationsUnderWayEndWithTheRuntime) {
   for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness}) {
     int fds[2];
-    ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe(fds), 0);
     const UniqueFd writer(fds[1]);
     std::atomic<bool> started{false};
     {
