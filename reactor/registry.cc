@@ -64,9 +64,9 @@ bool Registry::Dispatch(const Poller::Event& event, WakeList& wakes) {
     if (!waker) continue;
     // Most likely a task, whose header is two lines: there until it is woken, after the events
     // that follow.
-    const char* const task = static_cast<const char*>(waker.data());
-    __builtin_prefetch(task);
-    __builtin_prefetch(task + 64);
+    const auto task = reinterpret_cast<std::uintptr_t>(waker.data());
+    __builtin_prefetch(reinterpret_cast<const void*>(task));
+    __builtin_prefetch(reinterpret_cast<const void*>(task + 64));
     wakes.Push(std::move(waker));
   }
   return live;

@@ -132,9 +132,9 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
         Waker waker = node.waker_.Take();
         // Most likely a task that slept long: until it is woken its header will be there, which
         // is two lines.
-        const char* const task = static_cast<const char*>(waker.data());
-        __builtin_prefetch(task);
-        __builtin_prefetch(task + 64);
+        const auto task = reinterpret_cast<std::uintptr_t>(waker.data());
+        __builtin_prefetch(reinterpret_cast<const void*>(task));
+        __builtin_prefetch(reinterpret_cast<const void*>(task + 64));
         taken[count++].Put(std::move(waker));
         // release: pairs with state(). The owner may free the node from here on.
         node.state_.store(TimerNode::State::kFired, std::memory_order_release);
