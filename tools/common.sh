@@ -6,10 +6,6 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly ROOT
 readonly SELF="tools/${0##*/}"
 
-# What builds for Windows, and what runs that: tools/cross and tools/setup have it.
-# shellcheck disable=SC2034
-readonly WINDOWS_PACKAGES=(g++-mingw-w64-x86-64-posix wine wine64)
-
 # A script that calls install_packages sets this to a folder of its own, for logs.
 scratch=
 
