@@ -3,7 +3,6 @@
 // channel_simulation_test runs it under many seeds.
 
 #include <atomic>
-#include <barrier>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "home/future/async.h"
 #include "home/future/random.h"
 #include "home/future/select.h"
+#include "home/parker/barrier_testing.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/testing.h"
 #include "home/timer/timeout.h"
@@ -375,12 +375,12 @@ TYPED_TEST(ChannelThreadsTest, RoomAfterAQuietTime) {
   auto ends = TypeParam::template Make<int>(1);
   auto& sender = ends.first;
   auto& receiver = ends.second;
-  std::barrier phase(2);
+  testing::Barrier phase(2);
   std::thread other([&] {
     for (int round = 0; round < kRounds; ++round) {
-      phase.arrive_and_wait();
+      phase.ArriveAndWait();
       for (int i = 0; i < kAwaited; ++i) EXPECT_TRUE(sender.SendBlocking(i).ok());
-      phase.arrive_and_wait();
+      phase.ArriveAndWait();
     }
   });
   for (int round = 0; round < kRounds; ++round) {
@@ -388,9 +388,9 @@ TYPED_TEST(ChannelThreadsTest, RoomAfterAQuietTime) {
       EXPECT_EQ(sender.TrySend(int{i}), TrySendResult::kSent);
       EXPECT_EQ(receiver.TryRecv(), i);
     }
-    phase.arrive_and_wait();
+    phase.ArriveAndWait();
     for (int i = 0; i < kAwaited; ++i) EXPECT_EQ(receiver.RecvBlocking(), i);
-    phase.arrive_and_wait();
+    phase.ArriveAndWait();
   }
   other.join();
 }

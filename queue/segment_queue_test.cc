@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <optional>
-#include <semaphore>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -97,8 +97,8 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterConcurrentUse) {
 
 // A thread that sets `here` stops when it has moved a hint, until `go_on`.
 struct Interruption {
-  std::binary_semaphore stopped{0};
-  std::binary_semaphore go_on{0};
+  std::promise<void> stopped;
+  std::promise<void> go_on;
 };
 thread_local Interruption* here = nullptr;
 
@@ -111,8 +111,8 @@ struct InterruptedAtomic : std::atomic<U> {
     if constexpr (std::is_pointer_v<U>) {
       // The hints go from block to block; the other pointers come from null.
       if (moved && expected != nullptr && here != nullptr) {
-        here->stopped.release();
-        std::exchange(here, nullptr)->go_on.acquire();
+        here->stopped.set_value();
+        std::exchange(here, nullptr)->go_on.get_future().wait();
       }
     }
     return moved;
@@ -134,9 +134,9 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterAPushWasInterrupted) {
     here = &interruption;
     queue.Push(4);
   });
-  interruption.stopped.acquire();
+  interruption.stopped.get_future().wait();
   for (std::uint64_t i = 5; i < kTotal; ++i) queue.Push(i);
-  interruption.go_on.release();
+  interruption.go_on.set_value();
   late.join();
   for (std::uint64_t i = 0; i < kTotal; ++i) ASSERT_EQ(queue.TryPop(), i);
   EXPECT_LE(queue.BlockCountHint(), kHandful);
@@ -151,9 +151,9 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopWasInterrupted) {
     here = &interruption;
     EXPECT_EQ(queue.TryPop(), 4u);
   });
-  interruption.stopped.acquire();
+  interruption.stopped.get_future().wait();
   for (std::uint64_t i = 5; i < kTotal; ++i) ASSERT_EQ(queue.TryPop(), i);
-  interruption.go_on.release();
+  interruption.go_on.set_value();
   late.join();
   EXPECT_LE(queue.BlockCountHint(), kHandful);
 }
@@ -163,8 +163,8 @@ struct Stopping {
   explicit Stopping(std::uint64_t n) : number(n) {}
   Stopping(Stopping&& other) noexcept : number(other.number) {
     if (here == nullptr) return;
-    here->stopped.release();
-    std::exchange(here, nullptr)->go_on.acquire();
+    here->stopped.set_value();
+    std::exchange(here, nullptr)->go_on.get_future().wait();
   }
   Stopping& operator=(Stopping&&) = delete;
   ~Stopping() = default;
@@ -185,7 +185,7 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopStoodStill) {
       here = &interruptions[i];
       EXPECT_EQ(queue.TryPop()->number, 5 + 100 * i);
     });
-    interruptions[i].stopped.acquire();
+    interruptions[i].stopped.get_future().wait();
     for (std::uint64_t n = 6 + 100 * i; n < 105 + 100 * i; ++n) {
       ASSERT_EQ(queue.TryPop()->number, n);
     }
@@ -195,7 +195,7 @@ TEST(SegmentQueueTest, MemoryIsReturnedAfterAPopStoodStill) {
   EXPECT_GE(queue.BlockCountHint(), (kTotal - 5) / 4);
   // They end in an order that is not that of their tickets.
   for (const std::size_t i : {1, 0, 2}) {
-    interruptions[i].go_on.release();
+    interruptions[i].go_on.set_value();
     late[i].join();
   }
   EXPECT_LE(queue.BlockCountHint(), kHandful);

@@ -1,13 +1,13 @@
 // Tasks that a timer woke take turns with all others.
 
 #include <algorithm>
-#include <barrier>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/parker/barrier_testing.h"
 #include "home/scheduler/runtime.h"
 #include "home/scheduler/yield.h"
 #include "home/timer/clock.h"
@@ -71,13 +71,13 @@ TEST(EventsTest, OthersStealWhatTimersWoke) {
   constexpr int kWorkers = 4;
   Runtime runtime = *RuntimeBuilder().WorkerThreads(kWorkers).Build();
   // Each blocks its worker until all have met.
-  std::barrier all(kWorkers);
+  testing::Barrier all(kWorkers);
   const absl::Status ended = runtime.BlockOn(runtime.Spawn([&]() -> Async<> {
     std::vector<JoinHandle<void>> tasks;
     for (int i = 0; i < kWorkers; ++i) {
       tasks.push_back(Spawn([&]() -> Async<> {
         co_await Sleep(absl::Milliseconds(20));
-        all.arrive_and_wait();
+        all.ArriveAndWait();
       }));
     }
     for (JoinHandle<void>& task : tasks) static_cast<void>(co_await task);

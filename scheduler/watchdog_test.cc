@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
-#include <latch>
 #include <mutex>
 #include <optional>
 #include <source_location>
@@ -24,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/ready.h"
+#include "home/parker/barrier_testing.h"
 #include "home/reactor/fd_testing.h"
 #include "home/reactor/io.h"
 #include "home/reactor/reactor.h"
@@ -366,18 +366,19 @@ TEST(StandInTest, RunsTasksFromOutside) {
 TEST(StandInTest, RunsTheQueuesOfTheWorkers) {
   constexpr int kTasks = 10;
   Runtime runtime = *Builder(2).Build();
-  std::latch both_poll(2);
+  testing::Barrier both_poll(2);
   const auto poll = [&]() -> Async<> {
-    both_poll.arrive_and_wait();
-    std::latch ran(kTasks);
+    both_poll.ArriveAndWait();
     std::vector<JoinHandle<void>> others;
+    std::promise<void> all;
+    std::atomic<int> left{kTasks};
     for (int i = 0; i < kTasks; ++i) {
-      others.push_back(Spawn([&ran]() -> Async<> {
+      others.push_back(Spawn([&]() -> Async<> {
         co_await YieldNow();
-        ran.count_down();
+        if (left.fetch_sub(1) == 1) all.set_value();
       }));
     }
-    ran.wait();
+    all.get_future().wait();
     for (JoinHandle<void>& other : others) static_cast<void>(co_await other);
   };
   JoinHandle<void> first = runtime.Spawn(poll);

@@ -1,6 +1,5 @@
 #include "home/sync/mutex.h"
 
-#include <barrier>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "home/future/future.h"
 #include "home/future/testing.h"
+#include "home/parker/barrier_testing.h"
 #include "home/sync/blocking.h"
 
 namespace home {
@@ -58,13 +58,13 @@ TEST(MutexTest, ThreadsAfterAQuietTime) {
   constexpr int kQuietLocks = 1'100;
   constexpr int kContended = 5;
   Mutex<int> mutex;
-  std::barrier phase(2);
+  testing::Barrier phase(2);
   const auto work = [&](int index) {
     for (int round = 0; round < kRounds; ++round) {
       for (int i = 0; i < kQuietLocks && round % 2 == index; ++i) ++*mutex.TryLock().value();
-      phase.arrive_and_wait();
+      phase.ArriveAndWait();
       for (int i = 0; i < kContended; ++i) ++*BlockingWait(mutex.Lock());
-      phase.arrive_and_wait();
+      phase.ArriveAndWait();
     }
   };
   std::thread other(work, 1);

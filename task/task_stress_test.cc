@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "home/future/async.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/parker/barrier_testing.h"
 #include "home/task/task_id.h"
 #include "home/task/testing.h"
 
@@ -158,12 +158,12 @@ TEST(TaskStressTest, IdsDrawnOnSeveralThreadsAreUnique) {
   // Several of the blocks that a thread takes at once.
   constexpr std::size_t kIdsEach = 10'000;
   std::vector<std::vector<TaskId>> drawn(kThreads);
-  std::latch all_there(kThreads);
+  testing::Barrier all_there(kThreads);
   std::vector<std::thread> threads;
   for (std::vector<TaskId>& ids : drawn) {
     threads.emplace_back([&ids, &all_there] {
       ids.reserve(kIdsEach);
-      all_there.arrive_and_wait();
+      all_there.ArriveAndWait();
       while (ids.size() < kIdsEach) ids.push_back(TaskId::Next());
     });
   }

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
-#include <barrier>
+#include <barrier>  // lint: allow lost-wake
 #include <cstdio>
 #include <cstdlib>
 

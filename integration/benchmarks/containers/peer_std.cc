@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
-#include <semaphore>
+#include <semaphore>  // lint: allow lost-wake
 
 #include "home/integration/benchmarks/containers/deque_workloads.h"
 #include "home/integration/benchmarks/containers/ping_pong.h"
