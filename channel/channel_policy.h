@@ -35,6 +35,16 @@ struct ChannelPolicy : QueuePolicy {
   static void LightFence() { queue_internal::AsymmetricFence::Light(); }
   static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
 
+  // After how many looks in a row that found few values a receiver lets the senders get ahead, and
+  // how many are not few (shared_head.h).
+  static constexpr std::uint8_t kFewRuns = 2;
+  static constexpr std::uint64_t kFewValues = 16;
+  // For two to six microseconds.
+  static void Slip() {
+    BackOff();
+    BackOff();
+  }
+
   // Positions in a block of a channel's queue, a power of two of at least 2: one less
   // than that many cells, and a gap. As many as fit what the recycling cache holds.
   static constexpr std::size_t BlockPositions(std::size_t cell_size) {

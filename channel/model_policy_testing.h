@@ -31,6 +31,8 @@ struct ModelChannelPolicy : ChannelPolicy {
 
   static void Relax(int) { model::Yield(); }
   static void BackOff() {}
+  // A pause is nothing to the checker, and the guess whether to make one would multiply its work.
+  static constexpr std::uint8_t kFewRuns = 0;
 
   template <typename T, typename... Args>
   [[nodiscard]] static T* New(Args&&... args) {

@@ -14,6 +14,13 @@
 //
 // To leave a cell is a store. That its reader tells whoever waits for it would take an RMW for
 // every value, so that one of the two sees the other: a fifth of what sending and receiving cost.
+//
+// Consumers that are as fast as the producers follow them from value to value, and each look for
+// the next one takes the producers' cache line away and gives it back: some transfers between
+// processors for each value. So who finds that out waits for a moment, and comes back to a run of
+// values. It is the temporal slipping of Giacomoni, Moseley and Vachharajani's FastForward
+// ("FastForward for Efficient Pipeline Parallelism", PPoPP 2008). Whoever finds nothing goes to
+// sleep at once, so that where values come one by one none of them waits for that.
 
 #ifndef HOME_CHANNEL_SHARED_HEAD_H_
 #define HOME_CHANNEL_SHARED_HEAD_H_
@@ -94,6 +101,7 @@ class SharedHead {
 
   bool TryClaim(std::size_t wanted, Tail& tail, Claim& claim, Position& end) {
     int attempt = 0;
+    bool slipped = false;
     // acquire: what I2 says of head_block_. A guess, which the CAS verifies. seq_cst is not
     // needed: a value too old makes the CAS fail, and no value is too new.
     Position head = head_.load(std::memory_order_acquire);
@@ -105,8 +113,19 @@ class SharedHead {
         head = head_.load(std::memory_order_acquire);
         continue;
       }
-      const std::uint64_t available = Available(head, tail, end);
-      if (available == 0) return false;
+      // relaxed: some value that the tail has had. Mostly this spares the consumers a look at
+      // the producers' line, and the producers the loss of it.
+      Position known = known_tail_.load(std::memory_order_relaxed);
+      if (!IsAfter(known, head)) {
+        if (ABSL_PREDICT_FALSE(FollowsClosely()) && !slipped) {
+          slipped = true;
+          Policy::Slip();
+          head = head_.load(std::memory_order_acquire);
+          continue;
+        }
+        if (!LookAtTail(head, tail, known, end)) return false;
+      }
+      const std::uint64_t available = Block::Distance(head, known);
       std::size_t count = 1;
       if (wanted != 1) {
         count = static_cast<std::size_t>(
@@ -131,18 +150,29 @@ class SharedHead {
     }
   }
 
-  // How many values there are from `head` on; 0 only if there was none.
-  std::uint64_t Available(Position head, const Tail& tail, Position& end) {
-    // relaxed: some value that the tail has had. Mostly this spares the consumers a look at
-    // the producers' line, and the producers the loss of it.
-    Position known = known_tail_.load(std::memory_order_relaxed);
-    if (!IsAfter(known, head)) {
-      known = tail.position();
-      end = known;
-      if (!IsAfter(known, head)) return 0;
-      known_tail_.store(known, std::memory_order_relaxed);
-    }
-    return Block::Distance(head, known);
+  // False if there is no value at `head`.
+  bool LookAtTail(Position head, const Tail& tail, Position& known, Position& end) {
+    known = tail.position();
+    end = known;
+    const bool found = IsAfter(known, head);
+    if (found) known_tail_.store(known, std::memory_order_relaxed);
+    NoteRun(found && Block::Distance(head, known) < Policy::kFewValues);
+    return found;
+  }
+
+  // Whether consumers follow the producers from value to value: the last looks at the tail found
+  // few. They let the producers get ahead then (see above).
+  [[nodiscard]] bool FollowsClosely() const {
+    if constexpr (Policy::kFewRuns == 0) return false;
+    // relaxed, here and below: a guess, which costs time where it is wrong.
+    return few_runs_.load(std::memory_order_relaxed) >= Policy::kFewRuns;
+  }
+  // A look at the tail found `few` values; or none, or many.
+  void NoteRun(bool few) {
+    if constexpr (Policy::kFewRuns == 0) return;
+    const std::uint8_t runs = few_runs_.load(std::memory_order_relaxed);
+    const std::uint8_t next = few ? std::min<std::uint8_t>(runs + 1, Policy::kFewRuns) : 0;
+    if (next != runs) few_runs_.store(next, std::memory_order_relaxed);
   }
 
   Block* CurrentBlock(const Tail& tail) {
@@ -199,8 +229,9 @@ class SharedHead {
 
   Atomic<Position> head_{0};
   Atomic<Block*> head_block_{nullptr};
-  Atomic<Position> known_tail_{0};  // Some value that the tail has had, with its flags.
-  Atomic<Block*> aside_{nullptr};   // Blocks that wait for a reader (I3).
+  Atomic<Position> known_tail_{0};    // Some value that the tail has had, with its flags.
+  Atomic<Block*> aside_{nullptr};     // Blocks that wait for a reader (I3).
+  Atomic<std::uint8_t> few_runs_{0};  // Looks in a row that found few values.
   // Here, because the senders' line is better left alone.
   const bool bounded_;
 };

@@ -78,8 +78,8 @@ class BasicFutexMutex {
   static constexpr std::uint32_t kAwaited = 2;
 
   ABSL_ATTRIBUTE_NOINLINE void LockSlowly() {
-    for (int i = 0; i < Policy::kMutexSpins; ++i) {
-      Policy::Relax();
+    for (int i = 0; i < Policy::kMutexLooks; ++i) {
+      Policy::BackOff();
       // relaxed: whether it pays to try.
       if (word_.load(std::memory_order_relaxed) == kFree && try_lock()) return;
     }

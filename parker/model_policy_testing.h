@@ -25,8 +25,9 @@ struct ModelPolicy {
 
   static constexpr int kMinSpins = 0;
   static constexpr int kMaxSpins = 0;
-  static constexpr int kMutexSpins = 0;
+  static constexpr int kMutexLooks = 0;
   static void Relax() {}
+  static void BackOff() {}
 
   // For a mutation test a fence belongs to the line that calls this.
   static void Fence(model::Location where = model::Location::current()) {

@@ -19,8 +19,10 @@ struct ModelSyncPolicy {
   using Atomic = model::Atomic<U>;
   using Mutex = model::Mutex;
 
-  static constexpr int kSpins = 0;
-  static void Relax() {}
+  static constexpr int kLooks = 0;
+  static constexpr std::uint8_t kVainSpins = 0;
+  static constexpr std::uint8_t kUnspunWaits = 255;
+  static void BackOff() {}
 
   // Precedence is seen in short scenarios, too.
   static constexpr std::uint8_t kPatience = 1;

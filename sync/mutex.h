@@ -69,12 +69,27 @@ class Lock {
                                            std::memory_order_relaxed);
   }
   // Where another thread holds the lock it will mostly let go before this one has fallen asleep.
+  // But not where the holder waits for something else with it, or for this very thread: so those
+  // who come after spins in vain do not spin, but for one in kUnspunWaits.
   bool TryLockSpinning() {
-    for (int i = 0; i < Policy::kSpins; ++i) {
-      Policy::Relax();
-      // relaxed: only a hint that it is worth an RMW.
-      if (!locked_.load(std::memory_order_relaxed) && TryLock()) return true;
+    // relaxed, all: how often to spin is a guess, and who writes it at the same time as others
+    // makes it a worse one.
+    const std::uint8_t vain = vain_spins_.load(std::memory_order_relaxed);
+    if (vain >= Policy::kVainSpins) {
+      constexpr int kNext = Policy::kVainSpins + Policy::kUnspunWaits;
+      vain_spins_.store(vain + 1 < kNext ? vain + 1 : Policy::kVainSpins - 1,
+                        std::memory_order_relaxed);
+      return false;
     }
+    for (int i = 0; i < Policy::kLooks; ++i) {
+      Policy::BackOff();
+      // relaxed: only a hint that it is worth an RMW.
+      if (!locked_.load(std::memory_order_relaxed) && TryLock()) {
+        if (vain != 0) vain_spins_.store(0, std::memory_order_relaxed);
+        return true;
+      }
+    }
+    vain_spins_.store(vain + 1, std::memory_order_relaxed);
     return false;
   }
   void Unlock() {
@@ -113,6 +128,8 @@ class Lock {
 
  private:
   typename Policy::template Atomic<bool> locked_{false};
+  // Spins that were in vain, in a row; from kVainSpins on also waits without one.
+  typename Policy::template Atomic<std::uint8_t> vain_spins_{0};
   Bias<Policy> bias_;
   WaitQueue<Policy> queue_;
 };

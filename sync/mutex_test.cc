@@ -11,6 +11,7 @@
 #include "home/future/testing.h"
 #include "home/parker/barrier_testing.h"
 #include "home/sync/blocking.h"
+#include "home/sync/sync_policy.h"
 
 namespace home {
 namespace {
@@ -50,6 +51,33 @@ TEST(MutexTest, OneWaitsForALockThatWasQuietForLong) {
     EXPECT_EQ(counter.wakes(), 1);
     EXPECT_TRUE(PollOnce(waits, counter).ready());
   }
+}
+
+struct CountingPolicy : sync_internal::SyncPolicy {
+  static void BackOff() { ++looks; }
+
+  inline static int looks = 0;
+};
+
+// Whoever holds the lock for long, perhaps on this very thread, is not looked at by all who wait.
+TEST(MutexTest, SpinsInVainBecomeRare) {
+  constexpr int kWaits = 1'000;
+  sync_internal::Lock<CountingPolicy> lock;
+  ASSERT_TRUE(lock.TryLock());
+  CountingPolicy::looks = 0;
+  for (int i = 0; i < kWaits; ++i) EXPECT_FALSE(lock.TryLockSpinning());
+  const int spins = CountingPolicy::looks / CountingPolicy::kLooks;
+  EXPECT_GT(spins, kWaits / (CountingPolicy::kUnspunWaits + 2));
+  EXPECT_LE(spins, kWaits / CountingPolicy::kUnspunWaits + CountingPolicy::kVainSpins);
+  // One of them finds out that it pays again, and then all spin.
+  lock.Unlock();
+  int unspun = 0;
+  while (!lock.TryLockSpinning()) ++unspun;
+  EXPECT_LE(unspun, CountingPolicy::kUnspunWaits);
+  CountingPolicy::looks = 0;
+  EXPECT_FALSE(lock.TryLockSpinning());
+  EXPECT_EQ(CountingPolicy::looks, CountingPolicy::kLooks);
+  lock.Unlock();
 }
 
 // The same between threads: one is alone for long, then both want it.

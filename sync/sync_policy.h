@@ -9,8 +9,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "home/parker/cpu_relax.h"
 #include "home/parker/futex_mutex.h"
+#include "home/parker/parker_policy.h"
 #include "home/queue/asymmetric_fence.h"
 
 namespace home::sync_internal {
@@ -20,10 +20,13 @@ struct SyncPolicy {
   using Atomic = std::atomic<U>;
   using Mutex = FutexMutex;
 
-  // How long one who finds a Mutex held looks on before it waits: about as long as falling asleep
-  // and being woken would take.
-  static constexpr int kSpins = 8;
-  static void Relax() { parker_internal::CpuRelax(); }
+  // How often one who finds a Mutex held looks again before it waits, with a BackOff() before each
+  // look; after how many such spins in a row that were in vain it does not, and for how many
+  // waits.
+  static constexpr int kLooks = 4;
+  static constexpr std::uint8_t kVainSpins = 2;
+  static constexpr std::uint8_t kUnspunWaits = 32;
+  static void BackOff() { ParkerPolicy::BackOff(); }
 
   // How often one who waits lets itself be overtaken (wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
