@@ -1,13 +1,17 @@
 //! Channels of other crates, between tasks of Tokio: peers of their own in the table.
 
+use std::future::ready;
+
+use tokio::task::coop::consume_budget;
+
 use crate::measure::{run, Sample, Watch};
 
 const CAPACITY: usize = 1024;
 
 /// A function that sends 1 to n from `producers` tasks to `consumers` tasks, which receive
-/// from clones of one receiver.
+/// from clones of one receiver. `$turn` is awaited after each value that was sent or received.
 macro_rules! stream {
-    ($name:ident, $make:expr, $send:ident, $recv:ident) => {
+    ($name:ident, $make:expr, $send:ident, $recv:ident, $turn:expr) => {
         fn $name(n: u64, threads: usize, producers: u64, consumers: u64) -> Sample {
             run(threads, async move {
                 let watch = Watch::start();
@@ -19,6 +23,7 @@ macro_rules! stream {
                         while value <= n {
                             sender.$send(value).await.expect("a listener");
                             value += producers;
+                            $turn.await;
                         }
                     });
                 }
@@ -30,6 +35,7 @@ macro_rules! stream {
                             let mut sum = 0;
                             while let Ok(value) = receiver.$recv().await {
                                 sum += value;
+                                $turn.await;
                             }
                             sum
                         })
@@ -45,12 +51,51 @@ macro_rules! stream {
     };
 }
 
-stream!(flume_b, flume::bounded(CAPACITY), send_async, recv_async);
-stream!(flume_u, flume::unbounded(), send_async, recv_async);
-stream!(kanal_b, kanal::bounded_async(CAPACITY), send, recv);
-stream!(kanal_u, kanal::unbounded_async(), send, recv);
-stream!(async_b, async_channel::bounded(CAPACITY), send, recv);
-stream!(async_u, async_channel::unbounded(), send, recv);
+stream!(
+    flume_b,
+    flume::bounded(CAPACITY),
+    send_async,
+    recv_async,
+    ready(())
+);
+stream!(
+    flume_u,
+    flume::unbounded(),
+    send_async,
+    recv_async,
+    ready(())
+);
+stream!(
+    kanal_b,
+    kanal::bounded_async(CAPACITY),
+    send,
+    recv,
+    ready(())
+);
+stream!(kanal_u, kanal::unbounded_async(), send, recv, ready(()));
+// With the budget that Tokio's own channels spend: a task gives way after 128 values.
+stream!(
+    kanal_budget_b,
+    kanal::bounded_async(CAPACITY),
+    send,
+    recv,
+    consume_budget()
+);
+stream!(
+    kanal_budget_u,
+    kanal::unbounded_async(),
+    send,
+    recv,
+    consume_budget()
+);
+stream!(
+    async_b,
+    async_channel::bounded(CAPACITY),
+    send,
+    recv,
+    ready(())
+);
+stream!(async_u, async_channel::unbounded(), send, recv, ready(()));
 
 /// PEER/WORKLOAD, and what runs it.
 pub const WORKLOADS: &[crate::Workload] = &[
@@ -74,6 +119,36 @@ pub const WORKLOADS: &[crate::Workload] = &[
     ("kanal/chan_u_2x2", |n, threads| kanal_u(n, threads, 2, 2)),
     ("kanal/chan_u_4x1", |n, threads| kanal_u(n, threads, 4, 1)),
     ("kanal/chan_u_4x4", |n, threads| kanal_u(n, threads, 4, 4)),
+    ("kanal-budget/chan_b_1x1", |n, threads| {
+        kanal_budget_b(n, threads, 1, 1)
+    }),
+    ("kanal-budget/chan_b_1x4", |n, threads| {
+        kanal_budget_b(n, threads, 1, 4)
+    }),
+    ("kanal-budget/chan_b_2x2", |n, threads| {
+        kanal_budget_b(n, threads, 2, 2)
+    }),
+    ("kanal-budget/chan_b_4x1", |n, threads| {
+        kanal_budget_b(n, threads, 4, 1)
+    }),
+    ("kanal-budget/chan_b_4x4", |n, threads| {
+        kanal_budget_b(n, threads, 4, 4)
+    }),
+    ("kanal-budget/chan_u_1x1", |n, threads| {
+        kanal_budget_u(n, threads, 1, 1)
+    }),
+    ("kanal-budget/chan_u_1x4", |n, threads| {
+        kanal_budget_u(n, threads, 1, 4)
+    }),
+    ("kanal-budget/chan_u_2x2", |n, threads| {
+        kanal_budget_u(n, threads, 2, 2)
+    }),
+    ("kanal-budget/chan_u_4x1", |n, threads| {
+        kanal_budget_u(n, threads, 4, 1)
+    }),
+    ("kanal-budget/chan_u_4x4", |n, threads| {
+        kanal_budget_u(n, threads, 4, 4)
+    }),
     ("async-channel/chan_b_1x1", |n, threads| {
         async_b(n, threads, 1, 1)
     }),
