@@ -1,5 +1,5 @@
-// What a scenario under the model checker is made of: atomics, plain data, fences, a mutex,
-// waiting, and choices.
+// What a scenario under the model checker is made of: atomics, plain data, fences, a mutex and a
+// condition for it, waiting, and choices.
 //
 //   struct ModelPolicy : DequePolicy {
 //     template <typename U>
@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <source_location>
 #include <string_view>
 #include <type_traits>
@@ -283,7 +284,51 @@ class Mutex {
   }
 
  private:
+  friend class ConditionVariable;
+
   rl::mutex mutex_;
+};
+
+// std::condition_variable: wakes for no reason now and then, where runs are chosen at random.
+class ConditionVariable {
+ public:
+  ConditionVariable() = default;
+  ConditionVariable(const ConditionVariable&) = delete;
+  ConditionVariable& operator=(const ConditionVariable&) = delete;
+  // As the standard has it: whoever waits has been notified, and may still be on its way out.
+  ~ConditionVariable() {
+    if (state_->waiting == 0) {
+      delete state_;
+    } else {
+      state_->destroyed = true;
+    }
+    state_ = nullptr;
+  }
+
+  void wait(std::unique_lock<Mutex>& lock, Location where = Location::current()) {
+    State* const state = Checked();
+    ++state->waiting;
+    state->condition.wait(lock.mutex()->mutex_, model_internal::Info(where));
+    if (--state->waiting == 0 && state->destroyed) delete state;
+  }
+  void notify_all(Location where = Location::current()) {
+    Checked()->condition.notify_all(model_internal::Info(where));
+  }
+
+ private:
+  // Relacy's has to outlive those who wait. Plain, as all threads of the checker are one.
+  struct State {
+    rl::condition_variable condition;
+    int waiting = 0;
+    bool destroyed = false;
+  };
+
+  State* Checked() const {
+    Expect(state_ != nullptr, "a condition variable that is there");
+    return state_;
+  }
+
+  State* state_ = new State;
 };
 
 }  // namespace home::model

@@ -363,6 +363,34 @@ TEST(ModelTest, Mutex) {
   ExpectFound<Counter<false>>(Exhaustively());
 }
 
+// One waits for the other, which then destroys what it waited with.
+template <bool kNotified>
+struct Condition {
+  static constexpr int kThreads = 2;
+  void Thread(int index) {
+    std::unique_lock lock(mutex);
+    if (index == 0) {
+      data = 1;
+      done = true;
+      if (kNotified && condition != nullptr) condition->notify_all();
+      condition.reset();
+    } else {
+      while (!static_cast<bool>(done)) condition->wait(lock);
+      Expect(data == 1, "what precedes the notification");
+    }
+  }
+  Mutex mutex;
+  std::unique_ptr<ConditionVariable> condition = std::make_unique<ConditionVariable>();
+  Data<bool> done{false};
+  Data<int> data{0};
+};
+
+TEST(ModelTest, ConditionVariable) {
+  CheckExhaustively<Condition<true>>();
+  CheckRandomly<Condition<true>>(1000);
+  ExpectFound<Condition<false>>(Exhaustively());
+}
+
 struct Spin {
   static constexpr int kThreads = 2;
   void Thread(int index) {
