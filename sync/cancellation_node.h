@@ -36,6 +36,10 @@ struct CancellationPolicy : SyncPolicy {
   using NodeMutex = std::mutex;
   using Condition = std::condition_variable;
 
+  // By this the calls of hooks are told from those of other threads.
+  using ThreadId = std::thread::id;
+  static ThreadId ThisThread() noexcept { return std::this_thread::get_id(); }
+
   template <typename T>
   static void Delete(T* object) noexcept {
     delete object;
@@ -43,30 +47,35 @@ struct CancellationPolicy : SyncPolicy {
 };
 
 // A callback's place in its token's list.
-class CancellationHook {
+template <typename Policy>
+class BasicCancellationHook {
  public:
-  CancellationHook(const CancellationHook&) = delete;
-  CancellationHook& operator=(const CancellationHook&) = delete;
+  BasicCancellationHook(const BasicCancellationHook&) = delete;
+  BasicCancellationHook& operator=(const BasicCancellationHook&) = delete;
 
  protected:
-  explicit CancellationHook(void (*run)(CancellationHook* self) noexcept) : run_(run) {}
-  ~CancellationHook() = default;
+  explicit BasicCancellationHook(void (*run)(BasicCancellationHook* self) noexcept) : run_(run) {}
+  ~BasicCancellationHook() = default;
 
  private:
-  template <typename Policy>
+  template <typename>
   friend class BasicCancellationNode;
+  template <typename U>
+  using Plain = typename Policy::template Plain<U>;
 
-  void (*const run_)(CancellationHook* self) noexcept;
+  void (*const run_)(BasicCancellationHook* self) noexcept;
   // Under the node's mutex.
-  CancellationHook* previous_ = nullptr;
-  CancellationHook* next_ = nullptr;
-  bool linked_ = false;
+  Plain<BasicCancellationHook*> previous_{nullptr};
+  Plain<BasicCancellationHook*> next_{nullptr};
+  Plain<bool> linked_{false};
 };
 
 // What the copies of a token share.
 template <typename Policy>
 class BasicCancellationNode {
  public:
+  using Hook = BasicCancellationHook<Policy>;
+
   // With one reference, the caller's. A child keeps its parent.
   explicit BasicCancellationNode(BasicCancellationNode* parent);
   BasicCancellationNode(const BasicCancellationNode&) = delete;
@@ -82,10 +91,10 @@ class BasicCancellationNode {
   [[nodiscard]] typename Policy::Event& cancelled() { return cancelled_; }
 
   // Calls the hook when the token is cancelled, or here and now if it is.
-  void Link(CancellationHook& hook);
+  void Link(Hook& hook);
   // The hook will not be called any more. If it is being called by another thread, waits
   // for the end of that.
-  void Unlink(CancellationHook& hook);
+  void Unlink(Hook& hook);
 
  private:
   using Lock = std::unique_lock<typename Policy::NodeMutex>;
@@ -94,8 +103,8 @@ class BasicCancellationNode {
 
   // The calls of hooks: by one thread, in the frame of its Cancel().
   struct Calls {
-    CancellationHook* hook;
-    std::thread::id thread;
+    Plain<Hook*> hook;
+    typename Policy::ThreadId thread;
     typename Policy::Condition hook_done;
   };
 
@@ -107,9 +116,10 @@ class BasicCancellationNode {
   // Moves the children that still have owners to the list `worklist`, with a reference
   // each.
   void TakeChildren(BasicCancellationNode*& worklist);
-  // Both under the mutex.
+  // All under the mutex.
   void LinkChild(BasicCancellationNode& child);
   void UnlinkChild(BasicCancellationNode& child);
+  void UnlinkHook(Hook& hook);
 
   typename Policy::template Atomic<std::uint32_t> references_{1};
   typename Policy::Event cancelled_;
@@ -122,8 +132,8 @@ class BasicCancellationNode {
   typename Policy::NodeMutex mutex_;
   // All under the mutex.
   Plain<BasicCancellationNode*> first_child_{nullptr};
-  CancellationHook* first_hook_ = nullptr;
-  Calls* calls_ = nullptr;
+  Plain<Hook*> first_hook_{nullptr};
+  Plain<Calls*> calls_{nullptr};
 };
 
 template <typename Policy>
@@ -221,13 +231,10 @@ template <typename Policy>
 void BasicCancellationNode<Policy>::RunHooks(Lock& lock) {
   // Another Cancel() calls them, or has.
   if (calls_ != nullptr || first_hook_ == nullptr) return;
-  Calls calls{.hook = nullptr, .thread = std::this_thread::get_id(), .hook_done = {}};
+  Calls calls{.hook = nullptr, .thread = Policy::ThisThread(), .hook_done = {}};
   calls_ = &calls;
-  while (first_hook_ != nullptr) {
-    CancellationHook* const hook = first_hook_;
-    first_hook_ = hook->next_;
-    if (first_hook_ != nullptr) first_hook_->previous_ = nullptr;
-    hook->linked_ = false;
+  while (Hook* const hook = first_hook_) {
+    UnlinkHook(*hook);
     calls.hook = hook;
     lock.unlock();
     hook->run_(hook);
@@ -240,13 +247,14 @@ void BasicCancellationNode<Policy>::RunHooks(Lock& lock) {
 }
 
 template <typename Policy>
-void BasicCancellationNode<Policy>::Link(CancellationHook& hook) {
+void BasicCancellationNode<Policy>::Link(Hook& hook) {
   {
     const std::lock_guard lock(mutex_);
     if (!cancelled_.IsSet()) {  // T2
+      Hook* const next = first_hook_;
       hook.linked_ = true;
-      hook.next_ = first_hook_;
-      if (first_hook_ != nullptr) first_hook_->previous_ = &hook;
+      hook.next_ = next;
+      if (next != nullptr) next->previous_ = &hook;
       first_hook_ = &hook;
       return;
     }
@@ -255,20 +263,26 @@ void BasicCancellationNode<Policy>::Link(CancellationHook& hook) {
 }
 
 template <typename Policy>
-void BasicCancellationNode<Policy>::Unlink(CancellationHook& hook) {
+void BasicCancellationNode<Policy>::UnlinkHook(Hook& hook) {
+  Hook* const previous = hook.previous_;
+  Hook* const next = hook.next_;
+  (previous != nullptr ? previous->next_ : first_hook_) = next;
+  if (next != nullptr) next->previous_ = previous;
+  hook.linked_ = false;
+}
+
+template <typename Policy>
+void BasicCancellationNode<Policy>::Unlink(Hook& hook) {
   Lock lock(mutex_);
-  if (hook.linked_) {
-    (hook.previous_ != nullptr ? hook.previous_->next_ : first_hook_) = hook.next_;
-    if (hook.next_ != nullptr) hook.next_->previous_ = hook.previous_;
-    return;
-  }
+  if (hook.linked_) return UnlinkHook(hook);
   // `calls_` is looked at anew each time: it dies when the last hook was called.
-  while (calls_ != nullptr && calls_->hook == &hook &&
-         calls_->thread != std::this_thread::get_id()) {
-    calls_->hook_done.wait(lock);
+  while (Calls* const calls = calls_) {
+    if (calls->hook != &hook || calls->thread == Policy::ThisThread()) return;
+    calls->hook_done.wait(lock);
   }
 }
 
+using CancellationHook = BasicCancellationHook<CancellationPolicy>;
 using CancellationNode = BasicCancellationNode<CancellationPolicy>;
 extern template class BasicCancellationNode<CancellationPolicy>;
 

@@ -143,13 +143,13 @@ template <std::invocable Fn>
 class CancellationCallback : private sync_internal::CancellationHook {
  public:
   CancellationCallback(CancellationToken token, Fn fn)
-      : CancellationHook(&Run), token_(std::move(token)), fn_(std::move(fn)) {
+      : sync_internal::CancellationHook(&Run), token_(std::move(token)), fn_(std::move(fn)) {
     token_.node_->Link(*this);
   }
   ~CancellationCallback() { token_.node_->Unlink(*this); }
 
  private:
-  static void Run(CancellationHook* self) noexcept {
+  static void Run(sync_internal::CancellationHook* self) noexcept {
     static_cast<CancellationCallback*>(self)->fn_();
   }
 
