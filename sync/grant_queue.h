@@ -111,9 +111,11 @@ class GrantQueue {
     const std::uint64_t before = word_.fetch_add(amount, std::memory_order_release);
     if (ABSL_PREDICT_FALSE((before & kWaiting) != 0)) ServeAndWake();
   }
+  // Whom Set() is for, if several wait.
+  enum class Whom : std::uint8_t { kFirst, kLast };
   // Instead of Give(), for a thing that is there once or not at all: `bits`, which each request
-  // takes. It goes to the first that waits, and is in the word only if there is none.
-  void Set(std::uint64_t bits) {
+  // takes. It goes to one that waits, and is in the word only if there is none.
+  void Set(std::uint64_t bits, Whom whom = Whom::kFirst) {
     // relaxed: the CAS verifies it, or SetAndWake() looks again.
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     while ((word & kWaiting) == 0) {
@@ -123,7 +125,7 @@ class GrantQueue {
         return;
       }
     }
-    SetAndWake(bits);
+    SetAndWake(bits, whom);
   }
   // What is there now, with flags.
   [[nodiscard]] std::uint64_t word() const {
@@ -250,7 +252,7 @@ class GrantQueue {
     wakes.WakeAll();
   }
 
-  ABSL_ATTRIBUTE_NOINLINE void SetAndWake(std::uint64_t bits) {
+  ABSL_ATTRIBUTE_NOINLINE void SetAndWake(std::uint64_t bits, Whom whom) {
     Waker waker;
     {
       const std::lock_guard lock(mutex_);
@@ -263,8 +265,9 @@ class GrantQueue {
         return;
       }
       // The word stays as it is, `waiting` with it (I2): who was woken mostly waits again soon.
-      list_.first()->grant_ = Grant::kTaken;
-      waker = list_.Release(*list_.first());
+      Waiter& waiter = whom == Whom::kFirst ? *list_.first() : *list_.last();
+      waiter.grant_ = Grant::kTaken;
+      waker = list_.Release(waiter);
     }
     // As in ServeAndWake().
     std::move(waker).Wake();

@@ -154,6 +154,40 @@ struct Notified : Scenario<NotificationKind, 3, 0> {
     Scenario::After();
   }
 };
+// Of two that wait the younger is told. It looks, or gives up, and then it is the older that has
+// been told.
+struct LastNotified : Scenario<NotificationKind, 2, 0> {
+  using Queue = GrantQueue<NotificationKind, ModelSyncPolicy>;
+
+  void Before() {
+    older.emplace(queue, 0, "");
+    younger.emplace(queue, 0, "");
+    const bool ready = IsReady(0, *older) || IsReady(1, *younger);
+    model::Expect(!ready, "nobody has been told");
+  }
+  void Thread(int index) {
+    if (index == 0) {
+      guarded = 1;
+      queue.Set(NotificationKind::kKept, Queue::Whom::kLast);
+    } else if (model::Choose(2) == 0) {
+      younger.reset();
+    } else {
+      tasks[1].Run(*younger);
+      model::Expect(guarded == 1, "what precedes a notification");
+    }
+  }
+  void After() {
+    model::Expect(IsReady(0, *older) == !younger.has_value(), "only one has been told");
+    older.reset();
+    // The flag may be left.
+    queue.Set(NotificationKind::kKept);
+    ExpectWord(NotificationKind::kKept);
+    Scenario::After();
+  }
+  bool IsReady(int task, Future& future) { return tasks[task].PollOnce(future).ready(); }
+  std::optional<Future> older;
+  std::optional<Future> younger;
+};
 // One is told as the other gives up: of that one only the flag may be left.
 struct NotifiedAsItGivesUp : Scenario<NotificationKind, 2, 0> {
   void Thread(int index) {
@@ -276,6 +310,7 @@ TEST(GrantQueueModelTest, Lazy) { CheckRandomly<Lazy>(20'000); }
 TEST(GrantQueueModelTest, Closed) { CheckRandomly<Closed>(20'000); }
 TEST(GrantQueueModelTest, Notified) { CheckRandomly<Notified>(20'000); }
 TEST(GrantQueueModelTest, NotifiedAsItGivesUp) { CheckWithPreemptions<NotifiedAsItGivesUp>(3); }
+TEST(GrantQueueModelTest, LastNotified) { CheckWithPreemptions<LastNotified>(3); }
 TEST(GrantQueueModelTest, AllNotified) { CheckRandomly<AllNotified>(20'000); }
 TEST(GrantQueueModelTest, CountedDown) { CheckRandomly<CountedDown>(20'000); }
 TEST(GrantQueueModelTest, ReadersAndWriter) {

@@ -70,6 +70,11 @@ struct Line : Compared<Line<Stock>> {
   void Serve() {
     while (!closed && !waiting.empty() && stock.Take(waiting.front().amount)) Answer(true);
   }
+  // The same, for the one who came last.
+  void ServeLast() {
+    if (closed || waiting.empty() || !stock.Take(waiting.back().amount)) return;
+    Answer(true, waiting.end() - 1);
+  }
   // All who wait are answered, and get nothing.
   void Release() {
     while (!waiting.empty()) Answer(false);
@@ -105,10 +110,11 @@ struct Line : Compared<Line<Stock>> {
     return std::find_if(requests.begin(), requests.end(),
                         [id](const Request& request) { return request.id == id; });
   }
-  void Answer(bool granted) {
-    Request& answer = answered.emplace_back(waiting.front());
+  void Answer(bool granted) { Answer(granted, waiting.begin()); }
+  void Answer(bool granted, typename std::vector<Request>::iterator request) {
+    Request& answer = answered.emplace_back(*request);
     answer.granted = granted;
-    waiting.erase(waiting.begin());
+    waiting.erase(request);
   }
 };
 

@@ -11,11 +11,13 @@
 //
 // A notification that finds nobody is kept: the next Wait() is ready at once. At most one is
 // kept, so who was woken looks at everything that it waits for. NotifyAll() wakes those who wait
-// at that moment, that is whose future was polled, and is not kept.
+// at that moment, that is whose future was polled, and is not kept. NotifyLast() is NotifyOne() for
+// the one that came last: of tasks that all do the same it is the one whose data is in the caches
+// still. Who came first may then wait for ever.
 //
 // AutoResetEvent is the same under the names of an event: Set() lets exactly one wait through.
 //
-// Fairness: who waits longest is notified first.
+// Fairness: who waits longest is notified first, but by NotifyLast().
 // Thread-safety: all functions from any thread. A future belongs to one thread at a time and must
 // not outlive its Notify.
 // Memory ordering: what precedes a notification happens before what follows the wait that it ends.
@@ -65,18 +67,22 @@ class Notify {
 
   // Wakes the one that waits longest, or keeps the notification.
   void NotifyOne() { queue_.Set(sync_internal::NotificationKind::kKept); }
+  // Wakes the one that came last, or keeps the notification.
+  void NotifyLast() { queue_.Set(sync_internal::NotificationKind::kKept, Queue::Whom::kLast); }
   // Wakes all who wait now.
   void NotifyAll() { queue_.ReleaseAll(); }
 
   // Ready once notified.
   // Cancellation: dropping the future loses the place in the queue; a notification that it got
-  // from NotifyOne() goes on to the next, or is kept.
+  // from NotifyOne() or NotifyLast() goes on to the one that waits longest, or is kept.
   [[nodiscard]] WaitFuture Wait() { return WaitFuture(queue_, 0, "notify"); }
   // Uses up the notification that is kept, if there is one: true.
   bool TryWait() { return queue_.TryTake(0); }
 
  private:
-  sync_internal::GrantQueue<sync_internal::NotificationKind> queue_{0};
+  using Queue = sync_internal::GrantQueue<sync_internal::NotificationKind>;
+
+  Queue queue_{0};
 };
 
 // An event that one wait resets.

@@ -1,7 +1,9 @@
 #include "home/sync/notify.h"
 
+#include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "home/future/future.h"
@@ -46,6 +48,50 @@ TEST(NotifyTest, WakesInOrder) {
   EXPECT_EQ(counters[1].wakes(), 1);
   EXPECT_TRUE(PollOnce(first, counters[0]).ready());
   EXPECT_TRUE(PollOnce(second, counters[1]).ready());
+}
+
+TEST(NotifyTest, TheLastIsTheOneThatCameLast) {
+  Notify notify;
+  CountingWaker counters[3];
+  std::vector<Notify::WaitFuture> waits;
+  for (int i = 0; i < 3; ++i) waits.push_back(notify.Wait());
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(PollOnce(waits[i], counters[i]).pending());
+  notify.NotifyLast();
+  EXPECT_EQ(counters[2].wakes(), 1);
+  EXPECT_TRUE(PollOnce(waits[2], counters[2]).ready());
+  notify.NotifyOne();
+  EXPECT_EQ(counters[0].wakes(), 1);
+  EXPECT_TRUE(PollOnce(waits[0], counters[0]).ready());
+  notify.NotifyLast();
+  EXPECT_TRUE(PollOnce(waits[1], counters[1]).ready());
+}
+
+TEST(NotifyTest, TheLastIsKeptForOne) {
+  Notify notify;
+  notify.NotifyLast();
+  notify.NotifyOne();
+  EXPECT_TRUE(notify.TryWait());
+  EXPECT_FALSE(notify.TryWait());
+  notify.NotifyLast();
+  auto wait = notify.Wait();
+  EXPECT_TRUE(PollOnce(wait).ready());
+}
+
+TEST(NotifyTest, ADroppedLastHandsItsNotificationOnToTheFirst) {
+  Notify notify;
+  CountingWaker counters[2];
+  auto first = notify.Wait();
+  auto second = notify.Wait();
+  EXPECT_TRUE(PollOnce(first, counters[0]).pending());
+  EXPECT_TRUE(PollOnce(second, counters[1]).pending());
+  {
+    auto last = notify.Wait();
+    EXPECT_TRUE(PollOnce(last).pending());
+    notify.NotifyLast();
+  }
+  EXPECT_EQ(counters[0].wakes(), 1);
+  EXPECT_EQ(counters[1].wakes(), 0);
+  EXPECT_TRUE(PollOnce(first, counters[0]).ready());
 }
 
 TEST(NotifyTest, AllIsNotKept) {
@@ -108,6 +154,7 @@ TEST(NotifyTest, HostileWaker) {
   ExpectToStandAHostileWaker([&] { return notify.Wait(); }, [&] { notify.NotifyAll(); },
                              [&] {
                                notify.NotifyOne();
+                               notify.NotifyLast();
                                auto wait = notify.Wait();
                                static_cast<void>(PollOnce(wait).ready());
                                notify.NotifyAll();

@@ -29,7 +29,7 @@ constexpr int kRounds = 5;
 
 // -- Notify, AutoResetEvent, Event ----------------------------------------------------------
 
-enum class SignalKind { kWait, kTryWait, kSet, kRelease, kReset, kLook };
+enum class SignalKind { kWait, kTryWait, kSet, kSetLast, kRelease, kReset, kLook };
 
 // A flag for which one waits. `kUsedUp`: who has waited for it resets it.
 template <bool kUsedUp>
@@ -63,6 +63,10 @@ struct SignalSpec : NumberSpec<SignalSpec<kUsedUp>, SignalKind> {
         line.stock.set = true;
         line.Serve();
         return true;
+      case Kind::kSetLast:
+        line.stock.set = true;
+        line.ServeLast();
+        return true;
       case Kind::kRelease:
         line.Release();
         return true;
@@ -76,7 +80,8 @@ struct SignalSpec : NumberSpec<SignalSpec<kUsedUp>, SignalKind> {
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static constexpr const char* kNames[] = {"wait", "try wait", "set", "release", "reset", "look"};
+  static constexpr const char* kNames[] = {"wait",    "try wait", "set", "set last",
+                                           "release", "reset",    "look"};
   auto State() const { return std::tie(line); }
 
   Line<Stock> line;
@@ -140,14 +145,30 @@ class UnfairNotify {
   bool kept_ = false;
 };
 
+// Tells the first when it should tell the last.
+class OrderlyNotify {
+ public:
+  auto Wait() { return notify_.Wait(); }
+  void NotifyLast() { notify_.NotifyOne(); }
+
+ private:
+  Notify notify_;
+};
+
 // What the three can do without waiting: the result of `kind`.
 int Do(Notify& notify, SignalKind kind) {
   if (kind == SignalKind::kTryWait) return notify.TryWait() ? 1 : 0;
-  kind == SignalKind::kSet ? notify.NotifyOne() : notify.NotifyAll();
+  if (kind == SignalKind::kSet) notify.NotifyOne();
+  if (kind == SignalKind::kSetLast) notify.NotifyLast();
+  if (kind == SignalKind::kRelease) notify.NotifyAll();
   return 0;
 }
 int Do(UnfairNotify& notify, SignalKind) {
   notify.NotifyOne();
+  return 0;
+}
+int Do(OrderlyNotify& notify, SignalKind) {
+  notify.NotifyLast();
   return 0;
 }
 int Do(AutoResetEvent& event, SignalKind kind) {
@@ -199,7 +220,7 @@ void ExpectFault(std::vector<SignalKind> kinds) {
 
 TEST(SignalHistoryTest, Notify) {
   CheckSignal<SignalSpec<true>, Notify>(
-      {SignalKind::kTryWait, SignalKind::kSet, SignalKind::kRelease});
+      {SignalKind::kTryWait, SignalKind::kSet, SignalKind::kSetLast, SignalKind::kRelease});
 }
 TEST(SignalHistoryTest, AutoResetEvent) {
   CheckSignal<SignalSpec<true>, AutoResetEvent>({SignalKind::kSet, SignalKind::kReset});
@@ -213,6 +234,9 @@ TEST(SignalHistoryMutationTest, ANotificationThatIsLostIsFound) {
 }
 TEST(SignalHistoryMutationTest, ANotificationOfTheLastIsFound) {
   ExpectFault<SignalSpec<true>, UnfairNotify>({SignalKind::kSet});
+}
+TEST(SignalHistoryMutationTest, ANotificationOfTheFirstIsFound) {
+  ExpectFault<SignalSpec<true>, OrderlyNotify>({SignalKind::kSetLast});
 }
 TEST(SignalHistoryMutationTest, AnEventThatNoWaitResetsIsFound) {
   ExpectFault<SignalSpec<true>, Event>({SignalKind::kSet, SignalKind::kReset});

@@ -191,6 +191,7 @@ class WaiterList {
   [[nodiscard]] bool empty() const { return first_ == nullptr; }
   // Null if there is none.
   [[nodiscard]] Node* first() const { return static_cast<Node*>(first_); }
+  [[nodiscard]] Node* last() const { return static_cast<Node*>(last_); }
   [[nodiscard]] static Node* Next(const Node& waiter) { return static_cast<Node*>(waiter.next_); }
 
   // Behind all if `next` is null.
