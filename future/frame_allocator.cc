@@ -51,12 +51,32 @@ ABSL_ATTRIBUTE_NOINLINE void DeleteBlock(void* block, std::size_t bytes) noexcep
   ::operator delete(block, std::align_val_t{alignment});
 }
 
+// On a line of its own: no others shall pay for its writers.
+struct ABSL_CACHELINE_ALIGNED Returned {
+  std::atomic<std::uint64_t> bytes{0};
+};
+constinit Returned returned;
+
+void CountReturned(std::uint64_t bytes) noexcept {
+  // relaxed: a figure.
+  returned.bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
 }  // namespace
+
+std::uint64_t FrameBytesReturned() noexcept {
+  // relaxed: a figure.
+  return returned.bytes.load(std::memory_order_relaxed);
+}
 
 #if defined(HOME_FRAMES_UNCACHED)
 
 void* AllocateFrame(std::size_t bytes) { return NewBlock(bytes); }
-void FreeFrame(void* frame, std::size_t bytes) noexcept { DeleteBlock(frame, bytes); }
+void FreeFrame(void* frame, std::size_t bytes) noexcept {
+  DeleteBlock(frame, bytes);
+  CountReturned(bytes);
+}
+void ReleaseCachedFrames() noexcept {}
 
 #else
 
@@ -112,6 +132,21 @@ class ABSL_CACHELINE_ALIGNED Depot {
       }
     }
     FreeChain(magazine, size_class);
+    CountReturned(kMagazineSize * BytesOf(size_class));
+  }
+
+  void Empty(std::size_t size_class) {
+    Block* magazine = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      magazine = std::exchange(full_, nullptr);
+      count_.store(0, std::memory_order_relaxed);  // relaxed: written under the lock
+    }
+    while (magazine != nullptr) {
+      Block* const next = magazine->next_magazine;
+      FreeChain(magazine, size_class);
+      magazine = next;
+    }
   }
 
  private:
@@ -137,6 +172,8 @@ struct Magazines {
 
 struct ThreadCache {
   std::array<Magazines, kClasses> classes;
+  // Given back as blocks that are not cached, and not counted yet.
+  std::uint64_t uncounted = 0;
 };
 
 enum class CacheState : std::uint8_t { kUnborn, kAlive, kDead };
@@ -190,6 +227,16 @@ ABSL_ATTRIBUTE_NOINLINE void FreeSlow(Magazines& magazines, Block* block, std::s
   magazines.loaded_count = 1;
 }
 
+// Frees a block that is not cached.
+ABSL_ATTRIBUTE_NOINLINE void FreeLarge(void* frame, std::size_t bytes) noexcept {
+  constexpr std::uint64_t kCountedAtOnce = std::uint64_t{1} << 16;
+  DeleteBlock(frame, bytes);
+  ThreadCache* const cache = thread_cache;
+  if (cache == nullptr) return CountReturned(bytes);
+  cache->uncounted += bytes;
+  if (cache->uncounted >= kCountedAtOnce) CountReturned(std::exchange(cache->uncounted, 0));
+}
+
 // Frees a block of a thread that has no cache: as yet, or any more.
 ABSL_ATTRIBUTE_NOINLINE void FreeWithoutCache(void* frame, std::size_t bytes) noexcept {
   if (BirthOfCache() != nullptr) return FreeFrame(frame, bytes);
@@ -215,7 +262,7 @@ void* AllocateFrame(std::size_t bytes) {
 }
 
 void FreeFrame(void* frame, std::size_t bytes) noexcept {
-  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return DeleteBlock(frame, bytes);
+  if (ABSL_PREDICT_FALSE(bytes > kMaxCachedBytes || bytes == 0)) return FreeLarge(frame, bytes);
   const std::size_t size_class = ClassOf(bytes);
   ThreadCache* cache = thread_cache;
   if (ABSL_PREDICT_FALSE(cache == nullptr)) return FreeWithoutCache(frame, bytes);
@@ -227,6 +274,18 @@ void FreeFrame(void* frame, std::size_t bytes) noexcept {
   block->next = magazines.loaded;
   magazines.loaded = block;
   ++magazines.loaded_count;
+}
+
+void ReleaseCachedFrames() noexcept {
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    if (thread_cache != nullptr) {
+      Magazines& magazines = thread_cache->classes[c];
+      FreeChain(magazines.loaded, c);
+      FreeChain(magazines.spare, c);
+      magazines = Magazines();
+    }
+    Depots()[c].Empty(c);
+  }
 }
 
 #endif  // HOME_FRAMES_UNCACHED

@@ -21,6 +21,7 @@
 #define HOME_FUTURE_FRAME_ALLOCATOR_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace home {
 
@@ -38,6 +39,14 @@ inline constexpr std::size_t kDepotBytes = std::size_t{1} << 20;
 
 // Gives back what AllocateFrame(bytes) returned, on any thread.
 void FreeFrame(void* frame, std::size_t bytes) noexcept;
+
+// Gives back what is in the depot and with this thread, for a program that has done with many
+// frames: blocks that are kept hold their neighbours' pages.
+void ReleaseCachedFrames() noexcept;
+
+// How many bytes all threads together have given back to operator delete, but by
+// ReleaseCachedFrames(); of blocks that are not cached each thread counts the last 64 KiB later.
+[[nodiscard]] std::uint64_t FrameBytesReturned() noexcept;
 
 }  // namespace home
 

@@ -41,6 +41,36 @@ TEST(FrameAllocatorTest, ManyBlocksOverMagazineBoundaries) {
   }
 }
 
+TEST(FrameAllocatorTest, WhatIsCachedCanBeReleased) {
+  constexpr std::size_t kBlocks = 5 * kMagazineSize + 3;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<void*> blocks;
+    for (std::size_t i = 0; i < kBlocks; ++i) {
+      blocks.push_back(AllocateFrame(96));
+      std::memset(blocks.back(), round, 96);
+    }
+    for (void* block : blocks) FreeFrame(block, 96);
+    const std::uint64_t before = FrameBytesReturned();
+    ReleaseCachedFrames();
+    ReleaseCachedFrames();
+    EXPECT_EQ(FrameBytesReturned(), before);
+  }
+}
+
+TEST(FrameAllocatorTest, WhatIsGivenBackIsCounted) {
+  constexpr std::size_t kBlocks = 4'000;
+  for (const std::size_t bytes : {std::size_t{1024}, std::size_t{4096}}) {
+    std::vector<void*> blocks;
+    for (std::size_t i = 0; i < kBlocks; ++i) blocks.push_back(AllocateFrame(bytes));
+    const std::uint64_t before = FrameBytesReturned();
+    for (void* block : blocks) FreeFrame(block, bytes);
+    const std::uint64_t returned = FrameBytesReturned() - before;
+    // All but what the depot and two magazines keep, or what is counted later.
+    EXPECT_LE(returned, kBlocks * bytes);
+    EXPECT_GE(returned + kDepotBytes + 2 * kMagazineSize * bytes, kBlocks * bytes);
+  }
+}
+
 // Blocks that are freed by another thread come back through the depot.
 TEST(FrameAllocatorTest, BlocksFreedOnOtherThreadsAreIntact) {
   constexpr int kRounds = 200;
