@@ -25,6 +25,7 @@ using TaskHook = std::function<void(const TaskInfo& task)>;
 struct RuntimeHooks {
   ThreadHook thread_start;
   ThreadHook thread_stop;
+  ThreadHook memory_freed;
   TaskHook task_spawn;
   TaskHook poll_begin;
   TaskHook poll_end;

@@ -131,6 +131,10 @@ RuntimeBuilder& RuntimeBuilder::OnThreadStop(ThreadHook hook) {
   options_.hooks.thread_stop = std::move(hook);
   return *this;
 }
+RuntimeBuilder& RuntimeBuilder::OnMemoryFreed(ThreadHook hook) {
+  options_.hooks.memory_freed = std::move(hook);
+  return *this;
+}
 RuntimeBuilder& RuntimeBuilder::OnTaskSpawn(TaskHook hook) {
   options_.hooks.task_spawn = std::move(hook);
   return *this;

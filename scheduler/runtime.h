@@ -286,6 +286,14 @@ class RuntimeBuilder {
   // current-thread flavour has no threads but the latter.
   RuntimeBuilder& OnThreadStart(ThreadHook hook);
   RuntimeBuilder& OnThreadStop(ThreadHook hook);
+  // For allocators that keep memory until they are asked for it: on each worker, when it has
+  // nothing to do, once after tasks that ended have given a MiB of frames and more back to the
+  // allocator, and no more than that for half a second (home/scheduler/memory_release.h). What it
+  // does is up to the allocator: mi_collect(true) for mimalloc, malloc_trim(0) for glibc's. May
+  // block for some time, as the one exception: what is woken on this worker meanwhile waits, or is
+  // taken over by others. The current-thread flavour calls it inside BlockOn, the simulated one
+  // never.
+  RuntimeBuilder& OnMemoryFreed(ThreadHook hook);
   // On the thread that spawns, before the task can run.
   RuntimeBuilder& OnTaskSpawn(TaskHook hook);
   // Around each poll of a task.

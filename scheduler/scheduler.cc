@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "home/future/async.h"
 #include "home/future/fatal.h"
+#include "home/future/frame_allocator.h"
 #include "home/future/lock_watch.h"
 #include "home/future/random.h"
 #include "home/future/ready.h"
@@ -110,7 +111,8 @@ Scheduler::Scheduler(SchedulerOptions options, std::unique_ptr<Reactor> reactor)
       idle_(options_.workers),
       watch_(idle_, options_.workers),
       watchdog_(options_.long_poll_threshold, options_.long_poll_handler,
-                workers() == 1 ? 1 : workers() + 1) {
+                workers() == 1 ? 1 : workers() + 1),
+      memory_release_(FrameBytesReturned()) {
   for (std::size_t i = 0; i < workers(); ++i) {
     workers_.push_back(std::make_unique<Worker>(this, i));
   }

@@ -128,6 +128,7 @@
 #include "home/scheduler/hooks.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
+#include "home/scheduler/memory_release.h"
 #include "home/scheduler/metrics.h"
 #include "home/scheduler/platform.h"
 #include "home/scheduler/simulation.h"
@@ -278,6 +279,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   }
   [[nodiscard]] Watch& watch() { return watch_; }
   [[nodiscard]] Watchdog& watchdog() { return watchdog_; }
+  [[nodiscard]] MemoryRelease& memory_release() { return memory_release_; }
   // Gives up the right to poll the reactor.
   void ReleaseDriver();
   // See watch.h.
@@ -345,6 +347,7 @@ class Scheduler final : public TaskScheduler, public std::enable_shared_from_thi
   Idle idle_;
   Watch watch_;
   Watchdog watchdog_;
+  MemoryRelease memory_release_;
   Injector injector_;
   // Behind them the stand-in's, if there is one.
   std::vector<std::unique_ptr<Worker>> workers_;

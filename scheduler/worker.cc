@@ -9,11 +9,14 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "absl/time/time.h"
+#include "home/future/frame_allocator.h"
 #include "home/reactor/reactor.h"
 #include "home/scheduler/hooks.h"
 #include "home/scheduler/idle.h"
 #include "home/scheduler/injector.h"
 #include "home/scheduler/local_tasks.h"
+#include "home/scheduler/memory_release.h"
 #include "home/scheduler/poll_mark.h"
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/watchdog.h"
@@ -42,6 +45,7 @@ Worker::Worker(Scheduler* scheduler, std::size_t index)
       index_(index),
       hooked_(scheduler->options().hooks.any_of_tasks()),
       plain_(!hooked_ && !scheduler->options().time_histograms),
+      releases_memory_(static_cast<bool>(scheduler->options().hooks.memory_freed)),
       // xorshift has no state 0.
       random_(std::max(1u, (static_cast<std::uint32_t>(index) +
                             static_cast<std::uint32_t>(scheduler->options().seed.value_or(0))) *
@@ -476,6 +480,7 @@ void Worker::WakeEvents() {
 void Worker::Park() {
   scheduler_->fork_check().DieInChild();
   DrainReleases();
+  if (ABSL_PREDICT_FALSE(releases_memory_) && TellOfFreedMemory()) return;
   parks_.Add();
   overflows_.RaiseTo(deque_.growths() + events_.growths());
   if (polls_.value() == polls_at_wake_) noop_wakes_.Add();
@@ -500,12 +505,39 @@ void Worker::Park() {
   WakeEvents();
 }
 
+bool Worker::TellOfFreedMemory() {
+  MemoryRelease& release = scheduler_->memory_release();
+  switch (release.Look(FrameBytesReturned(), [] { return Clock::Real()->Now(); })) {
+    case MemoryRelease::Finding::kNothing:
+      break;
+    case MemoryRelease::Finding::kBegins:
+      scheduler_->reactor().Wake();
+      break;
+    case MemoryRelease::Finding::kDue:
+      for (std::size_t i = 0; i < scheduler_->workers(); ++i) {
+        if (i != index_) scheduler_->worker(i).Unpark();
+      }
+  }
+  if (release.round() == memory_rounds_) return false;
+  memory_rounds_ = release.round();
+  // It may take long: nobody shall trust this worker to search, or to keep the watch.
+  FoundWork();
+  ReleaseCachedFrames();
+  scheduler_->options().hooks.memory_freed();
+  return true;
+}
+
 void Worker::BlockAsDriver() {
   TimerService& timers = scheduler_->timers();
   const Instant until = timers.PrepareSleep();
+  absl::Duration left = absl::InfiniteDuration();
+  if (!until.is_infinite()) left = until - timers.Now();
+  if (ABSL_PREDICT_FALSE(releases_memory_)) {
+    const Instant look = scheduler_->memory_release().next_look();
+    if (!look.is_infinite()) left = std::min(left, look - Clock::Real()->Now());
+  }
   std::int64_t timeout = -1;
-  if (!until.is_infinite()) {
-    const absl::Duration left = until - timers.Now();
+  if (left != absl::InfiniteDuration()) {
     timeout = std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(left));
   }
   reactor_polls_.Add();

@@ -190,6 +190,8 @@ class Worker {
   // Timers, reactor and releases, without blocking.
   void Maintain();
   void Park();
+  // Calls the hook of freed memory if it is time: true. Then work may have come.
+  [[nodiscard]] bool TellOfFreedMemory();
   // Blocks in the reactor until an event, a timer or an Unpark().
   void BlockAsDriver();
   // Wakes all of wakes_, for whom it was a timer or an event.
@@ -211,6 +213,8 @@ class Worker {
   const std::size_t index_;
   const bool hooked_;
   const bool plain_;
+  // Whether there is a hook of freed memory.
+  const bool releases_memory_;
   // Whether the task that is polled may hand over to the next one.
   bool hands_over_ = false;
   std::uint32_t tick_ = 0;
@@ -228,6 +232,8 @@ class Worker {
   // Whose turn it was, see TakeOldest().
   bool event_taken_ = false;
   Instant next_reactor_poll_;
+  // The rounds of MemoryRelease that it was told of.
+  std::uint64_t memory_rounds_ = 0;
   // While mark_ says that a task's own code runs: that poll.
   Stint* stint_ = nullptr;
   PollMark mark_;
