@@ -31,7 +31,9 @@ int SlipsOf(std::size_t ahead, std::size_t run, int rounds) {
     }
     for (std::size_t i = 0; i < run; ++i) EXPECT_TRUE(receiver.TryRecv().has_value());
     // With nothing left the receiver would fall asleep here.
-    if (ahead == 0) EXPECT_FALSE(receiver.TryRecv().has_value());
+    if (ahead == 0) {
+      EXPECT_FALSE(receiver.TryRecv().has_value());
+    }
   }
   return CountingPolicy::slips;
 }
