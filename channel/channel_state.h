@@ -50,7 +50,7 @@ class ChannelState {
 
   // Capacity 0 is a rendezvous: there is room for as many values as receivers wait.
   ChannelState(std::uint64_t capacity, Undelivered undelivered)
-      : tail_(capacity), rendezvous_(capacity == 0), head_(tail_.bounded()) {
+      : tail_(capacity), head_(tail_.bounded()), rendezvous_(capacity == 0) {
     if (undelivered) undelivered_ = std::make_unique<Undelivered>(std::move(undelivered));
   }
   ChannelState(const ChannelState&) = delete;
@@ -236,8 +236,10 @@ class ChannelState {
   // every value, and changes seldom.
   alignas(ABSL_CACHELINE_SIZE) Tail tail_;
   Atomic<std::uint32_t> senders_count_{1};
-  const bool rendezvous_;
   alignas(ABSL_CACHELINE_SIZE) Head<T, Policy> head_;
+  // With the receivers, who ask with each value: on the senders' line it would cost them a
+  // transfer.
+  const bool rendezvous_;
   Atomic<std::uint32_t> receivers_count_{1};
   Atomic<std::uint32_t> references_{2};
   std::unique_ptr<Undelivered> undelivered_;
