@@ -88,7 +88,8 @@ class ReactorWaker {
   std::atomic<int> wakes_{0};
 };
 
-// Polls `future` whenever it was woken, from whatever thread, and the reactor in between.
+// Polls `future` whenever it was woken, from whatever thread, and the reactor in between: also if
+// the future was woken before that, as where another thread is quick.
 template <Future F>
 FutureOutput<F> BlockOn(Reactor& reactor, F&& future) {
   ReactorScope scope(&reactor);
@@ -99,7 +100,8 @@ FutureOutput<F> BlockOn(Reactor& reactor, F&& future) {
     Context cx(waker);
     home::Poll<FutureOutput<F>> poll = future.Poll(cx);
     if (poll.ready()) return std::move(poll).value();
-    TurnUntil(reactor, [&] { return wakes->load() != before; });
+    bool turned = false;
+    TurnUntil(reactor, [&] { return std::exchange(turned, true) && wakes->load() != before; });
   }
 }
 
