@@ -189,6 +189,8 @@ class BasicReceiver {
   RecvFuture Recv() { return RecvFuture(state_); }
 
   // The next value if it is there. Nothing may also mean the end: see IsDrained().
+  // Cost: as Recv(). A Receiver that has found few values at each of its last looks waits for some
+  // microseconds first, as Recv() does, so that the senders get ahead (shared_head.h).
   [[nodiscard]] std::optional<T> TryRecv() {
     std::optional<T> value;
     state_->TryTake(1, [&value](T&& taken) { value.emplace(std::move(taken)); });

@@ -120,6 +120,7 @@ class SharedHead {
         if (ABSL_PREDICT_FALSE(FollowsClosely()) && !slipped) {
           slipped = true;
           Policy::Slip();
+          // acquire: as above. Others may have gone on meanwhile.
           head = head_.load(std::memory_order_acquire);
           continue;
         }
@@ -155,6 +156,7 @@ class SharedHead {
     known = tail.position();
     end = known;
     const bool found = IsAfter(known, head);
+    // relaxed: as where it is read.
     if (found) known_tail_.store(known, std::memory_order_relaxed);
     NoteRun(found && Block::Distance(head, known) < Policy::kFewValues);
     return found;

@@ -76,7 +76,10 @@ class MemoryRelease {
   }
 
   // How many rounds there were.
-  [[nodiscard]] std::uint64_t round() const { return round_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t round() const {
+    // relaxed: who is woken for a round sees it by that; who sees it later is told later.
+    return round_.load(std::memory_order_relaxed);
+  }
 
   // When the driver is to look again.
   [[nodiscard]] Instant next_look() const {
