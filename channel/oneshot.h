@@ -36,7 +36,7 @@
 //  I3  The slot of an end's waker belongs to that end; while its bit `waits` is set it may
 //      be read by anybody, and belongs to whoever clears the bit.
 //  I4  Each time that a bit `waits` is set the number grows. So a CAS that clears the bit
-//      proves that the words read from the slot before it were one waker, still in there.
+//      proves that the word read from the slot before it was that of the waker, still in there.
 //
 // That a waker is read before it is owned (I4) is what makes one RMW enough: the step that
 // publishes the value takes the waker along, and the cell is the receiver's at once.
@@ -87,12 +87,12 @@ class OneshotCell {
     if ((seen & kClosed) == 0) {
       std::construct_at(&value_, std::move(value));
       do {
-        const RawWaker waker = Read(receiver_waker_, seen, kReceiverWaits);
+        WakerTarget* const waker = Read(receiver_waker_, seen, kReceiverWaits);
         // release: the value. acquire: that the receiver's registration is ours. pairs
         // with: the receiver's loads and Register(). acquire on failure: as the load.
         if (state_.compare_exchange_weak(seen, (seen | kSent | kSenderGone) & ~kReceiverWaits,
                                          std::memory_order_acq_rel, std::memory_order_acquire)) {
-          waker.Own().Wake();
+          Waker(waker).Wake();
           return true;
         }
       } while ((seen & kClosed) == 0);
@@ -152,11 +152,11 @@ class OneshotCell {
     // acquire: the sender's waker (I3). pairs with: Register().
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     while ((seen & (kSent | kClosed)) == 0) {
-      const RawWaker waker = Read(sender_waker_, seen, kSenderWaits);
+      WakerTarget* const waker = Read(sender_waker_, seen, kSenderWaits);
       // release: what the receiver did before, for Closed(). acquire: as in Send().
       if (state_.compare_exchange_weak(seen, (seen | kClosed) & ~kSenderWaits,
                                        std::memory_order_acq_rel, std::memory_order_acquire)) {
-        waker.Own().Wake();
+        Waker(waker).Wake();
         return;
       }
     }
@@ -190,9 +190,9 @@ class OneshotCell {
 
   using Slot = SharedWakerSlot<Policy>;
 
-  // The waker in `slot` if `state` has `waits`, or an empty one (I4).
-  static RawWaker Read(const Slot& slot, std::uint32_t state, std::uint32_t waits) {
-    return (state & waits) != 0 ? slot.Get() : RawWaker();
+  // Whom the waker in `slot` wakes if `state` has `waits`, or null (I4).
+  static WakerTarget* Read(const Slot& slot, std::uint32_t state, std::uint32_t waits) {
+    return (state & waits) != 0 ? slot.Get() : nullptr;
   }
 
   // An end goes, and wakes the other one if it waits. True if that one is gone: then the
@@ -202,11 +202,11 @@ class OneshotCell {
     // RMWs here and in Send(), and Register().
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     while ((seen & other_gone) == 0) {
-      const RawWaker waker = Read(slot, seen, waits);
+      WakerTarget* const waker = Read(slot, seen, waits);
       // release: our use of the cell is over (I2). acquire: as the load.
       if (state_.compare_exchange_weak(seen, (seen | gone) & ~waits, std::memory_order_acq_rel,
                                        std::memory_order_acquire)) {
-        waker.Own().Wake();
+        Waker(waker).Wake();
         return false;
       }
     }
@@ -221,12 +221,12 @@ class OneshotCell {
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     while ((seen & done) == 0) {
       if ((seen & waits) != 0) {
-        const RawWaker mine = slot.Get();
-        if (mine.WillWake(current)) return false;
+        WakerTarget* const mine = slot.Get();
+        if (mine == current.target()) return false;
         // acquire: the other end has not taken it. relaxed would do, but for `done`.
         if (state_.compare_exchange_weak(seen, seen & ~waits, std::memory_order_acquire,
                                          std::memory_order_acquire)) {
-          replaced = mine.Own();
+          replaced = Waker(mine);
           seen &= ~waits;
         }
         continue;
@@ -250,10 +250,10 @@ class OneshotCell {
     // relaxed, all: the slot is our own, and nothing else is learnt.
     std::uint32_t seen = state_.load(std::memory_order_relaxed);
     while ((seen & waits) != 0) {
-      const RawWaker mine = slot.Get();
+      WakerTarget* const mine = slot.Get();
       if (state_.compare_exchange_weak(seen, seen & ~waits, std::memory_order_relaxed,
                                        std::memory_order_relaxed)) {
-        const Waker dropped = mine.Own();
+        const Waker dropped(mine);
         return;
       }
     }

@@ -15,7 +15,7 @@
 //  I1  Only the receiver sets waits. While it is set the slot holds a waker, which belongs to
 //      whoever clears it.
 //  I2  Each time that waits is set the registration grows. So a CAS that clears the bit proves
-//      that the words read from the slot before it were that registration's (as in oneshot.h).
+//      that the word read from the slot before it was that registration's (as in oneshot.h).
 //  I3  No wake-up is lost: see Notify().
 
 #ifndef HOME_CHANNEL_SOLE_WAIT_QUEUE_H_
@@ -54,7 +54,7 @@ class SoleWaitQueue {
   [[nodiscard]] Turn Begin(Waiter& waiter, const Waker& waker) {
     // acquire: what preceded the notification, if there was one. pairs with: Notify().
     if (word_.load(std::memory_order_acquire) != waiter.word_) return Turn::kTry;
-    if (slot_.Get().WillWake(waker)) return Turn::kSleep;
+    if (slot_.Get() == waker.target()) return Turn::kSleep;
     static_cast<void>(Remove(waiter));
     return Turn::kTry;
   }
@@ -79,12 +79,12 @@ class SoleWaitQueue {
   // Forgets the waker. False: nobody relies on this one's look.
   [[nodiscard]] bool Remove(Waiter& waiter) {
     std::uint64_t word = waiter.word_;
-    const RawWaker mine = slot_.Get();
+    WakerTarget* const mine = slot_.Get();
     // release: as in Notify(). relaxed on failure: it was notified, and the waker taken.
     if ((word & kWaits) != 0 &&
         word_.compare_exchange_strong(word, word & ~kWaits, std::memory_order_release,
                                       std::memory_order_relaxed)) {
-      const Waker dropped = mine.Own();
+      const Waker dropped(mine);
     }
     return false;
   }
@@ -113,13 +113,13 @@ class SoleWaitQueue {
   static constexpr std::uint64_t kRegistration = 2;
 
   ABSL_ATTRIBUTE_NOINLINE void WakeReceiver(std::uint64_t word) {
-    const RawWaker waker = slot_.Get();
+    WakerTarget* const waker = slot_.Get();
     // release: our reading of the slot comes before the next registration, and what was
     // published before the receiver's look. pairs with: Begin() and Add(). relaxed on failure:
-    // the words that were read are thrown away.
+    // the word that was read is thrown away.
     if (word_.compare_exchange_strong(word, word & ~kWaits, std::memory_order_release,
                                       std::memory_order_relaxed)) {
-      waker.Own().Wake();
+      Waker(waker).Wake();
     }
   }
 

@@ -97,20 +97,20 @@ Async<int> WaitAtDepth(benchmark::State* state, Waker* waker, int depth) {
 }
 
 // An executor of one task: a wake says that it is to be polled.
-class OneTask {
+class OneTask : public WakerTarget {
  public:
-  OneTask() = default;
+  OneTask() : WakerTarget(&kVTable) {}
   OneTask(const OneTask&) = delete;
   OneTask& operator=(const OneTask&) = delete;
 
-  [[nodiscard]] Waker MakeWaker() { return Waker(this, &kVTable); }
+  [[nodiscard]] Waker MakeWaker() { return Waker(this); }
   // Whether it was woken since the last call.
   [[nodiscard]] bool TakeWake() { return std::exchange(woken_, false); }
 
  private:
-  static void* Clone(void* data) { return data; }
-  static void Wake(void* data) { static_cast<OneTask*>(data)->woken_ = true; }
-  static void Drop(void*) {}
+  static WakerTarget* Clone(WakerTarget* target) { return target; }
+  static void Wake(WakerTarget* target) { static_cast<OneTask*>(target)->woken_ = true; }
+  static void Drop(WakerTarget*) {}
   static constexpr WakerVTable kVTable = {Clone, Wake, Wake, Drop};
 
   bool woken_ = false;

@@ -9,12 +9,12 @@ namespace home::internal {
 namespace {
 
 // What a closed stack holds.
-constinit ChildNode closed;
+constinit ChildNode closed(nullptr);
 
-ChildNode* Node(void* data) { return static_cast<ChildNode*>(data); }
+ChildNode* Node(WakerTarget* target) { return static_cast<ChildNode*>(target); }
 
 // S1. The caller's waker keeps the node, and with it the hub, alive throughout.
-void WakeChild(ChildNode* node) {
+void WakeNode(ChildNode* node) {
   // release: what precedes this wake, for the poll that clears the flag. acquire:
   // that poll's end, in case it is we who queue the node next. pairs with: the
   // exchange in NextReady() and in Remove().
@@ -23,20 +23,19 @@ void WakeChild(ChildNode* node) {
 
 }  // namespace
 
-constinit const WakerVTable kChildWakerVTable = {
-    .clone =
-        [](void* data) {
-          Node(data)->AddReference();
-          return data;
-        },
-    .wake =
-        [](void* data) {
-          WakeChild(Node(data));
-          Node(data)->DropReference();
-        },
-    .wake_by_ref = [](void* data) { WakeChild(Node(data)); },
-    .drop = [](void* data) { Node(data)->DropReference(); },
-};
+WakerTarget* CloneChildWaker(WakerTarget* child) {
+  Node(child)->AddReference();
+  return child;
+}
+
+void WakeChild(WakerTarget* child) {
+  WakeNode(Node(child));
+  Node(child)->DropReference();
+}
+
+void WakeChildByRef(WakerTarget* child) { WakeNode(Node(child)); }
+
+void DropChildWaker(WakerTarget* child) { Node(child)->DropReference(); }
 
 // -- ChildHub ----------------------------------------------------------------
 
@@ -169,7 +168,7 @@ ChildNode* ChildLists::NextReady(Context& cx, bool& refilled, PollOrder order) {
       continue;
     }
     // acquire: what precedes the wakes that found the flag set. An exchange, so
-    // that none of them is missed. release: as the acquire in WakeChild().
+    // that none of them is missed. release: as the acquire in WakeNode().
     node->queued.exchange(false, std::memory_order_acq_rel);
     return node;
   }

@@ -1,7 +1,7 @@
 // ChildSet: many futures of one type of which a poll polls only those that were
 // woken. What FuturesUnordered, FuturesOrdered, JoinAll and SelectAll are made of.
 //
-// Each child is a node of its own, with a waker of its own: the node's address.
+// Each child is a node of its own, and what its waker points to.
 // Waking it puts the node on the set's ready list and wakes the task that polls
 // the set, so that the cost of a wake does not depend on the number of children.
 //
@@ -55,8 +55,25 @@ namespace home::internal {
 
 class ChildHub;
 
-// A child, without its future.
-struct ChildNode {
+struct ChildNode;
+
+// A waker's operations on a child; see waker.h.
+WakerTarget* CloneChildWaker(WakerTarget* child);
+void WakeChild(WakerTarget* child);
+void WakeChildByRef(WakerTarget* child);
+void DropChildWaker(WakerTarget* child);
+inline constexpr WakerVTable kChildWakerVTable = {CloneChildWaker, WakeChild, WakeChildByRef,
+                                                  DropChildWaker};
+
+struct ChildVTable : WakerVTable {
+  // Frees the node, whose future is gone.
+  void (*free)(ChildNode* node) noexcept;
+};
+
+// A child, without its future. What its waker points to.
+struct ChildNode : WakerTarget {
+  constexpr explicit ChildNode(const ChildVTable* vtable) noexcept : WakerTarget(vtable) {}
+
   // One of the set's or the ready stack's, and one a waker.
   std::atomic<std::uint32_t> references{1};
   std::atomic<bool> queued{true};  // S1; a new child is queued by the set itself
@@ -66,8 +83,6 @@ struct ChildNode {
   ChildNode* next = nullptr;
   ChildHub* hub = nullptr;
   std::size_t index = 0;  // what its set calls it
-  // Frees the node, whose future is gone.
-  void (*free)(ChildNode* node) noexcept = nullptr;
 
   void AddReference() noexcept {
     // relaxed: who has a reference may make another; it tells nobody anything.
@@ -75,12 +90,11 @@ struct ChildNode {
   }
   void DropReference() noexcept {
     // release: our use of the node. acquire: that of all others, before it goes.
-    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) free(this);
+    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      static_cast<const ChildVTable*>(waker_vtable())->free(this);
+    }
   }
 };
-
-// The table of the children's wakers: their data is the node.
-extern const WakerVTable kChildWakerVTable;
 
 // Where wakers meet the set; lives as long as either.
 class ChildHub : public frame_internal::RecycledFrame {
@@ -173,11 +187,7 @@ class ChildSet : private ChildLists {
   using ChildLists::size;
 
   // Adds a child. The next poll polls it.
-  void Push(F future, std::size_t index) {
-    Node* const node = FrameObject<Node>::New(std::move(future), index);
-    node->free = &FreeNode;
-    Add(node);
-  }
+  void Push(F future, std::size_t index) { Add(FrameObject<Node>::New(std::move(future), index)); }
 
   // Ready with a child that has finished. Pending: none of those that were woken
   // has. Only while there are children. If a child throws, it is gone, and the
@@ -186,7 +196,7 @@ class ChildSet : private ChildLists {
   Poll<Finished> PollChildren(Context& cx, bool& refilled, PollOrder order = PollOrder::kWoken) {
     while (ChildNode* ready = NextReady(cx, refilled, order)) {
       auto* node = static_cast<Node*>(ready);
-      const BorrowedWaker waker(static_cast<ChildNode*>(node), &kChildWakerVTable);
+      const BorrowedWaker waker(node);
       Context child_cx(waker.get(), cx.turn());
       last_polled_ = node->index;
       // Ends the child on the way out, unless it is pending.
@@ -215,7 +225,7 @@ class ChildSet : private ChildLists {
 
  private:
   struct Node : ChildNode {
-    Node(F f, std::size_t i) : future(std::move(f)) { index = i; }
+    Node(F f, std::size_t i) : ChildNode(&kVTable), future(std::move(f)) { index = i; }
     ~Node() {}  // NOLINT: the set has destroyed the future
     union {
       F future;
@@ -228,6 +238,8 @@ class ChildSet : private ChildLists {
     FrameObject<Node>::Delete(node);
     hub->DropReference();
   }
+
+  static constexpr ChildVTable kVTable = {kChildWakerVTable, FreeNode};
 
   class EndGuard {
    public:

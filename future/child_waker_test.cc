@@ -113,11 +113,11 @@ TEST(ChildWakerTest, KeepsNoTaskWhenTheSetIsGone) {
 }
 
 // Calls `attack` from clone, wake and drop, or from wake only.
-class Hostile {
+class Hostile : public WakerTarget {
  public:
   explicit Hostile(std::function<void()> attack, bool only_wakes = false)
-      : attack_(std::move(attack)), only_wakes_(only_wakes) {}
-  Waker Make() { return Waker(this, &kVTable); }
+      : WakerTarget(&kVTable), attack_(std::move(attack)), only_wakes_(only_wakes) {}
+  Waker Make() { return Waker(this); }
   int calls() const { return calls_; }
 
  private:
@@ -128,11 +128,11 @@ class Hostile {
     attack_();
     --depth_;
   }
-  static void Touch(void* data) {
-    auto* self = static_cast<Hostile*>(data);
+  static void Touch(WakerTarget* target) {
+    auto* self = static_cast<Hostile*>(target);
     if (!self->only_wakes_) self->Attack();
   }
-  static void Wake(void* data) { static_cast<Hostile*>(data)->Attack(); }
+  static void Wake(WakerTarget* target) { static_cast<Hostile*>(target)->Attack(); }
   static const WakerVTable kVTable;
 
   const std::function<void()> attack_;
@@ -142,9 +142,9 @@ class Hostile {
 };
 const WakerVTable Hostile::kVTable = {
     .clone =
-        [](void* data) {
-          Touch(data);
-          return data;
+        [](WakerTarget* target) {
+          Touch(target);
+          return target;
         },
     .wake = Wake,
     .wake_by_ref = Wake,
@@ -295,26 +295,27 @@ class SharedLeaf {
 
 // An executor for one thread: spins until it is woken. (std::atomic's wait() loses wake-ups
 // where g++ 12 has no futex for it, as on Windows.)
-class FlagWaker {
+class FlagWaker : public WakerTarget {
  public:
-  Waker Make() { return Waker(this, &kVTable); }
+  FlagWaker() : WakerTarget(&kVTable) {}
+  Waker Make() { return Waker(this); }
   void AwaitWake() {
     while (!woken_.exchange(false, std::memory_order_acquire)) std::this_thread::yield();
   }
 
  private:
-  static void Wake(void* data) {
-    auto* self = static_cast<FlagWaker*>(data);
+  static void Wake(WakerTarget* target) {
+    auto* self = static_cast<FlagWaker*>(target);
     self->woken_.store(true, std::memory_order_release);
   }
   static const WakerVTable kVTable;
   std::atomic<bool> woken_{false};
 };
 const WakerVTable FlagWaker::kVTable = {
-    .clone = [](void* data) { return data; },
+    .clone = [](WakerTarget* target) { return target; },
     .wake = FlagWaker::Wake,
     .wake_by_ref = FlagWaker::Wake,
-    .drop = [](void*) {},
+    .drop = [](WakerTarget*) {},
 };
 
 TEST(ChildWakerStressTest, WakesFromOtherThreadsAreNotLost) {

@@ -1,25 +1,20 @@
 #include "home/future/shared_future.h"
 
 namespace home::internal {
-namespace {
-
-SharedCore* Core(void* data) { return static_cast<SharedCore*>(data); }
-
-}  // namespace
 
 constinit const WakerVTable SharedCore::kWakerVTable = {
     .clone =
-        [](void* data) {
-          Core(data)->AddReference();
-          return data;
+        [](WakerTarget* target) {
+          Core(target)->AddReference();
+          return target;
         },
     .wake =
-        [](void* data) {
-          Core(data)->OnWake();
-          Core(data)->DropReference();
+        [](WakerTarget* target) {
+          Core(target)->OnWake();
+          Core(target)->DropReference();
         },
-    .wake_by_ref = [](void* data) { Core(data)->OnWake(); },
-    .drop = [](void* data) { Core(data)->DropReference(); },
+    .wake_by_ref = [](WakerTarget* target) { Core(target)->OnWake(); },
+    .drop = [](WakerTarget* target) { Core(target)->DropReference(); },
 };
 
 void SharedCore::DropReference() noexcept {
@@ -58,7 +53,7 @@ bool SharedCore::Poll(SharedWaiter& waiter, Context& cx) {
     needs_poll_ = false;
     polling_ = true;
   }
-  const BorrowedWaker waker(this, &kWakerVTable);
+  const BorrowedWaker waker(this);
   Context future_cx(waker.get(), cx.turn());
   const bool done = PollFuture(future_cx);
   WakeList wakes;

@@ -62,7 +62,7 @@ struct SharedWaiter {
 // `polling_` that a copy is polling it. Invariant: if needs_poll_ is set and no
 // copy is polling, every copy that waits has been woken since. So it does not
 // matter which of them comes, nor whether some are dropped instead.
-class SharedCore {
+class SharedCore : public WakerTarget {
  public:
   SharedCore(const SharedCore&) = delete;
   SharedCore& operator=(const SharedCore&) = delete;
@@ -78,10 +78,8 @@ class SharedCore {
   // `waiter` was made to wait.
   bool Poll(SharedWaiter& waiter, Context& cx);
 
-  static const WakerVTable kWakerVTable;
-
  protected:
-  SharedCore() = default;
+  SharedCore() : WakerTarget(&kWakerVTable) {}
   ~SharedCore() = default;  // Free() knows the whole object
 
   // Polls the future; true if it has finished and its result is stored.
@@ -92,6 +90,9 @@ class SharedCore {
   virtual void Free() noexcept = 0;
 
  private:
+  static const WakerVTable kWakerVTable;
+  static SharedCore* Core(WakerTarget* target) { return static_cast<SharedCore*>(target); }
+
   void AddReference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void DropReference() noexcept;
   void OnWake();

@@ -141,34 +141,36 @@ TEST(SharedFutureTest, OfVoid) {
 
 // PITFALL 12: the wakers of those that wait poll and drop copies.
 TEST(SharedFutureTest, Pitfall12AHostileWaker) {
-  struct Hostile {
+  struct Hostile : WakerTarget {
+    explicit Hostile(const WakerVTable* vtable) : WakerTarget(vtable) {}
     std::function<void()> attack;
     int depth = 0;
     int calls = 0;
-    static void Attack(void* data) {
-      auto* self = static_cast<Hostile*>(data);
+    static void Attack(WakerTarget* target) {
+      auto* self = static_cast<Hostile*>(target);
       ++self->calls;
       if (self->depth == 2) return;
       ++self->depth;
       self->attack();
       --self->depth;
     }
-    static void* Clone(void* data) {
-      Attack(data);
-      return data;
+    static WakerTarget* Clone(WakerTarget* target) {
+      Attack(target);
+      return target;
     }
   };
   static constexpr WakerVTable kVTable = {&Hostile::Clone, &Hostile::Attack, &Hostile::Attack,
                                           &Hostile::Attack};
   ManualState state;
   auto first = Shared(Manual<int>(&state, 1));
-  Hostile hostile{[&] {
+  Hostile hostile(&kVTable);
+  hostile.attack = [&] {
     state.waker.WakeByRef();
     auto copy = first;
     static_cast<void>(PollOnce(copy));
-  }};
+  };
   {
-    const Waker waker(&hostile, &kVTable);
+    const Waker waker(&hostile);
     Context cx(waker);
     auto second = first;
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(second.Poll(cx).pending());

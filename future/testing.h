@@ -15,32 +15,32 @@ namespace home::testing {
 
 // Counts how often it is woken, and how many of its wakers are alive.
 // Thread-safe. Must outlive its wakers.
-class CountingWaker {
+class CountingWaker : public WakerTarget {
  public:
-  CountingWaker() = default;
+  CountingWaker() : WakerTarget(&kVTable) {}
   CountingWaker(const CountingWaker&) = delete;
   CountingWaker& operator=(const CountingWaker&) = delete;
 
   // A new waker; each counts as alive until it is dropped or woken by value.
   [[nodiscard]] Waker Make() {
     alive_.fetch_add(1);
-    return Waker(this, &kVTable);
+    return Waker(this);
   }
   int wakes() const { return wakes_.load(); }
   int alive() const { return alive_.load(); }
 
  private:
-  static CountingWaker* Self(void* data) { return static_cast<CountingWaker*>(data); }
-  static void* OnClone(void* data) {
-    Self(data)->alive_.fetch_add(1);
-    return data;
+  static CountingWaker* Self(WakerTarget* target) { return static_cast<CountingWaker*>(target); }
+  static WakerTarget* OnClone(WakerTarget* target) {
+    Self(target)->alive_.fetch_add(1);
+    return target;
   }
-  static void OnWake(void* data) {
-    Self(data)->wakes_.fetch_add(1);
-    Self(data)->alive_.fetch_sub(1);
+  static void OnWake(WakerTarget* target) {
+    Self(target)->wakes_.fetch_add(1);
+    Self(target)->alive_.fetch_sub(1);
   }
-  static void OnWakeByRef(void* data) { Self(data)->wakes_.fetch_add(1); }
-  static void OnDrop(void* data) { Self(data)->alive_.fetch_sub(1); }
+  static void OnWakeByRef(WakerTarget* target) { Self(target)->wakes_.fetch_add(1); }
+  static void OnDrop(WakerTarget* target) { Self(target)->alive_.fetch_sub(1); }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   std::atomic<int> wakes_{0};

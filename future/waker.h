@@ -1,9 +1,11 @@
 // Waker: the handle by which whoever completes something tells a future's
 // executor to poll it again.
 //
-// A waker is two words, data and a table of four functions, as in Rust's
-// std::task. The executor makes one a poll; a leaf future clones it, keeps at
-// most one, and wakes it when progress is possible:
+// A waker is one word, the address of a WakerTarget: of a task, a child of a set, a parked thread.
+// The target's first word leads to a table of four functions. (In Rust's std::task the table's
+// address is the waker's second word. But wakers lie in all that waits, one target has many, and a
+// wake touches the target anyway.) The executor makes a waker a poll; a leaf future clones it,
+// keeps at most one, and wakes it when progress is possible:
 //
 //   if (!waker_.WillWake(cx.waker())) waker_ = cx.waker().Clone();
 //
@@ -13,7 +15,7 @@
 // it causes. The executor's functions establish that, with a release or
 // stronger RMW on the task's state that the next poll acquires.
 // Cost: Clone and drop are what the executor makes them, for a task one atomic
-// RMW each; WillWake compares two words.
+// RMW each; WillWake compares one word.
 
 #ifndef HOME_FUTURE_WAKER_H_
 #define HOME_FUTURE_WAKER_H_
@@ -22,84 +24,97 @@
 
 namespace home {
 
+class WakerTarget;
+
 // What an executor supplies. None of the functions may throw. Each may be
 // called from any thread, and may run user code: a primitive never calls one
 // while it holds an internal lock.
 struct WakerVTable {
-  // Returns the data of a new waker with the same table.
-  void* (*clone)(void* data);
-  // Wakes and gives up the reference that `data` stands for.
-  void (*wake)(void* data);
+  // Returns the target of a new waker: mostly the same one.
+  WakerTarget* (*clone)(WakerTarget* target);
+  // Wakes and gives up the reference that the waker stands for.
+  void (*wake)(WakerTarget* target);
   // Wakes and keeps the reference.
-  void (*wake_by_ref)(void* data);
+  void (*wake_by_ref)(WakerTarget* target);
   // Gives up the reference.
-  void (*drop)(void* data);
+  void (*drop)(WakerTarget* target);
+};
+
+// The base of what wakers wake.
+class WakerTarget {
+ public:
+  // `vtable` lives as long as the target.
+  constexpr explicit WakerTarget(const WakerVTable* vtable) noexcept : vtable_(vtable) {}
+
+  [[nodiscard]] const WakerVTable* waker_vtable() const noexcept { return vtable_; }
+
+ protected:
+  ~WakerTarget() = default;
+
+ private:
+  const WakerVTable* vtable_;
 };
 
 class Waker {
  public:
   // An empty waker: waking it does nothing.
   constexpr Waker() noexcept = default;
-  // Takes over the reference that `data` stands for.
-  constexpr Waker(void* data, const WakerVTable* vtable) noexcept : data_(data), vtable_(vtable) {}
+  // Takes over a reference to `target`. Null: an empty waker.
+  constexpr explicit Waker(WakerTarget* target) noexcept : target_(target) {}
 
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
-  constexpr Waker(Waker&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        vtable_(std::exchange(other.vtable_, nullptr)) {}
+  constexpr Waker(Waker&& other) noexcept : target_(std::exchange(other.target_, nullptr)) {}
   Waker& operator=(Waker&& other) noexcept {
     // The old reference goes last: dropping it may run code that sees *this.
     Waker old(std::move(*this));
-    data_ = std::exchange(other.data_, nullptr);
-    vtable_ = std::exchange(other.vtable_, nullptr);
+    target_ = std::exchange(other.target_, nullptr);
     return *this;
   }
   ~Waker() {
-    if (vtable_ != nullptr) vtable_->drop(data_);
+    if (target_ != nullptr) target_->waker_vtable()->drop(target_);
   }
 
   // A second waker for the same task.
   [[nodiscard]] Waker Clone() const {
-    if (vtable_ == nullptr) return Waker();
-    return Waker(vtable_->clone(data_), vtable_);
+    if (target_ == nullptr) return Waker();
+    return Waker(target_->waker_vtable()->clone(target_));
   }
 
   // Asks for another poll and gives up this waker, in one step where the
   // executor can. Nothing of the waiting future may be touched afterwards: the
   // poll may already have destroyed it.
   void Wake() && {
-    if (vtable_ == nullptr) return;
-    const WakerVTable* vtable = std::exchange(vtable_, nullptr);
-    vtable->wake(std::exchange(data_, nullptr));
+    if (target_ == nullptr) return;
+    WakerTarget* const target = std::exchange(target_, nullptr);
+    target->waker_vtable()->wake(target);
   }
 
   // Asks for another poll and keeps this waker.
   void WakeByRef() const {
-    if (vtable_ != nullptr) vtable_->wake_by_ref(data_);
+    if (target_ != nullptr) target_->waker_vtable()->wake_by_ref(target_);
   }
 
   // True if waking either surely wakes the same task. False may be wrong.
   [[nodiscard]] bool WillWake(const Waker& other) const noexcept {
-    return data_ == other.data_ && vtable_ == other.vtable_;
+    return target_ == other.target_;
   }
 
   // False for an empty or moved-from waker.
-  [[nodiscard]] explicit operator bool() const noexcept { return vtable_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return target_ != nullptr; }
 
-  void* data() const noexcept { return data_; }
-  const WakerVTable* vtable() const noexcept { return vtable_; }
+  // Null for an empty waker.
+  [[nodiscard]] WakerTarget* target() const noexcept { return target_; }
 
  private:
-  void* data_ = nullptr;
-  const WakerVTable* vtable_ = nullptr;
+  WakerTarget* target_ = nullptr;
 };
 
 // A waker over a reference that somebody else keeps: it is lent to a poll and
 // not dropped. An executor makes one a poll at no cost.
 class BorrowedWaker {
  public:
-  BorrowedWaker(void* data, const WakerVTable* vtable) noexcept : waker_(data, vtable) {}
+  explicit BorrowedWaker(WakerTarget* target) noexcept : waker_(target) {}
   // Keeps the reference from being dropped: somebody else has taken it over.
   explicit BorrowedWaker(Waker waker) noexcept : waker_(std::move(waker)) {}
   BorrowedWaker(const BorrowedWaker&) = delete;
@@ -114,7 +129,7 @@ class BorrowedWaker {
   };
 };
 
-// The words of a waker, for a place where a state word says who owns it. Taking
+// The word of a waker, for a place where a state word says who owns it. Taking
 // the waker out only reads, so that an owner and somebody who compares may look
 // at the slot at once.
 class WakerSlot {
@@ -125,21 +140,19 @@ class WakerSlot {
 
   // Puts `waker` into a slot that holds none.
   void Put(Waker waker) noexcept {
-    data_ = waker.data();
-    vtable_ = waker.vtable();
+    target_ = waker.target();
     const BorrowedWaker given_away(std::move(waker));
   }
   // The waker that was put in. At most once for each Put.
-  [[nodiscard]] Waker Take() const noexcept { return Waker(data_, vtable_); }
+  [[nodiscard]] Waker Take() const noexcept { return Waker(target_); }
 
   // As Waker::WillWake.
   [[nodiscard]] bool WillWake(const Waker& other) const noexcept {
-    return data_ == other.data() && vtable_ == other.vtable();
+    return target_ == other.target();
   }
 
  private:
-  void* data_ = nullptr;
-  const WakerVTable* vtable_ = nullptr;
+  WakerTarget* target_ = nullptr;
 };
 
 // Keeps `slot` the one waker that a leaf holds: replaces it only if it would

@@ -79,20 +79,23 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
 
  private:
   // What the waker of a lane refers to.
-  struct Target {
+  struct Target : WakerTarget {
+    Target(std::shared_ptr<ReadinessLanes> its_lanes, Direction its_direction)
+        : WakerTarget(&kVTable), lanes(std::move(its_lanes)), direction(its_direction) {}
+
     std::shared_ptr<ReadinessLanes> lanes;
     Direction direction;
   };
 
-  static void* OnClone(void* data) { return new Target(*static_cast<Target*>(data)); }
-  static void OnDrop(void* data) { delete static_cast<Target*>(data); }
-  static void OnWake(void* data) {
-    OnWakeByRef(data);
-    OnDrop(data);
+  static Target& Self(WakerTarget* target) { return *static_cast<Target*>(target); }
+  static WakerTarget* OnClone(WakerTarget* target) { return new Target(Self(target)); }
+  static void OnDrop(WakerTarget* target) { delete &Self(target); }
+  static void OnWake(WakerTarget* target) {
+    OnWakeByRef(target);
+    OnDrop(target);
   }
-  static void OnWakeByRef(void* data) {
-    auto* target = static_cast<Target*>(data);
-    target->lanes->OnEdge(target->direction);
+  static void OnWakeByRef(WakerTarget* target) {
+    Self(target).lanes->OnEdge(Self(target).direction);
   }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
@@ -110,8 +113,8 @@ class ReadinessLanes : public std::enable_shared_from_this<ReadinessLanes> {
   // Tries operations until one would block, and then waits for an edge. Under the lock.
   void Run(Direction direction, IoFinished& finished, WakeList& wakes) {
     if (queue(direction).empty()) return;
-    Target target{shared_from_this(), direction};
-    const BorrowedWaker waker(&target, &kVTable);
+    Target target(shared_from_this(), direction);
+    const BorrowedWaker waker(&target);
     Context cx(waker.get());
     while (IoState* op = queue(direction).first()) {
       home::Poll<ReadyEvent> ready = registration_.PollReady(direction, cx);

@@ -255,21 +255,20 @@ TEST_F(ReactorTest, CurrentFollowsScopesAndThreads) {
 }
 
 // A waker whose drop runs the test's code.
-struct OnDrop {
-  std::function<void()> run;
+struct OnDrop : WakerTarget {
+  OnDrop();
 
-  Waker Make();
-  static void Run(void* data) { static_cast<OnDrop*>(data)->run(); }
+  std::function<void()> run;
 };
 
 constexpr WakerVTable kOnDrop = {
-    .clone = [](void* data) { return data; },
-    .wake = [](void*) {},
-    .wake_by_ref = [](void*) {},
-    .drop = [](void* data) { OnDrop::Run(data); },
+    .clone = [](WakerTarget* target) { return target; },
+    .wake = [](WakerTarget*) {},
+    .wake_by_ref = [](WakerTarget*) {},
+    .drop = [](WakerTarget* target) { static_cast<OnDrop*>(target)->run(); },
 };
 
-Waker OnDrop::Make() { return Waker(this, &kOnDrop); }
+OnDrop::OnDrop() : WakerTarget(&kOnDrop) {}
 
 // Pitfall: user code under a lock.
 TEST_F(ReactorTest, WakerThatReEntersTheReactorWhenItIsDropped) {
@@ -280,7 +279,7 @@ TEST_F(ReactorTest, WakerThatReEntersTheReactorWhenItIsDropped) {
   OnDrop hostile;
   hostile.run = [] {};
   {
-    const Waker waker = hostile.Make();
+    const Waker waker(&hostile);
     Context cx(waker);
     EXPECT_TRUE(registration.PollReady(Direction::kRead, cx).pending());
   }

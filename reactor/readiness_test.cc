@@ -177,7 +177,9 @@ TEST(ReadinessTest, ShutdownCannotBeCleared) {
 }
 
 // A waker that runs the test's code when it is cloned, woken or dropped.
-struct HostileWaker {
+struct HostileWaker : WakerTarget {
+  HostileWaker();
+
   std::function<void()> on_clone = [] {};
   std::function<void()> on_drop = [] {};
   int alive = 0;
@@ -185,27 +187,29 @@ struct HostileWaker {
   Waker Make();
 };
 
-HostileWaker* Hostile(void* data) { return static_cast<HostileWaker*>(data); }
+HostileWaker* Hostile(WakerTarget* target) { return static_cast<HostileWaker*>(target); }
 
 constexpr WakerVTable kHostile = {
     .clone =
-        [](void* data) {
-          ++Hostile(data)->alive;
-          Hostile(data)->on_clone();
-          return data;
+        [](WakerTarget* target) {
+          ++Hostile(target)->alive;
+          Hostile(target)->on_clone();
+          return target;
         },
-    .wake = [](void* data) { --Hostile(data)->alive; },
-    .wake_by_ref = [](void*) {},
+    .wake = [](WakerTarget* target) { --Hostile(target)->alive; },
+    .wake_by_ref = [](WakerTarget*) {},
     .drop =
-        [](void* data) {
-          --Hostile(data)->alive;
-          Hostile(data)->on_drop();
+        [](WakerTarget* target) {
+          --Hostile(target)->alive;
+          Hostile(target)->on_drop();
         },
 };
 
+HostileWaker::HostileWaker() : WakerTarget(&kHostile) {}
+
 Waker HostileWaker::Make() {
   ++alive;
-  return Waker(this, &kHostile);
+  return Waker(this);
 }
 
 TEST(ReadinessTest, EdgeWhileTheWakerIsClonedIsNotLost) {

@@ -64,7 +64,7 @@ bool Registry::Dispatch(const Poller::Event& event, WakeList& wakes) {
     if (!waker) continue;
     // Most likely a task, whose header is two lines: there until it is woken, after the events
     // that follow.
-    const auto task = reinterpret_cast<std::uintptr_t>(waker.data());
+    const auto task = reinterpret_cast<std::uintptr_t>(waker.target());
     __builtin_prefetch(reinterpret_cast<const void*>(task));
     __builtin_prefetch(reinterpret_cast<const void*>(task + 64));
     wakes.Push(std::move(waker));

@@ -53,33 +53,33 @@ void TurnUntil(Reactor& reactor, Done done) {
 
 // Wakes a thread that turns a reactor, and counts how often. Lives as long as its last
 // waker: who wakes may come back from it after the wait is over.
-class ReactorWaker {
+class ReactorWaker : public WakerTarget {
  public:
   // The first of its wakers, and `*wakes`, which lives as long as that one.
   static Waker Make(Reactor& reactor, const std::atomic<int>** wakes) {
     auto* self = new ReactorWaker(reactor);
     *wakes = &self->wakes_;
-    return Waker(self, &kVTable);
+    return Waker(self);
   }
 
  private:
-  explicit ReactorWaker(Reactor& reactor) : reactor_(reactor) {}
+  explicit ReactorWaker(Reactor& reactor) : WakerTarget(&kVTable), reactor_(reactor) {}
 
-  static ReactorWaker* Self(void* data) { return static_cast<ReactorWaker*>(data); }
-  static void* OnClone(void* data) {
-    Self(data)->references_.fetch_add(1);
-    return data;
+  static ReactorWaker* Self(WakerTarget* target) { return static_cast<ReactorWaker*>(target); }
+  static WakerTarget* OnClone(WakerTarget* target) {
+    Self(target)->references_.fetch_add(1);
+    return target;
   }
-  static void OnWake(void* data) {
-    OnWakeByRef(data);
-    OnDrop(data);
+  static void OnWake(WakerTarget* target) {
+    OnWakeByRef(target);
+    OnDrop(target);
   }
-  static void OnWakeByRef(void* data) {
-    Self(data)->wakes_.fetch_add(1);
-    Self(data)->reactor_.Wake();
+  static void OnWakeByRef(WakerTarget* target) {
+    Self(target)->wakes_.fetch_add(1);
+    Self(target)->reactor_.Wake();
   }
-  static void OnDrop(void* data) {
-    if (Self(data)->references_.fetch_sub(1) == 1) delete Self(data);
+  static void OnDrop(WakerTarget* target) {
+    if (Self(target)->references_.fetch_sub(1) == 1) delete Self(target);
   }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 

@@ -19,14 +19,15 @@ namespace home::scheduler_internal {
 
 // Whom a waker of a BlockOn wakes. Wakers may outlive the BlockOn, so it is
 // counted.
-class MainWaker {
+class MainWaker : public WakerTarget {
  public:
   // `scheduler`: of the current-thread flavour, else null.
-  explicit MainWaker(std::shared_ptr<Scheduler> scheduler) : scheduler_(std::move(scheduler)) {}
+  explicit MainWaker(std::shared_ptr<Scheduler> scheduler)
+      : WakerTarget(&kVTable), scheduler_(std::move(scheduler)) {}
 
   [[nodiscard]] Waker Make() {
     AddReference();
-    return Waker(this, &kVTable);
+    return Waker(this);
   }
   // Multi-thread: waits for a wake, or for EndSleep().
   void Park() { parker_.Park(); }
@@ -56,7 +57,7 @@ class MainWaker {
   }
 
  private:
-  static MainWaker* Self(void* data) { return static_cast<MainWaker*>(data); }
+  static MainWaker* Self(WakerTarget* target) { return static_cast<MainWaker*>(target); }
   void Wake() {
     if (scheduler_ != nullptr) return scheduler_->WakeMain();
     // release: see TakeWoken(). Before the unpark, so that it is seen after it.
@@ -64,16 +65,16 @@ class MainWaker {
     parker_.Unpark();
   }
 
-  static void* OnClone(void* data) {
-    Self(data)->AddReference();
-    return data;
+  static WakerTarget* OnClone(WakerTarget* target) {
+    Self(target)->AddReference();
+    return target;
   }
-  static void OnWake(void* data) {
-    Self(data)->Wake();
-    Self(data)->Release();
+  static void OnWake(WakerTarget* target) {
+    Self(target)->Wake();
+    Self(target)->Release();
   }
-  static void OnWakeByRef(void* data) { Self(data)->Wake(); }
-  static void OnDrop(void* data) { Self(data)->Release(); }
+  static void OnWakeByRef(WakerTarget* target) { Self(target)->Wake(); }
+  static void OnDrop(WakerTarget* target) { Self(target)->Release(); }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   const std::shared_ptr<Scheduler> scheduler_;

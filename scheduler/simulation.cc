@@ -307,9 +307,7 @@ Simulation::Step Simulation::TakeStep() {
   Step step = std::move(ready_.back());
   ready_.pop_back();
   if (step.kind == Kind::kTimer) {
-    const auto task = step.waker.vtable() == &kTaskWakerVTable
-                          ? live_index_.find(static_cast<const TaskHeader*>(step.waker.data()))
-                          : live_index_.end();
+    const auto task = live_index_.find(step.waker.target());
     Trace("timer", task == live_index_.end() ? std::string("fires")
                                              : absl::StrCat("of t", live_[task->second].number));
   }

@@ -240,7 +240,7 @@ class Simulation {
   std::uint64_t lowest_priority_;
   // All tasks that have been seen and are not complete, and where they are in it.
   std::vector<Live> live_;
-  absl::flat_hash_map<const TaskHeader*, std::size_t> live_index_;
+  absl::flat_hash_map<const WakerTarget*, std::size_t> live_index_;
   std::uint64_t tasks_seen_ = 0;
   Closures closures_;
   std::vector<WaitingClosure> waiting_closures_;

@@ -15,14 +15,14 @@ namespace home::sync_internal {
 
 static_assert(kForever == parker_internal::kNoDeadline);
 
-class ThreadParker {
+class ThreadParker : public WakerTarget {
  public:
-  ThreadParker() = default;
+  ThreadParker() : WakerTarget(&kVTable) {}
   ThreadParker(const ThreadParker&) = delete;
   ThreadParker& operator=(const ThreadParker&) = delete;
 
   // For whoever holds a reference, and does not give it up.
-  [[nodiscard]] Waker Lend() { return Waker(this, &kVTable); }
+  [[nodiscard]] Waker Lend() { return Waker(this); }
   [[nodiscard]] bool ParkUntil(std::int64_t deadline) { return parker_.ParkUntil(deadline); }
   void Release() {
     // release: our uses come before the end. acquire: all others' do. pairs with: itself.
@@ -32,18 +32,18 @@ class ThreadParker {
  private:
   ~ThreadParker() = default;
 
-  static ThreadParker* Self(void* data) { return static_cast<ThreadParker*>(data); }
-  static void* OnClone(void* data) {
+  static ThreadParker* Self(WakerTarget* target) { return static_cast<ThreadParker*>(target); }
+  static WakerTarget* OnClone(WakerTarget* target) {
     // relaxed: a new reference is made from one that the caller holds.
-    Self(data)->references_.fetch_add(1, std::memory_order_relaxed);
-    return data;
+    Self(target)->references_.fetch_add(1, std::memory_order_relaxed);
+    return target;
   }
-  static void OnWake(void* data) {
-    Self(data)->parker_.Unpark();
-    Self(data)->Release();
+  static void OnWake(WakerTarget* target) {
+    Self(target)->parker_.Unpark();
+    Self(target)->Release();
   }
-  static void OnWakeByRef(void* data) { Self(data)->parker_.Unpark(); }
-  static void OnDrop(void* data) { Self(data)->Release(); }
+  static void OnWakeByRef(WakerTarget* target) { Self(target)->parker_.Unpark(); }
+  static void OnDrop(WakerTarget* target) { Self(target)->Release(); }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   Parker parker_;

@@ -238,10 +238,10 @@ TEST(CancellationCallbackTest, ItsEndWaitsForACallOnAnotherThread) {
 }
 
 // Pitfall: user code under a lock. This waker uses the token in clone, wake and drop.
-class HostileWaker {
+class HostileWaker : public WakerTarget {
  public:
-  explicit HostileWaker(const CancellationToken& token) : token_(token) {}
-  Waker Make() { return Waker(this, &kVTable); }
+  explicit HostileWaker(const CancellationToken& token) : WakerTarget(&kVTable), token_(token) {}
+  Waker Make() { return Waker(this); }
 
  private:
   void Intrude() {
@@ -251,16 +251,16 @@ class HostileWaker {
     const CancellationCallback callback(child, [] {});
     token_.Cancel();
   }
-  static HostileWaker* Self(void* data) { return static_cast<HostileWaker*>(data); }
+  static HostileWaker* Self(WakerTarget* target) { return static_cast<HostileWaker*>(target); }
   static const WakerVTable kVTable;
   const CancellationToken token_;
 };
 
 const WakerVTable HostileWaker::kVTable = {
-    .clone = [](void* data) { return Self(data)->Intrude(), data; },
-    .wake = [](void* data) { Self(data)->Intrude(); },
-    .wake_by_ref = [](void* data) { Self(data)->Intrude(); },
-    .drop = [](void* data) { Self(data)->Intrude(); },
+    .clone = [](WakerTarget* target) { return Self(target)->Intrude(), target; },
+    .wake = [](WakerTarget* target) { Self(target)->Intrude(); },
+    .wake_by_ref = [](WakerTarget* target) { Self(target)->Intrude(); },
+    .drop = [](WakerTarget* target) { Self(target)->Intrude(); },
 };
 
 TEST(CancellationTokenTest, HostileWakerReentersFromCloneWakeAndDrop) {

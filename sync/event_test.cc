@@ -141,24 +141,26 @@ TEST(EventTest, HostileWakerReentersFromCloneWakeAndDrop) {
 
 // Pitfall: the object dies inside its own wake() (libuv#2226).
 TEST(EventTest, AWaiterMayDestroyTheEventWhenItIsReleased) {
-  struct Owner {
+  struct Owner : WakerTarget {
+    explicit Owner(const WakerVTable* vtable) : WakerTarget(vtable) {}
     std::unique_ptr<Event> event = std::make_unique<Event>();
     std::optional<Event::WaitFuture> wait;
-  } owner;
+  };
   static constexpr WakerVTable kDestroying = {
-      .clone = [](void* data) { return data; },
+      .clone = [](WakerTarget* target) { return target; },
       .wake =
-          [](void* data) {
-            auto* self = static_cast<Owner*>(data);
+          [](WakerTarget* target) {
+            auto* self = static_cast<Owner*>(target);
             EXPECT_TRUE(PollOnce(*self->wait).ready());
             self->wait.reset();
             self->event.reset();
           },
-      .wake_by_ref = [](void*) {},
-      .drop = [](void*) {},
+      .wake_by_ref = [](WakerTarget*) {},
+      .drop = [](WakerTarget*) {},
   };
+  Owner owner(&kDestroying);
   owner.wait.emplace(*owner.event);
-  const Waker waker(&owner, &kDestroying);
+  const Waker waker(&owner);
   Context cx(waker);
   ASSERT_TRUE(owner.wait->Poll(cx).pending());
   owner.event->Set();

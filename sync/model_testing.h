@@ -37,13 +37,13 @@ struct ModelSyncPolicy {
 // A task that polls one future after the other, and sleeps in between until it is woken;
 // with nobody left to wake it, the checker reports a deadlock. A wake touches a count of
 // references, as a task's does: a waker that was dropped or woken twice is found.
-class ModelTask {
+class ModelTask : public WakerTarget {
  public:
-  ModelTask() = default;
+  ModelTask() : WakerTarget(&kVTable) {}
   ModelTask(const ModelTask&) = delete;
   ModelTask& operator=(const ModelTask&) = delete;
 
-  [[nodiscard]] BorrowedWaker Lend() { return BorrowedWaker(this, &kVTable); }
+  [[nodiscard]] BorrowedWaker Lend() { return BorrowedWaker(this); }
 
   // Polls `future` until it is ready.
   template <typename F>
@@ -75,21 +75,23 @@ class ModelTask {
   [[nodiscard]] int wakers() const { return wakers_.load(std::memory_order_seq_cst); }
 
  private:
-  static ModelTask* Self(void* data) { return static_cast<ModelTask*>(data); }
+  static ModelTask* Self(WakerTarget* target) { return static_cast<ModelTask*>(target); }
   void Wake() {
     wakes_.fetch_add(1, std::memory_order_release);
     wakes_.Wake(1);
   }
-  static void* OnClone(void* data) {
-    Self(data)->wakers_.fetch_add(1, std::memory_order_relaxed);
-    return data;
+  static WakerTarget* OnClone(WakerTarget* target) {
+    Self(target)->wakers_.fetch_add(1, std::memory_order_relaxed);
+    return target;
   }
-  static void OnWake(void* data) {
-    Self(data)->Wake();
-    OnDrop(data);
+  static void OnWake(WakerTarget* target) {
+    Self(target)->Wake();
+    OnDrop(target);
   }
-  static void OnWakeByRef(void* data) { Self(data)->Wake(); }
-  static void OnDrop(void* data) { Self(data)->wakers_.fetch_sub(1, std::memory_order_relaxed); }
+  static void OnWakeByRef(WakerTarget* target) { Self(target)->Wake(); }
+  static void OnDrop(WakerTarget* target) {
+    Self(target)->wakers_.fetch_sub(1, std::memory_order_relaxed);
+  }
   static constexpr WakerVTable kVTable = {OnClone, OnWake, OnWakeByRef, OnDrop};
 
   model::Atomic<int> wakes_{0};

@@ -16,13 +16,14 @@ namespace home::sync_testing {
 
 // Runs a function whenever it is cloned, woken or dropped, but not from within itself:
 // the user's code that must never meet an internal lock. Must outlive its wakers.
-class HostileWaker {
+class HostileWaker : public WakerTarget {
  public:
-  explicit HostileWaker(std::function<void()> intrude) : intrude_(std::move(intrude)) {}
+  explicit HostileWaker(std::function<void()> intrude)
+      : WakerTarget(&kVTable), intrude_(std::move(intrude)) {}
   HostileWaker(const HostileWaker&) = delete;
   HostileWaker& operator=(const HostileWaker&) = delete;
 
-  [[nodiscard]] Waker Make() { return Waker(this, &kVTable); }
+  [[nodiscard]] Waker Make() { return Waker(this); }
   [[nodiscard]] int intrusions() const { return intrusions_; }
 
  private:
@@ -32,12 +33,12 @@ class HostileWaker {
     intrude_();
     inside_ = false;
   }
-  static HostileWaker* Self(void* data) { return static_cast<HostileWaker*>(data); }
-  static void* OnClone(void* data) {
-    Self(data)->Intrude();
-    return data;
+  static HostileWaker* Self(WakerTarget* target) { return static_cast<HostileWaker*>(target); }
+  static WakerTarget* OnClone(WakerTarget* target) {
+    Self(target)->Intrude();
+    return target;
   }
-  static void OnOther(void* data) { Self(data)->Intrude(); }
+  static void OnOther(WakerTarget* target) { Self(target)->Intrude(); }
   static constexpr WakerVTable kVTable = {OnClone, OnOther, OnOther, OnOther};
 
   std::function<void()> intrude_;

@@ -10,7 +10,7 @@
 //  I2  A waiter's state is kListed if and only if it is in the list. It becomes kReleased when
 //      it is taken out for its owner to see, and from then on belongs to the owner alone.
 //  I3  A waiter in the list holds the waker of its future's last poll, and the owner has the
-//      words of that one, so that a poll that changes nothing needs no mutex.
+//      word of that one, so that a poll that changes nothing needs no mutex.
 //
 // No waker is cloned, woken or dropped under the mutex: they run anybody's code (tokio#5471
 // shows what happens otherwise).
@@ -63,17 +63,14 @@ class Waiter {
   friend class WaiterList;
 
   // For the owner of a listed waiter.
-  [[nodiscard]] bool WillWake(const Waker& waker) const {
-    return waker.data() == waker_data_ && waker.vtable() == waker_vtable_;
-  }
+  [[nodiscard]] bool WillWake(const Waker& waker) const { return waker.target() == target_; }
 
   // Not initialised: a future that need not wait should cost nothing for it.
   Waiter* previous_;
   Waiter* next_;
   Waker waker_;
-  // The words of waker_ (I3); the owner's.
-  void* waker_data_;
-  const WakerVTable* waker_vtable_;
+  // The word of waker_ (I3); the owner's.
+  WakerTarget* target_;
   // Written under the mutex, or by the owner of one that is in no list, who also reads it
   // without.
   typename Policy::template Atomic<WaiterState> state_{WaiterState::kIdle};
@@ -129,7 +126,7 @@ class WaiterList {
         return true;
       }
       if (cloned) {
-        NoteWords(waiter, fresh);
+        NoteWord(waiter, fresh);
         std::swap(waiter.waker_, fresh);
         if (state != WaiterState::kListed) {
           link(waiter);
@@ -149,7 +146,7 @@ class WaiterList {
   // which is called under the mutex; its result.
   template <typename Link>
   auto Add(Mutex& mutex, Node& waiter, Waker fresh, Link link) {
-    NoteWords(waiter, fresh);
+    NoteWord(waiter, fresh);
     const std::lock_guard lock(mutex);
     std::swap(waiter.waker_, fresh);  // it was empty
     // relaxed: as in Poll().
@@ -163,7 +160,7 @@ class WaiterList {
     const std::lock_guard lock(mutex);
     // relaxed: as in Poll().
     if (waiter.state_.load(std::memory_order_relaxed) != WaiterState::kListed) return false;
-    NoteWords(waiter, fresh);
+    NoteWord(waiter, fresh);
     std::swap(waiter.waker_, fresh);
     return true;
   }
@@ -218,10 +215,7 @@ class WaiterList {
  private:
   using Base = Waiter<Policy>;
 
-  static void NoteWords(Node& waiter, const Waker& waker) {
-    waiter.waker_data_ = waker.data();
-    waiter.waker_vtable_ = waker.vtable();
-  }
+  static void NoteWord(Node& waiter, const Waker& waker) { waiter.target_ = waker.target(); }
 
   static Base* PreviousOf(const Base& waiter) { return waiter.previous_; }
   void SetPrevious(Base* waiter, Base* previous) {

@@ -202,13 +202,13 @@ class [[nodiscard]] Forked {
   }
 
   internal::ResultSlot<T>& Outcome() {
-    return *static_cast<internal::ResultSlot<T>*>(task_->vtable->outcome(task_));
+    return *static_cast<internal::ResultSlot<T>*>(task_->vtable()->outcome(task_));
   }
 
   home::Poll<T> TakeOutcome() {
     struct DropOutcome {
       ~DropOutcome() {
-        task->vtable->drop_outcome(task);
+        task->vtable()->drop_outcome(task);
         ReleaseTask(task);
       }
       TaskHeader* task;

@@ -58,9 +58,9 @@ void AbandonComplete(TaskHeader* task) {
   // relaxed: ordered by the acquire that found the task complete.
   if (task->outcome.load(std::memory_order_relaxed) == TaskOutcome::kException) {
     // Not to the runtime's panic handler: the runtime may be gone.
-    LogUnjoinedException(*task, task->vtable->exception(task));
+    LogUnjoinedException(*task, task->vtable()->exception(task));
   }
-  task->vtable->drop_outcome(task);
+  task->vtable()->drop_outcome(task);
   ReleaseTask(task);
 }
 

@@ -177,7 +177,7 @@ class [[nodiscard]] JoinHandle {
     // Whatever is returned or thrown, the handle's part of the task goes.
     const Taken taken(std::exchange(task_, nullptr));
     TaskHeader* task = taken.task;
-    auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable->outcome(task));
+    auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable()->outcome(task));
     if (ABSL_PREDICT_FALSE(result->has_exception())) internal::Rethrow(result->TakeException());
     if (ABSL_PREDICT_FALSE(!result->has_value())) return Output(internal::TaskCancelled(task->id));
     if constexpr (std::is_void_v<T>) {
@@ -195,7 +195,7 @@ class [[nodiscard]] JoinHandle {
     ~Taken() {
       // What is left of a trivial value, or of an exception, needs no end.
       if constexpr (!std::is_void_v<T> && !std::is_trivially_destructible_v<T>) {
-        task->vtable->drop_outcome(task);
+        task->vtable()->drop_outcome(task);
       }
       ReleaseTask(task);
     }

@@ -7,28 +7,33 @@
 
 namespace home::internal {
 
-const WakerVTable JoinSetCore::kVTable = {OnClone, OnWake, OnDrop, OnDrop};
+// Completion takes it out and wakes it; nobody does anything else with it.
+constinit const WakerVTable JoinSetMember::kVTable = {
+    .clone = [](WakerTarget*) -> WakerTarget* {
+      Fatal("the join waker of a JoinSet's task was cloned");
+    },
+    .wake =
+        [](WakerTarget* target) {
+          auto* member = static_cast<JoinSetMember*>(target);
+          member->core->OnWake(member);
+        },
+    .wake_by_ref = [](WakerTarget*) {},
+    .drop = [](WakerTarget*) {},
+};
 
-void* JoinSetCore::OnClone(void*) { Fatal("the join waker of a JoinSet's task was cloned"); }
-
-// Nor is it woken by reference: completion takes it out and wakes it.
-void JoinSetCore::OnDrop(void*) {}
-
-void JoinSetCore::OnWake(void* data) {
-  auto* member = static_cast<JoinSetMember*>(data);
-  JoinSetCore* core = member->core;
+void JoinSetCore::OnWake(JoinSetMember* member) {
   Waker waker;
   bool last = false;
   {
-    const std::lock_guard lock(core->mutex_);
-    if (!core->closed_) {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
       member->ready = true;
-      (core->last_ready_ != nullptr ? core->last_ready_->next_ready : core->first_ready_) = member;
-      core->last_ready_ = member;
-      waker = std::move(core->waker_);
+      (last_ready_ != nullptr ? last_ready_->next_ready : first_ready_) = member;
+      last_ready_ = member;
+      waker = std::move(waker_);
       member = nullptr;
     } else {
-      last = --core->late_ == 0;
+      last = --late_ == 0;
     }
   }
   if (member == nullptr) {
@@ -37,7 +42,7 @@ void JoinSetCore::OnWake(void* data) {
     return;
   }
   AbandonComplete(member->task);
-  if (last) delete core;
+  if (last) delete this;
 }
 
 void JoinSetCore::Add(TaskHeader* task, JoinSetMember& member) {
@@ -47,7 +52,7 @@ void JoinSetCore::Add(TaskHeader* task, JoinSetMember& member) {
   if (members_ != nullptr) members_->previous = &member;
   members_ = &member;
   ++size_;
-  task->join_waker.Put(Waker(&member, &kVTable));
+  task->join_waker.Put(Waker(&member));
   if (task->state.SetJoinWaker() != JoinWakerResult::kDone) {
     Fatal("a task was complete before it was submitted");
   }

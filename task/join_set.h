@@ -12,7 +12,7 @@
 // Shutdown(), and TaskGroup, whose children may borrow). It is Tokio's JoinSet.
 //
 // Thread-safety: one thread at a time; the tasks end on any. Cost: nothing is
-// allocated for a task beside its cell, which is 48 bytes larger; a task that
+// allocated for a task beside its cell, which is 56 bytes larger; a task that
 // ends takes the set's lock once, however many there are.
 
 #ifndef HOME_TASK_JOIN_SET_H_
@@ -43,7 +43,11 @@ namespace internal {
 class JoinSetCore;
 
 // A task's part of a set, in its cell.
-struct JoinSetMember {
+struct JoinSetMember : WakerTarget {
+  JoinSetMember() noexcept : WakerTarget(&kVTable) {}
+
+  static const WakerVTable kVTable;
+
   TaskHeader* task = nullptr;
   JoinSetCore* core = nullptr;
   // All members that are not joined: the set's own list.
@@ -78,6 +82,8 @@ class JoinSetCore {
   // Takes out a task that is complete, with the handle's part of it. Null: there
   // is none, and `cx` will be woken.
   [[nodiscard]] TaskHeader* PollReady(Context& cx);
+  // By whoever has completed a member's task.
+  void OnWake(JoinSetMember* member);
   void AbortAll();
   // Lets all tasks run on by themselves. The core is gone afterwards.
   void Close();
@@ -88,10 +94,6 @@ class JoinSetCore {
   ~JoinSetCore() = default;
 
   void Unlink(JoinSetMember* member);
-  static void OnWake(void* member);
-  static void* OnClone(void* member);
-  static void OnDrop(void* member);
-  static const WakerVTable kVTable;
 
   // The set's own.
   JoinSetMember* members_ = nullptr;

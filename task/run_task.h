@@ -60,10 +60,10 @@ ABSL_ATTRIBUTE_NOINLINE void CompleteSlowly(TaskHeader* task, Owner& owner) {
   const TaskSnapshot before = task->state.TransitionToComplete();
   if (!before.join_interest()) {
     // Nobody will take the outcome.
-    if (std::exception_ptr exception = task->vtable->exception(task)) {
+    if (std::exception_ptr exception = task->vtable()->exception(task)) {
       task->scheduler->OnUnjoinedException(*task, std::move(exception));
     }
-    task->vtable->drop_outcome(task);
+    task->vtable()->drop_outcome(task);
   }
   Waker waker = before.join_waker() ? task->join_waker.Take() : Waker();
   if (release) {
@@ -129,7 +129,7 @@ inline StartResult StartTurn(TaskHeader* task) {
 template <typename Owner>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn* turn,
                                                           Owner& owner) {
-  const BorrowedWaker waker(task, &kTaskWakerVTable);
+  const BorrowedWaker waker(task);
   Context cx(waker.get(), turn);
   if (turn != nullptr) turn->waker = &waker.get();
   BeginPoll(task, owner);
@@ -138,7 +138,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
     const PolledTaskScope scope(task->id.value(), task->name, task->location);
     // A poll may be within another one's.
     TaskHeader* const outer = std::exchange(waker_lender, task);
-    const bool ended = task->vtable->poll(task, cx);
+    const bool ended = task->vtable()->poll(task, cx);
     lent = std::exchange(waker_lender, outer) != task;
     return ended;
   }();
@@ -174,7 +174,7 @@ RunResult RunTask(TaskHeader* task, Turn* turn, Owner& owner) {
   }
   if (internal::StartTurn(task) == StartResult::kCancel) {
     internal::BeginPoll(task, owner);
-    task->vtable->cancel(task);
+    task->vtable()->cancel(task);
     internal::EndPoll(owner);
     internal::CompleteTask(task, owner);
     return RunResult::kComplete;
@@ -202,7 +202,7 @@ RunResult YieldTask(TaskHeader* task, Owner& owner) {
 template <typename Owner>
 bool ShutdownTask(TaskHeader* task, Owner& owner) {
   if (!task->state.TransitionToShutdown()) return false;
-  task->vtable->cancel(task);
+  task->vtable()->cancel(task);
   internal::CompleteTask(task, owner);
   return true;
 }

@@ -132,8 +132,8 @@ class TaskCell final : public TaskHeader {
     std::construct_at(std::addressof(result_));
   }
 
-  static constexpr TaskVTable kVTable = {PollFuture,  Cancel,    Outcome,
-                                         DropOutcome, Exception, Destroy};
+  static constexpr TaskVTable kVTable = {kTaskWakerVTable, PollFuture, Cancel, Outcome,
+                                         DropOutcome,      Exception,  Destroy};
 
   [[no_unique_address]] Extra extra_;
   union {

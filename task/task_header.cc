@@ -10,30 +10,34 @@ namespace {
 // know offsetof in such a class.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
-static_assert(offsetof(TaskHeader, state) == 8);
-static_assert(offsetof(TaskHeader, vtable) == 16);
+static_assert(offsetof(TaskHeader, next) == 8);
+static_assert(offsetof(TaskHeader, state) == 16);
 static_assert(offsetof(TaskHeader, list_next) == 40);
-static_assert(offsetof(TaskHeader, id) == 64);
-static_assert(offsetof(TaskHeader, location) == 72);
-static_assert(offsetof(TaskHeader, name) == 80);
-static_assert(offsetof(TaskHeader, wait_reason) == 88);
-static_assert(offsetof(TaskHeader, owner) == 96);
-static_assert(offsetof(TaskHeader, outcome) == 98);
+static_assert(offsetof(TaskHeader, id) == 56);
+static_assert(offsetof(TaskHeader, location) == 64);
+static_assert(offsetof(TaskHeader, name) == 72);
+static_assert(offsetof(TaskHeader, wait_reason) == 80);
+static_assert(offsetof(TaskHeader, owner) == 88);
+static_assert(offsetof(TaskHeader, outcome) == 90);
 #pragma GCC diagnostic pop
 
-TaskHeader* Task(void* data) { return static_cast<TaskHeader*>(data); }
+TaskHeader* Task(WakerTarget* target) { return static_cast<TaskHeader*>(target); }
 
-void* CloneWaker(void* data) {
-  if (internal::waker_lender == data) {
+}  // namespace
+
+constinit thread_local TaskHeader* internal::waker_lender = nullptr;
+
+WakerTarget* internal::CloneTaskWaker(WakerTarget* target) {
+  if (internal::waker_lender == target) {
     internal::waker_lender = nullptr;
   } else {
-    Task(data)->state.AddReference();
+    Task(target)->state.AddReference();
   }
-  return data;
+  return target;
 }
 
-void WakeByValue(void* data) {
-  TaskHeader* task = Task(data);
+void internal::WakeTask(WakerTarget* target) {
+  TaskHeader* task = Task(target);
   switch (task->state.NotifyByValue()) {
     case NotifyResult::kDone:
       // The task may be gone by now.
@@ -41,22 +45,16 @@ void WakeByValue(void* data) {
     case NotifyResult::kSubmit:
       return task->scheduler->Schedule(task);
     case NotifyResult::kDestroy:
-      return task->vtable->destroy(task);
+      return task->vtable()->destroy(task);
   }
 }
 
-void WakeByRef(void* data) {
-  TaskHeader* task = Task(data);
+void internal::WakeTaskByRef(WakerTarget* target) {
+  TaskHeader* task = Task(target);
   if (task->state.NotifyByRef() == NotifyResult::kSubmit) task->scheduler->Schedule(task);
 }
 
-void DropWaker(void* data) { ReleaseTask(Task(data)); }
-
-}  // namespace
-
-constinit thread_local TaskHeader* internal::waker_lender = nullptr;
-
-const WakerVTable kTaskWakerVTable = {CloneWaker, WakeByValue, WakeByRef, DropWaker};
+void internal::DropTaskWaker(WakerTarget* target) { ReleaseTask(Task(target)); }
 
 void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception) {
   const char* what = "an exception that is no std::exception";
@@ -79,11 +77,11 @@ void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception) 
 
 Waker MakeTaskWaker(TaskHeader* task) {
   task->state.AddReference();
-  return Waker(task, &kTaskWakerVTable);
+  return Waker(task);
 }
 
 void ReleaseTask(TaskHeader* task) noexcept {
-  if (task->state.Release()) task->vtable->destroy(task);
+  if (task->state.Release()) task->vtable()->destroy(task);
 }
 
 void AbortTask(TaskHeader* task) noexcept {

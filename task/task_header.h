@@ -26,9 +26,19 @@ namespace home {
 
 class TaskHeader;
 
+// A waker's operations on a task; see waker.h.
+namespace internal {
+WakerTarget* CloneTaskWaker(WakerTarget* task);
+void WakeTask(WakerTarget* task);
+void WakeTaskByRef(WakerTarget* task);
+void DropTaskWaker(WakerTarget* task);
+}  // namespace internal
+inline constexpr WakerVTable kTaskWakerVTable = {internal::CloneTaskWaker, internal::WakeTask,
+                                                 internal::WakeTaskByRef, internal::DropTaskWaker};
+
 // The typed operations of a cell. Poll, Cancel and DropOutcome belong to
 // whoever may touch the future or the outcome.
-struct TaskVTable {
+struct TaskVTable : WakerVTable {
   // Polls the future. True: it is destroyed and the outcome is in its place.
   bool (*poll)(TaskHeader* task, Context& cx);
   // Destroys the future and makes "cancelled" the outcome.
@@ -72,18 +82,26 @@ enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
 // What TaskHeader::owner says of a task that is in no worker's list.
 inline constexpr std::uint16_t kNoOwner = UINT16_MAX;
 
+// What wakers point to; its table is a TaskVTable.
 // `next` of LockFreeMpscNode is the link of whatever queue the task is in. The fields are
 // at fixed offsets, for debuggers and tools: task_header.cc states them.
-class TaskHeader : public LockFreeMpscNode {
+class TaskHeader : public WakerTarget, public LockFreeMpscNode {
  public:
   TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
              const TaskLabel& label) noexcept
-      : vtable(vt), scheduler(sched), id(task_id), location(label.location()), name(label.name()) {}
+      : WakerTarget(vt),
+        scheduler(sched),
+        id(task_id),
+        location(label.location()),
+        name(label.name()) {}
   TaskHeader(const TaskHeader&) = delete;
   TaskHeader& operator=(const TaskHeader&) = delete;
 
+  [[nodiscard]] const TaskVTable* vtable() const noexcept {
+    return static_cast<const TaskVTable*>(waker_vtable());
+  }
+
   TaskState state;
-  const TaskVTable* const vtable;
   TaskScheduler* const scheduler;
   // The list of the worker that polled the task first; see owner.
   TaskHeader* list_previous = nullptr;
@@ -112,9 +130,6 @@ class TaskHeader : public LockFreeMpscNode {
  protected:
   ~TaskHeader() = default;
 };
-
-// A waker's operations on a task; see waker.h.
-extern const WakerVTable kTaskWakerVTable;
 
 namespace internal {
 

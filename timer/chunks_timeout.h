@@ -11,7 +11,7 @@
 // Movable before the first poll. The first item must come under a TimerScope
 // (sleep.h). Cancellation: the items of the chunk that is being filled are lost.
 // Thread-safety: one thread at a time. Cost: one allocation a chunk, of the full
-// size, and a Sleep (56 bytes) beside the stream; a timer is armed only while a
+// size, and a Sleep (48 bytes) beside the stream; a timer is armed only while a
 // chunk waits for more.
 
 #ifndef HOME_TIMER_CHUNKS_TIMEOUT_H_

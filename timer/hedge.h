@@ -17,7 +17,7 @@
 // Cancellation: dropping a Hedge drops all attempts; it loses what they lose.
 // Thread-safety, memory ordering: those of the attempts. Each poll polls every
 // attempt that is under way.
-// Cost: no allocation; a Sleep (56 bytes) and room for kAttempts attempts.
+// Cost: no allocation; a Sleep (48 bytes) and room for kAttempts attempts.
 
 #ifndef HOME_TIMER_HEDGE_H_
 #define HOME_TIMER_HEDGE_H_

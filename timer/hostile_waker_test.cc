@@ -18,15 +18,16 @@
 namespace home {
 namespace {
 
-class Hostile {
+class Hostile : public WakerTarget {
  public:
-  Hostile(TimerService* timers, const PausedClock* clock) : timers_(timers), clock_(clock) {}
+  Hostile(TimerService* timers, const PausedClock* clock)
+      : WakerTarget(&kVTable), timers_(timers), clock_(clock) {}
 
-  Waker Make() { return Waker(this, &kVTable); }
+  Waker Make() { return Waker(this); }
   int calls() const { return calls_; }
 
  private:
-  static Hostile* Self(void* data) { return static_cast<Hostile*>(data); }
+  static Hostile* Self(WakerTarget* target) { return static_cast<Hostile*>(target); }
   static const WakerVTable kVTable;
 
   // Everything that takes a lock of the service.
@@ -57,13 +58,13 @@ class Hostile {
 
 const WakerVTable Hostile::kVTable = {
     .clone =
-        [](void* data) {
-          Self(data)->Attack();
-          return data;
+        [](WakerTarget* target) {
+          Self(target)->Attack();
+          return target;
         },
-    .wake = [](void* data) { Self(data)->Attack(); },
-    .wake_by_ref = [](void* data) { Self(data)->Attack(); },
-    .drop = [](void* data) { Self(data)->Attack(); },
+    .wake = [](WakerTarget* target) { Self(target)->Attack(); },
+    .wake_by_ref = [](WakerTarget* target) { Self(target)->Attack(); },
+    .drop = [](WakerTarget* target) { Self(target)->Attack(); },
 };
 
 class HostileWakerTest : public ::testing::Test {
@@ -105,24 +106,25 @@ TEST_F(HostileWakerTest, ReplaceAndCancel) {
 
 // The wake destroys another sleep that fires in the same round, and its own.
 TEST_F(HostileWakerTest, WakeDestroysItsOwnSleepAndTheNext) {
-  struct Owner {
+  struct Owner : WakerTarget {
+    explicit Owner(const WakerVTable* vtable) : WakerTarget(vtable) {}
     std::unique_ptr<Sleep> mine;
     std::unique_ptr<Sleep> next;
   };
   static constexpr WakerVTable kDestroy = {
-      .clone = [](void* data) { return data; },
+      .clone = [](WakerTarget* target) { return target; },
       .wake =
-          [](void* data) {
-            static_cast<Owner*>(data)->mine.reset();
-            static_cast<Owner*>(data)->next.reset();
+          [](WakerTarget* target) {
+            static_cast<Owner*>(target)->mine.reset();
+            static_cast<Owner*>(target)->next.reset();
           },
-      .wake_by_ref = [](void*) {},
-      .drop = [](void*) {},
+      .wake_by_ref = [](WakerTarget*) {},
+      .drop = [](WakerTarget*) {},
   };
-  Owner owner;
+  Owner owner(&kDestroy);
   owner.mine = std::make_unique<Sleep>(absl::Milliseconds(1));
   owner.next = std::make_unique<Sleep>(absl::Milliseconds(1));
-  const Waker waker(&owner, &kDestroy);
+  const Waker waker(&owner);
   Context cx(waker);
   EXPECT_TRUE(owner.mine->Poll(cx).pending());
   EXPECT_TRUE(owner.next->Poll(cx).pending());

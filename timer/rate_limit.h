@@ -22,7 +22,7 @@
 // future too.
 // Thread-safety: full. The limiter must outlive its futures.
 // Memory ordering: none: a permit says nothing about other memory.
-// Cost: no allocation; 24 bytes a limiter; one CAS a request; a Sleep (56 bytes) a
+// Cost: no allocation; 24 bytes a limiter; one CAS a request; a Sleep (48 bytes) a
 // waiting future.
 
 #ifndef HOME_TIMER_RATE_LIMIT_H_

@@ -17,7 +17,7 @@
 // Cancellation: dropping a Retry drops the attempt that is under way; it loses what
 // that loses.
 // Thread-safety, memory ordering: those of the attempts.
-// Cost: no allocation; a Sleep (56 bytes) beside the attempt.
+// Cost: no allocation; a Sleep (48 bytes) beside the attempt.
 
 #ifndef HOME_TIMER_RETRY_H_
 #define HOME_TIMER_RETRY_H_

@@ -19,7 +19,7 @@
 // another thread is firing it: afterwards nothing refers to it.
 // Thread-safety: one thread at a time, like every future.
 // Memory ordering: none beyond the waker's.
-// Cost: no allocation; 56 bytes; O(1) to arm and to cancel, one uncontended
+// Cost: no allocation; 48 bytes; O(1) to arm and to cancel, one uncontended
 // lock each; a poll that finds it still pending takes no lock.
 
 #ifndef HOME_TIMER_SLEEP_H_

@@ -205,7 +205,7 @@ TEST(SleepDeathTest, FirstPollWithoutAScope) {
   EXPECT_DEATH((void)PollOnce(sleep).ready(), "Sleep was polled on a thread without timers");
 }
 
-TEST(SleepSizeTest, ItIsItsEntryAndAWaker) { EXPECT_LE(sizeof(Sleep), 56u); }
+TEST(SleepSizeTest, ItIsItsEntryAndAWaker) { EXPECT_LE(sizeof(Sleep), 48u); }
 
 // On the machine's own clock: late is allowed, early is not.
 TEST(RealSleepTest, NeverEarly) {

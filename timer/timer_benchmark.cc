@@ -26,10 +26,14 @@ namespace {
 
 // A waker as cheap as one can be: what is left is the timers' own cost.
 constexpr WakerVTable kFreeWaker = {
-    .clone = [](void* data) { return data; },
-    .wake = [](void*) {},
-    .wake_by_ref = [](void*) {},
-    .drop = [](void*) {},
+    .clone = [](WakerTarget* target) { return target; },
+    .wake = [](WakerTarget*) {},
+    .wake_by_ref = [](WakerTarget*) {},
+    .drop = [](WakerTarget*) {},
+};
+class FreeTarget : public WakerTarget {
+ public:
+  FreeTarget() : WakerTarget(&kFreeWaker) {}
 };
 
 // Ticks or milliseconds from 1 ms to 1 h ahead.
@@ -100,7 +104,8 @@ void BM_SleepArmDrop(benchmark::State& state) {
   const std::vector<std::uint32_t> delays = RandomDelays(live);
   TimerService timers(1, Clock::Real(), [] {});
   const TimerScope scope(&timers, 0);
-  const Waker waker(&timers, &kFreeWaker);
+  FreeTarget target;
+  const Waker waker(&target);
   Context cx(waker);
   std::vector<Sleep> sleeps;
   sleeps.reserve(live);
@@ -120,7 +125,8 @@ BENCHMARK(BM_SleepArmDrop)->Arg(1)->Arg(1000)->Arg(1'000'000);
 void BM_SleepPollAgain(benchmark::State& state) {
   TimerService timers(1, Clock::Real(), [] {});
   const TimerScope scope(&timers, 0);
-  const Waker waker(&timers, &kFreeWaker);
+  FreeTarget target;
+  const Waker waker(&target);
   Context cx(waker);
   Sleep sleep(absl::Hours(1));
   for (auto _ : state) benchmark::DoNotOptimize(sleep.Poll(cx).ready());
@@ -134,7 +140,8 @@ void BM_SleepFire(benchmark::State& state) {
   PausedClock clock;
   TimerService timers(1, &clock, [] {});
   const TimerScope scope(&timers, 0);
-  const Waker waker(&timers, &kFreeWaker);
+  FreeTarget target;
+  const Waker waker(&target);
   Context cx(waker);
   std::vector<Sleep> sleeps;
   sleeps.reserve(live);

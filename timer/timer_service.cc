@@ -132,7 +132,7 @@ std::size_t TimerService::FireShard(Shard& shard, Instant now, WakeList& wakes) 
         Waker waker = node.waker_.Take();
         // Most likely a task that slept long: until it is woken its header will be there, which
         // is two lines.
-        const auto task = reinterpret_cast<std::uintptr_t>(waker.data());
+        const auto task = reinterpret_cast<std::uintptr_t>(waker.target());
         __builtin_prefetch(reinterpret_cast<const void*>(task));
         __builtin_prefetch(reinterpret_cast<const void*>(task + 64));
         taken[count++].Put(std::move(waker));

@@ -93,8 +93,8 @@ struct alignas(128) TimerShard {
 //
 // state    who may touch the rest
 // kIdle    the owner
-// kArmed   the shard, under its lock. The owner alone writes the waker's words
-//          (under the lock), so it may read them without.
+// kArmed   the shard, under its lock. The owner alone writes the waker's word
+//          (under the lock), so it may read it without.
 // kFired   the owner: storing kFired is the last thing that the firing side
 //          does to the entry.
 class TimerNode : public TimerEntry {
