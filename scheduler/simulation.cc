@@ -66,8 +66,8 @@ void CancelClosure(TaskHeader* task) {
 std::string SpawnOf(const TaskHeader& task) {
   std::string_view file = task.location.file_name();
   file.remove_prefix(file.rfind('/') + 1);
-  return absl::StrCat(file, ":", task.location.line(), task.name != nullptr ? " " : "",
-                      task.name != nullptr ? task.name : "");
+  return absl::StrCat(file, ":", task.location.line(), task.name() != nullptr ? " " : "",
+                      task.name() != nullptr ? task.name() : "");
 }
 
 std::string Milliseconds(absl::Duration time) {

@@ -168,8 +168,10 @@ class [[nodiscard]] Forked {
     }
     if (task_ != nullptr) {
       if (!internal::PollTaskEnd(task_, cx)) return kPending;
-      // Cancelled: the runtime shuts down, and the child is there still.
-      if (!Outcome().empty()) return TakeOutcome();
+      // relaxed: ordered by the acquire that found the task complete.
+      const TaskOutcome outcome = task_->outcome.load(std::memory_order_relaxed);
+      if (outcome != TaskOutcome::kCancelled) return TakeOutcome(outcome);
+      // The runtime shuts down, and the child is there still.
       child_ = std::move(Cell::ExtraOf(task_).child);
       AbandonTask();
     }
@@ -201,11 +203,7 @@ class [[nodiscard]] Forked {
     return Async<T>();
   }
 
-  internal::ResultSlot<T>& Outcome() {
-    return *static_cast<internal::ResultSlot<T>*>(task_->vtable()->outcome(task_));
-  }
-
-  home::Poll<T> TakeOutcome() {
+  home::Poll<T> TakeOutcome(TaskOutcome outcome) {
     struct DropOutcome {
       ~DropOutcome() {
         task->vtable()->drop_outcome(task);
@@ -213,13 +211,14 @@ class [[nodiscard]] Forked {
       }
       TaskHeader* task;
     };
-    internal::ResultSlot<T>& outcome = Outcome();
     const DropOutcome drop{std::exchange(task_, nullptr)};
+    if (outcome == TaskOutcome::kException) {
+      internal::Rethrow(drop.task->vtable()->exception(drop.task));
+    }
     if constexpr (std::is_void_v<T>) {
-      outcome.Take();
       return kReady;
     } else {
-      return outcome.Take();
+      return internal::TakeTaskValue<T>(drop.task);
     }
   }
 

@@ -43,6 +43,7 @@ TaskStatus StatusOf(const TaskHeader* task) {
       return TaskStatus::kCancelled;
     case TaskOutcome::kNone:
     case TaskOutcome::kValue:
+    case TaskOutcome::kDroppedValue:
       break;
   }
   return TaskStatus::kCompleted;

@@ -19,6 +19,7 @@
 #ifndef HOME_TASK_JOIN_HANDLE_H_
 #define HOME_TASK_JOIN_HANDLE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -58,6 +59,16 @@ namespace internal {
 }
 // What awaiting a cancelled task yields.
 [[nodiscard]] absl::Status TaskCancelled(TaskId id);
+// The value that a complete task yields, for the handle's owner, who drops what is left of it.
+template <typename T>
+[[nodiscard]] T TakeTaskValue(TaskHeader* task) {
+  void* const value = task->vtable()->value(task);
+  if constexpr (std::is_reference_v<T>) {
+    return **static_cast<std::remove_reference_t<T>**>(value);
+  } else {
+    return std::move(*static_cast<T*>(value));
+  }
+}
 // Gives up the handle's part of a task that is complete: shows an exception that
 // nobody has seen, drops the outcome and the reference.
 void AbandonComplete(TaskHeader* task);
@@ -87,7 +98,7 @@ class AbortHandle {
   }
   [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
   // See TaskLabel. The handle is not empty.
-  [[nodiscard]] const char* name() const { return task_->name; }
+  [[nodiscard]] const char* name() const { return task_->name(); }
   [[nodiscard]] const std::source_location& location() const { return task_->location; }
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
@@ -163,7 +174,7 @@ class [[nodiscard]] JoinHandle {
 
   [[nodiscard]] TaskId id() const { return task_ != nullptr ? task_->id : TaskId(); }
   // See TaskLabel. The handle is not empty.
-  [[nodiscard]] const char* name() const { return task_->name; }
+  [[nodiscard]] const char* name() const { return task_->name(); }
   [[nodiscard]] const std::source_location& location() const { return task_->location; }
   [[nodiscard]] TaskStatus status() const {
     return task_ != nullptr ? internal::StatusOf(task_) : TaskStatus::kCancelled;
@@ -177,13 +188,18 @@ class [[nodiscard]] JoinHandle {
     // Whatever is returned or thrown, the handle's part of the task goes.
     const Taken taken(std::exchange(task_, nullptr));
     TaskHeader* task = taken.task;
-    auto* result = static_cast<internal::ResultSlot<T>*>(task->vtable()->outcome(task));
-    if (ABSL_PREDICT_FALSE(result->has_exception())) internal::Rethrow(result->TakeException());
-    if (ABSL_PREDICT_FALSE(!result->has_value())) return Output(internal::TaskCancelled(task->id));
+    // relaxed: ordered by the acquire that found the task complete.
+    const TaskOutcome outcome = task->outcome.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_FALSE(outcome == TaskOutcome::kException)) {
+      internal::Rethrow(task->vtable()->exception(task));
+    }
+    if (ABSL_PREDICT_FALSE(outcome == TaskOutcome::kCancelled)) {
+      return Output(internal::TaskCancelled(task->id));
+    }
     if constexpr (std::is_void_v<T>) {
       return absl::OkStatus();
     } else {
-      return Output(result->Take());
+      return Output(internal::TakeTaskValue<T>(task));
     }
   }
 

@@ -135,7 +135,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline RunResult PollRunning(TaskHeader* task, Turn
   BeginPoll(task, owner);
   bool lent = false;
   const bool ready = [&] {
-    const PolledTaskScope scope(task->id.value(), task->name, task->location);
+    const PolledTaskScope scope(task->id.value(), task->name(), task->location);
     // A poll may be within another one's.
     TaskHeader* const outer = std::exchange(waker_lender, task);
     const bool ended = task->vtable()->poll(task, cx);

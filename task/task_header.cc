@@ -15,10 +15,9 @@ static_assert(offsetof(TaskHeader, state) == 16);
 static_assert(offsetof(TaskHeader, list_next) == 40);
 static_assert(offsetof(TaskHeader, id) == 56);
 static_assert(offsetof(TaskHeader, location) == 64);
-static_assert(offsetof(TaskHeader, name) == 72);
-static_assert(offsetof(TaskHeader, wait_reason) == 80);
-static_assert(offsetof(TaskHeader, owner) == 88);
-static_assert(offsetof(TaskHeader, outcome) == 90);
+static_assert(offsetof(TaskHeader, wait_reason) == 72);
+static_assert(offsetof(TaskHeader, owner) == 80);
+static_assert(offsetof(TaskHeader, outcome) == 82);
 #pragma GCC diagnostic pop
 
 TaskHeader* Task(WakerTarget* target) { return static_cast<TaskHeader*>(target); }
@@ -69,9 +68,10 @@ void LogUnjoinedException(const TaskHeader& task, std::exception_ptr exception) 
 #else
   static_cast<void>(exception);
 #endif
+  const char* const name = task.name();
   std::fprintf(stderr, "home: task %llu%s%s, spawned at %s:%u, ended with: %s\n",
-               static_cast<unsigned long long>(task.id.value()), task.name != nullptr ? " " : "",
-               task.name != nullptr ? task.name : "", task.location.file_name(),
+               static_cast<unsigned long long>(task.id.value()), name != nullptr ? " " : "",
+               name != nullptr ? name : "", task.location.file_name(),
                static_cast<unsigned>(task.location.line()), what);
 }
 

@@ -43,13 +43,16 @@ struct TaskVTable : WakerVTable {
   bool (*poll)(TaskHeader* task, Context& cx);
   // Destroys the future and makes "cancelled" the outcome.
   void (*cancel)(TaskHeader* task) noexcept;
-  // Where the outcome is: a ResultSlot of the future's output type.
-  void* (*outcome)(TaskHeader* task) noexcept;
-  void (*drop_outcome)(TaskHeader* task) noexcept;
-  // The exception that the outcome holds, or null.
+  // Where the value is, if there is one: see TaskCell::Value.
+  void* (*value)(TaskHeader* task) noexcept;
+  // Gives up the exception that is the outcome, or null.
   std::exception_ptr (*exception)(TaskHeader* task) noexcept;
+  // Destroys the value or the exception, whichever is there still.
+  void (*drop_outcome)(TaskHeader* task) noexcept;
   // Frees the cell with whatever it still holds.
   void (*destroy)(TaskHeader* task) noexcept;
+  // The task has a name, in the word in front of its cell.
+  bool named;
 };
 
 // Where a task goes when it is woken: a runtime's scheduler, a blocking pool.
@@ -76,8 +79,14 @@ class TaskScheduler {
   ~TaskScheduler() = default;
 };
 
-// How a task ended, or that it has not.
-enum class TaskOutcome : std::uint8_t { kNone, kValue, kException, kCancelled };
+// How a task ended, or that it has not; with that what is in the future's place.
+enum class TaskOutcome : std::uint8_t {
+  kNone,          // the future
+  kValue,         // the value, taken or not
+  kDroppedValue,  // nothing: there was a value
+  kException,     // the exception, taken or not
+  kCancelled,     // nothing
+};
 
 // What TaskHeader::owner says of a task that is in no worker's list.
 inline constexpr std::uint16_t kNoOwner = UINT16_MAX;
@@ -89,16 +98,16 @@ class TaskHeader : public WakerTarget, public LockFreeMpscNode {
  public:
   TaskHeader(const TaskVTable* vt, TaskScheduler* sched, TaskId task_id,
              const TaskLabel& label) noexcept
-      : WakerTarget(vt),
-        scheduler(sched),
-        id(task_id),
-        location(label.location()),
-        name(label.name()) {}
+      : WakerTarget(vt), scheduler(sched), id(task_id), location(label.location()) {}
   TaskHeader(const TaskHeader&) = delete;
   TaskHeader& operator=(const TaskHeader&) = delete;
 
   [[nodiscard]] const TaskVTable* vtable() const noexcept {
     return static_cast<const TaskVTable*>(waker_vtable());
+  }
+  // What the spawner calls it, or null. Those without a name, most of them, have no place for one.
+  [[nodiscard]] const char* name() const noexcept {
+    return vtable()->named ? reinterpret_cast<const char* const*>(this)[-1] : nullptr;
   }
 
   TaskState state;
@@ -110,15 +119,13 @@ class TaskHeader : public WakerTarget, public LockFreeMpscNode {
   const TaskId id;
   // Where the task was spawned.
   const std::source_location location;
-  // What the spawner calls it, or null.
-  const char* const name;
   // What the task waited for when it was last suspended (context.h), or null. Any
   // thread may read it; it says nothing of a task that runs or is complete.
   std::atomic<const char*> wait_reason{nullptr};
   // The worker in whose list the task is. Written by the worker that runs it,
   // before it first becomes idle, and never again.
   std::uint16_t owner = kNoOwner;
-  // Written before kComplete is.
+  // Written before kComplete is, and by whoever the outcome belongs to.
   internal::Atomic<TaskOutcome> outcome{TaskOutcome::kNone};
   // In a queue, though it counts as running: it gave way to others (RunTask). Written by who puts
   // it there and by who takes it out, and ordered by the queue; others may look (relaxed).

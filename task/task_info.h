@@ -12,7 +12,7 @@ namespace home {
 
 struct TaskInfo {
   TaskInfo() = default;
-  explicit TaskInfo(const TaskHeader& task) : TaskInfo(task.id, task.name, task.location) {}
+  explicit TaskInfo(const TaskHeader& task) : TaskInfo(task.id, task.name(), task.location) {}
   TaskInfo(TaskId task_id, const char* task_name, std::source_location spawned_at)
       : id(task_id), name(task_name), location(spawned_at) {}
 
