@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -120,9 +119,9 @@ Async<Sample> Stream(std::pair<Sender, Receiver> ends, std::uint64_t n, std::uin
   co_return watch.Stop(n, sum == SumTo(n));
 }
 
-Async<> ReceiveOne(MpscReceiver<std::uint64_t> receiver,
-                   std::shared_ptr<std::atomic<std::uint64_t>> started) {
-  started->fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
+// `started` is there until it has been counted.
+Async<> ReceiveOne(MpscReceiver<std::uint64_t> receiver, std::atomic<std::uint64_t>& started) {
+  started.fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
   const std::optional<std::uint64_t> value = co_await receiver.Recv();
   static_cast<void>(value);
 }
@@ -188,7 +187,7 @@ template Sample Unbounded<4, 4>(std::uint64_t, std::size_t);
 
 Sample IdleReceive(std::uint64_t n, std::size_t threads) {
   return RunOnWorker(threads, [n]() -> Async<Sample> {
-    auto started = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::atomic<std::uint64_t> started{0};
     const double before = Resident();
     std::vector<MpscSender<std::uint64_t>> senders;
     senders.reserve(n);
@@ -199,7 +198,7 @@ Sample IdleReceive(std::uint64_t n, std::size_t threads) {
       Spawn(ReceiveOne(std::move(receiver), started)).Detach();
     }
     // relaxed: as in ReceiveOne().
-    while (started->load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
+    while (started.load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
     co_await Sleep(absl::Milliseconds(100));
     const double bytes = (Resident() - before) / static_cast<double>(n);
     Sample sample = watch.Stop(n, true);

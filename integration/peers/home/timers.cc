@@ -30,8 +30,9 @@ Async<bool> SleepOnce(std::uint64_t micros, std::uint32_t* late_us) {
   co_return late >= 0;
 }
 
-Async<> SleepForAnHour(std::shared_ptr<std::atomic<std::uint64_t>> started) {
-  started->fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
+// `started` is there until it has been counted.
+Async<> SleepForAnHour(std::atomic<std::uint64_t>& started) {
+  started.fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
   co_await Sleep(absl::Hours(1));
 }
 
@@ -87,12 +88,12 @@ Sample Sleeps(std::uint64_t n, std::size_t threads) {
 
 Sample IdleSleep(std::uint64_t n, std::size_t threads) {
   return RunOnWorker(threads, [n]() -> Async<Sample> {
-    auto started = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::atomic<std::uint64_t> started{0};
     const double before = Resident();
     const Watch watch;
     for (std::uint64_t i = 0; i < n; ++i) Spawn(SleepForAnHour(started)).Detach();
     // relaxed: as in SleepForAnHour().
-    while (started->load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
+    while (started.load(std::memory_order_relaxed) < n) co_await Sleep(absl::Milliseconds(10));
     co_await Sleep(absl::Milliseconds(100));
     const double bytes = (Resident() - before) / static_cast<double>(n);
     Sample sample = watch.Stop(n, true);
