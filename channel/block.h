@@ -16,12 +16,14 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/attributes.h"
+
 namespace home::channel_internal {
 
 // A place in the queue, in steps of kStep: the low bits are free for flags. Compared by the
 // sign of the difference; may wrap.
 using Position = std::uint64_t;
-inline constexpr int kPositionShift = 17;
+inline constexpr int kPositionShift = 18;
 inline constexpr Position kStep = Position{1} << kPositionShift;
 inline constexpr Position kFlags = kStep - 1;
 
@@ -48,7 +50,7 @@ class Cell {
     // acquire: the value. pairs with: Put().
     return state_.load(std::memory_order_acquire) == kFull;
   }
-  void AwaitFull() const {
+  ABSL_ATTRIBUTE_NOINLINE void AwaitFull() const {
     for (int attempt = 0; !IsFull(); ++attempt) Policy::Relax(attempt);
   }
   // The consumer's, of a full cell.
@@ -107,6 +109,11 @@ struct Block {
   static std::uint64_t Distance(Position from, Position to) {
     const Position base = from & ~(kStep * kPositions - 1);
     return CellsBefore(to - base) - CellsBefore(from - base);
+  }
+
+  // Whether a position's block is one of those at whose end a bias may begin (biased_word.h).
+  static bool IsTurn(Position position) {
+    return (position >> kPositionShift) / kPositions % Policy::kBlocksPerTurn == 0;
   }
 
   void Reset() {

@@ -166,7 +166,7 @@ struct Exchange : Scenario<Kind, 2, kCapacity> {
     }
   }
 };
-// Long enough for the receiver to publish room by a store, and to be told not to.
+// Long enough for a bias of the receiver's, and its end.
 template <typename Kind>
 struct LongExchange : Scenario<Kind, 2, 1> {
   void Thread(int index) {
@@ -392,14 +392,6 @@ TEST(ChannelMutationTest, NotifyNeedsItsOrder) {
       Randomly(50'000),
       {.function = "Notify", .access = Access::kLoad, .from = memory_order_seq_cst});
 }
-// A receiver's bias (home/sync/bias.h): with room for one, the sender waits for most of it.
-TEST(ChannelMutationTest, ABiasedReceiverNeedsTheFences) {
-  for (const char* function : {"LightFence", "HeavyFence"}) {
-    ExpectFound<LongExchange<MpscNarrow>>(
-        Randomly(50'000),
-        {.function = function, .access = Access::kFence, .from = memory_order_seq_cst});
-  }
-}
 TEST(ChannelMutationTest, LeavingACellNeedsRelease) {
   ExpectFound<LeavingACell>(
       model::Exhaustively(),
@@ -419,10 +411,11 @@ TEST(ChannelMutationTest, TakingWhatWasPutAsideNeedsAcquire) {
   ExpectFound<FreeingABlock>(
       Randomly(50'000), {.function = "Free", .access = Access::kRmw, .from = memory_order_acquire});
 }
-TEST(ChannelMutationTest, InstallingABlockNeedsRelease) {
+// biased_word.h, beside its own model test
+TEST(ChannelMutationTest, ClaimsNeedTheirOrder) {
   ExpectFound<Crowd<ModelChannelPolicy>>(
       Randomly(50'000),
-      {.function = "Install", .access = Access::kRmw, .from = memory_order_release});
+      {.function = "TryCompareExchange", .access = Access::kRmw, .from = memory_order_seq_cst});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #define HOME_CHANNEL_CHANNEL_POLICY_H_
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,11 @@
 
 namespace home {
 
+namespace channel_internal {
+// Its address stands for the thread.
+inline constinit thread_local char this_thread = 0;
+}  // namespace channel_internal
+
 // Atomic, Plain, Relax and BackOff are those of the queues.
 struct ChannelPolicy : QueuePolicy {
   using Mutex = FutexMutex;
@@ -29,11 +35,18 @@ struct ChannelPolicy : QueuePolicy {
   // How often one who waits lets itself be overtaken (home/sync/wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
 
-  // After how many receipts for which nobody waits one may be published by a store
-  // (home/sync/bias.h).
-  static constexpr std::uint16_t kQuiet = 1024;
-  static void LightFence() { queue_internal::AsymmetricFence::Light(); }
+  // Each how many blocks a thread has a turn, and after how many of them in a row a word is biased
+  // to it, at first and at the most (biased_word.h).
+  static constexpr std::uint64_t kBlocksPerTurn = 8;
+  static constexpr std::uint8_t kTurnsToBias = 4;
+  static constexpr std::uint8_t kMostTurnsToBias = 128;
+  // Whether a bias saves anything: not where the light fence would be a real one.
+  static bool BiasPays() { return queue_internal::AsymmetricFence::IsAsymmetric(); }
+  // Only where that is so: no look at which fence it has to be.
+  static void LightFence() { std::atomic_signal_fence(std::memory_order_seq_cst); }
   static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
+  // Tells threads that are alive from one another.
+  static const void* ThisThread() { return &channel_internal::this_thread; }
 
   // After how many looks in a row that found few values a receiver lets the senders get ahead, and
   // how many are not few (shared_head.h).

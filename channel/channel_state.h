@@ -66,11 +66,19 @@ class ChannelState {
   PushResult TryPush(T& value) {
     Claim<T, Policy> claim;
     const PushResult result = tail_.template TryClaim<false>(1, HeadPosition(), claim);
-    if (ABSL_PREDICT_TRUE(result == PushResult::kPushed)) {
+    if (result == PushResult::kPushed) {
       claim.block->cells[claim.offset].Put(std::move(value));
       receivers_.Notify();
     }
     return result;
+  }
+  // The same, but true only if nothing was in the way.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool TryPushAtOnce(T& value) {
+    auto* const cell = tail_.TryClaimAtOnce(HeadPosition());
+    if (ABSL_PREDICT_FALSE(cell == nullptr)) return false;
+    cell->Put(std::move(value));
+    receivers_.Notify();
+    return true;
   }
   // Pushes as many of the `count` values as there is room for in one go; tells how many. The
   // result is that of the first.
@@ -108,7 +116,8 @@ class ChannelState {
 
   // For a sender that waits: it looks next.
   void BeforeLookForRoom() {
-    if constexpr (!kManyReceivers) head_.BeforeLook();
+    head_.BeforeLook();
+    tail_.BeforeLook();
   }
   [[nodiscard]] bool HasRoomOrEnd() { return tail_.HasRoomOrEnd(HeadPosition()); }
 
@@ -120,6 +129,12 @@ class ChannelState {
     Position end = 0;
     return TryTake(wanted, sink, end);
   }
+  // Takes one if nothing is in the way.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool TryTakeAtOnce(std::optional<T>& value) {
+    if (!head_.TryTakeAtOnce(value)) return false;
+    if (head_.bounded()) NotifyOfRoom(1);
+    return true;
+  }
   // The same; true also if there is and will be no value. One look at the senders' line, which
   // each look takes from them.
   template <typename Sink>
@@ -127,6 +142,8 @@ class ChannelState {
     Position end = 0;
     return TryTake(wanted, sink, end) != 0 || Tail::IsFinal(end);
   }
+  // For a receiver that waits: it looks next.
+  void BeforeLookForValue() { tail_.BeforeLook(); }
   // Whether there is and will be no value.
   [[nodiscard]] bool IsDrained() const {
     const Position end = tail_.position();
@@ -192,6 +209,7 @@ class ChannelState {
   void DropReceiver() {
     // seq_cst: as above, and pairs with: PushReserved().
     if (receivers_count_.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
+    BeforeLookForValue();
     Close();
     Drain();
     Release();
@@ -240,10 +258,10 @@ class ChannelState {
   // With the receivers, who ask with each value: on the senders' line it would cost them a
   // transfer.
   const bool rendezvous_;
+  alignas(ABSL_CACHELINE_SIZE) ReceiverQueue receivers_;
   Atomic<std::uint32_t> receivers_count_{1};
   Atomic<std::uint32_t> references_{2};
   std::unique_ptr<Undelivered> undelivered_;
-  alignas(ABSL_CACHELINE_SIZE) ReceiverQueue receivers_;
   alignas(ABSL_CACHELINE_SIZE) SenderQueue senders_;
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "home/future/context.h"
 #include "home/future/poll.h"
 #include "home/sync/wait.h"
@@ -29,6 +30,12 @@ class EndWait {
 
   State& state() { return *state_; }
 
+  // Whether a poll may try at once, without a look at who else waits.
+  [[nodiscard]] bool MayTry() {
+    Side side(*state_, [] { return false; });
+    return ABSL_PREDICT_TRUE(!wait_.waiting() && !side.queue().MustQueue());
+  }
+
   // Ready once `step()` was true; until then the task waits for `reason`. Inline, as all up to
   // the first try: the calls would cost half of what a ready value does.
   template <typename Step>
@@ -37,6 +44,14 @@ class EndWait {
     if (!cx.ConsumeBudget()) return kPending;
     Side side(*state_, std::move(step));
     if (!wait_.Poll(side, cx.waker())) return cx.PendingFor(reason);
+    return kReady;
+  }
+  // The same, out of line, for which the budget has been spent.
+  template <typename Step>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE home::Poll<void> PollPaidStep(Context& cx, const char* reason,
+                                                             Step step) {
+    Side side(*state_, std::move(step));
+    if (!wait_.PollHere(side, cx.waker())) return cx.PendingFor(reason);
     return kReady;
   }
 

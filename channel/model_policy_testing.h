@@ -23,9 +23,12 @@ struct ModelChannelPolicy : ChannelPolicy {
   static constexpr std::uint8_t kPatience = 1;
 
   // So is a bias; ordinary fences stand for the asymmetric one.
-  static constexpr std::uint16_t kQuiet = 1;
+  static constexpr std::uint64_t kBlocksPerTurn = 1;
+  static constexpr std::uint8_t kTurnsToBias = 1;
+  static bool BiasPays() { return true; }
   static void LightFence() { model::Fence(std::memory_order_seq_cst); }
   static void HeavyFence() { model::Fence(std::memory_order_seq_cst); }
+  static const void* ThisThread() { return &threads[model::ThreadIndex()]; }
 
   static constexpr std::size_t BlockPositions(std::size_t) { return 2; }
 
@@ -48,6 +51,9 @@ struct ModelChannelPolicy : ChannelPolicy {
   // What is allocated and not freed: the checker does not see who forgets memory. Plain, as all
   // of its threads run in one.
   inline static int alive = 0;
+
+ private:
+  inline static char threads[8] = {};  // Their addresses stand for the threads.
 };
 
 // What is sent: watched, so that a value that is handed over without order is found.

@@ -17,8 +17,9 @@
 // what a channel holds follows from what is in it now, and never from what has been.
 // Algorithm: tail_end.h, shared_head.h, block.h for the queue, wait_queue.h for those who
 // wait. Claims are lock-free; but a receiver waits for a sender that has claimed a cell and
-// is interrupted before it has filled it, and whoever meets a counter at the end of a block
-// for the one who moves it on.
+// is interrupted before it has filled it, whoever meets a counter at the end of a block for the
+// one who moves it on, and who comes to an end that another thread alone has used for long for
+// that one to leave its claim (biased_word.h).
 
 #ifndef HOME_CHANNEL_MPMC_H_
 #define HOME_CHANNEL_MPMC_H_

@@ -5,7 +5,7 @@
 //   auto [sender, receiver] = MakeUnboundedMpscChannel<Job>();
 //
 // What the ends can do stands in sender.h and receiver.h. The receiver can't be copied; in
-// return it takes a value without any RMW, or with one for a batch if the channel is bounded
+// return it claims nothing, and of a bounded channel publishes the room of a batch at once
 // (sole_head.h). T may be move-only; it must move and be destroyed without throwing.
 //
 // Cost and progress: as in mpmc.h. A value that a permit sends after the receiver's end is

@@ -29,10 +29,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "home/channel/biased_word.h"
 #include "home/channel/block.h"
 #include "home/channel/tail_end.h"
 
@@ -68,13 +70,37 @@ class SharedHead {
   // The position of the next value to take.
   [[nodiscard]] Position position() const {
     // seq_cst: the look of a sender (wait_queue.h).
-    return head_.load(std::memory_order_seq_cst);
+    return head_.Load(std::memory_order_seq_cst) & ~kFlags;
   }
+
+  // A sender is about to look at the position, and to sleep if there is no room.
+  void BeforeLook() { head_.BeforeLook(); }
 
   // Whether there is a value before `end`, a position of the tail.
   [[nodiscard]] bool HasValueBefore(Position end) const {
     const Position head = position();
     return IsAfter(end, head) && Block::Distance(head, end) != 0;
+  }
+
+  // Takes a value if nothing is in the way: it is known to be there, its cell is not its block's
+  // last, and no other thread interferes. Else TryTake() tells.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool TryTakeAtOnce(std::optional<T>& value) {
+    // acquire, and all below: as in TryClaim().
+    Position head = head_.Load(std::memory_order_acquire);
+    const std::size_t offset = Block::Offset(head);
+    if (ABSL_PREDICT_FALSE(offset + 1 >= Block::kCells)) return false;
+    if (!IsAfter(known_tail_.load(std::memory_order_relaxed), head)) return false;
+    Block* const block = head_block_.load(std::memory_order_acquire);
+    if (ABSL_PREDICT_FALSE(block == nullptr)) return false;
+    if (ABSL_PREDICT_FALSE(!head_.TryCompareExchange(head, head + kStep))) {
+      Policy::BackOff();
+      return false;
+    }
+    auto& cell = block->cells[offset];
+    if (ABSL_PREDICT_FALSE(!cell.IsFull())) cell.AwaitFull();
+    value.emplace(cell.Take());
+    cell.Leave();
+    return true;
   }
 
   // Takes up to `wanted` values, in order, for each of which it calls `sink(T&&)`. Returns
@@ -86,7 +112,7 @@ class SharedHead {
     Block* const block = claim.block;
     for (std::size_t i = claim.offset; i < claim.offset + claim.count; ++i) {
       auto& cell = block->cells[i];
-      cell.AwaitFull();
+      if (ABSL_PREDICT_FALSE(!cell.IsFull())) cell.AwaitFull();
       sink(cell.Take());
       // From here on the block may be gone, unless it has claimed cells of ours.
       cell.Leave();
@@ -104,13 +130,13 @@ class SharedHead {
     bool slipped = false;
     // acquire: what I2 says of head_block_. A guess, which the CAS verifies. seq_cst is not
     // needed: a value too old makes the CAS fail, and no value is too new.
-    Position head = head_.load(std::memory_order_acquire);
+    Position head = head_.Load(std::memory_order_acquire);
     for (;;) {
       const std::size_t offset = Block::Offset(head);
       if (ABSL_PREDICT_FALSE(offset == Block::kCells)) {
         Policy::Relax(attempt++);
         // acquire: as above; likewise below.
-        head = head_.load(std::memory_order_acquire);
+        head = head_.Load(std::memory_order_acquire);
         continue;
       }
       // relaxed: some value that the tail has had. Mostly this spares the consumers a look at
@@ -121,7 +147,7 @@ class SharedHead {
           slipped = true;
           Policy::Slip();
           // acquire: as above. Others may have gone on meanwhile.
-          head = head_.load(std::memory_order_acquire);
+          head = head_.Load(std::memory_order_acquire);
           continue;
         }
         if (!LookAtTail(head, tail, known, end)) return false;
@@ -135,19 +161,18 @@ class SharedHead {
       Block* block = CurrentBlock(tail);
       if (ABSL_PREDICT_FALSE(block == nullptr)) {
         Policy::Relax(attempt++);
-        head = head_.load(std::memory_order_acquire);
+        head = head_.Load(std::memory_order_acquire);
         continue;
       }
       const Position claimed = head + count * kStep;
-      // The claim. seq_cst: a publication of room (wait_queue.h).
-      if (ABSL_PREDICT_TRUE(head_.compare_exchange_strong(head, claimed, std::memory_order_seq_cst,
-                                                          std::memory_order_acquire))) {
+      // The claim, a publication of room (wait_queue.h).
+      if (ABSL_PREDICT_TRUE(head_.CompareExchange(head, claimed))) {
         claim = {block, offset, count};
-        if (ABSL_PREDICT_FALSE(offset + count == Block::kCells)) MoveOn(block, claimed + kStep);
+        if (ABSL_PREDICT_FALSE(offset + count == Block::kCells)) MoveOn(block, head);
         return true;
       }
       Policy::BackOff();
-      head = head_.load(std::memory_order_acquire);
+      head = head_.Load(std::memory_order_acquire);
     }
   }
 
@@ -194,12 +219,11 @@ class SharedHead {
   }
 
   // Moves on to the block behind `block` (I2).
-  void MoveOn(Block* block, Position next) {
-    // release: the new block. pairs with: CurrentBlock().
+  void MoveOn(Block* block, Position position) {
+    // release: the new block. pairs with: CurrentBlock(). Whoever sees the head in the new block
+    // sees it in head_block_.
     head_block_.store(block->AwaitNext(), std::memory_order_release);
-    // release: whoever sees the head in the new block sees it in head_block_. A store: at a
-    // gap the head is ours.
-    head_.store(next, std::memory_order_release);
+    head_.PassGap(kStep, Block::IsTurn(position));
   }
 
   // Frees a block whose last cell the caller has left, and those that were put aside, if nobody
@@ -229,7 +253,7 @@ class SharedHead {
                                            std::memory_order_relaxed));
   }
 
-  Atomic<Position> head_{0};
+  BiasedWord<Policy> head_;
   Atomic<Block*> head_block_{nullptr};
   Atomic<Position> known_tail_{0};    // Some value that the tail has had, with its flags.
   Atomic<Block*> aside_{nullptr};     // Blocks that wait for a reader (I3).

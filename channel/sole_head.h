@@ -2,20 +2,22 @@
 //
 // It claims nothing: it looks into the next cell and takes what is there. No RMW a value, no
 // mark in the cells, and a block is freed as soon as its last cell is empty. Only a bounded
-// channel's senders have to learn where the head is: by one exchange for all values that were
-// taken in one go, or while no sender waits by a store (home/sync/bias.h).
+// channel's senders have to learn where the head is: by one RMW for all values that were taken in
+// one go, or by a store while no sender waits on another thread (biased_word.h).
 
 #ifndef HOME_CHANNEL_SOLE_HEAD_H_
 #define HOME_CHANNEL_SOLE_HEAD_H_
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "home/channel/biased_word.h"
 #include "home/channel/block.h"
 #include "home/channel/tail_end.h"
-#include "home/sync/bias.h"
 
 namespace home::channel_internal {
 
@@ -44,15 +46,35 @@ class SoleHead {
   // The position of the next value to take, for any thread. Only if the channel is bounded.
   [[nodiscard]] Position position() const {
     // seq_cst: the look of a sender (wait_queue.h).
-    return published_.load(std::memory_order_seq_cst);
+    return published_.Load(std::memory_order_seq_cst) & ~kFlags;
   }
 
   // A sender is about to look at the position, and to sleep if there is no room.
-  void BeforeLook() { bias_.BeforeLook(); }
+  void BeforeLook() { published_.BeforeLook(); }
 
   [[nodiscard]] bool HasValueBefore(Position end) const {
     // The head stands at a cell, never in a gap, so that there is one from there on.
     return IsAfter(end, head_);
+  }
+
+  // As SharedHead::TryTakeAtOnce().
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool TryTakeAtOnce(std::optional<T>& value) {
+    Block* const block = block_;
+    const Position head = head_;
+    const std::size_t offset = Block::Offset(head);
+    if (ABSL_PREDICT_FALSE(block == nullptr || offset + 1 == Block::kCells)) return false;
+    auto& cell = block->cells[offset];
+    if (!cell.IsFull()) return false;
+    value.emplace(cell.Take());
+    head_ = head + kStep;
+    if (bounded_) {
+      // relaxed: as in Publish().
+      Position word = published_.Load(std::memory_order_relaxed);
+      if (ABSL_PREDICT_FALSE(!published_.TryCompareExchange(word, WithFlag(head_, word)))) {
+        Publish(head_, false);
+      }
+    }
+    return true;
   }
 
   // As SharedHead::TryTake().
@@ -60,26 +82,28 @@ class SoleHead {
   std::size_t TryTake(std::size_t wanted, Tail& tail, Sink&& sink, Position& end) {
     std::size_t taken = 0;
     Position head = head_;
+    const Block* const block = block_;
     while (taken != wanted && TakeOne(head, tail, sink, taken == 0, end)) ++taken;
     head_ = head;
-    if (taken != 0 && bounded_) {
-      if (ABSL_PREDICT_TRUE(bias_.PublishesByStore())) {
-        // release: our use of the cells. The fence: a publication (home/sync/bias.h).
-        published_.store(head, std::memory_order_release);
-        Policy::LightFence();
-      } else {
-        // seq_cst: a publication of room, an exchange for that reason (wait_queue.h).
-        published_.exchange(head, std::memory_order_seq_cst);
-      }
-    }
+    if (taken != 0 && bounded_) Publish(head, block_ != block && Block::IsTurn(head));
     return taken;
   }
 
  private:
   template <typename U>
-  using Atomic = typename Policy::template Atomic<U>;
-  template <typename U>
   using Plain = typename Policy::template Plain<U>;
+
+  // Publishes room (wait_queue.h); at the end of a block perhaps the first of many by a store.
+  ABSL_ATTRIBUTE_NOINLINE void Publish(Position head, bool is_turn) {
+    // relaxed: verified.
+    Position word = published_.Load(std::memory_order_relaxed);
+    if (is_turn) head |= published_.EarnedBias(word);
+    while (!published_.CompareExchange(word, WithFlag(head, word))) {
+    }
+  }
+  static Position WithFlag(Position head, Position word) {
+    return head | (word & BiasedWord<Policy>::kBiased);
+  }
 
   // A value of a cell that is not full yet is worth the wait only for the `first`: it may
   // have been announced to us.
@@ -115,8 +139,7 @@ class SoleHead {
 
   Plain<Position> head_{0};
   Plain<Block*> block_{nullptr};
-  Atomic<Position> published_{0};
-  sync_internal::Bias<Policy> bias_;
+  BiasedWord<Policy> published_;
   const bool bounded_;
 };
 

@@ -1,12 +1,13 @@
 // TailEnd: the producers' end of a channel's queue.
 //
 // Producers claim cells in order, by a CAS on one word, and fill them. The word holds
-// everything that a claim depends on, so that each operation of a sender is one RMW:
+// everything that a claim depends on, so that each operation of a sender is one RMW, or a
+// store if it is the only one for long (biased_word.h):
 //
-//   word_   63 ............ 17  16 ......... 1     0
-//          +------------------+---------------+--------+
-//          |     position     |   reserved    | closed |
-//          +------------------+---------------+--------+
+//   word_   63 ............ 18    17     16 ......... 1     0
+//          +------------------+--------+---------------+--------+
+//          |     position     | biased |   reserved    | closed |
+//          +------------------+--------+---------------+--------+
 //   position  of the next cell
 //   reserved  permits: room that is promised and not used yet
 //   closed    no more claims, but for permits
@@ -41,6 +42,7 @@
 #include <utility>
 
 #include "absl/base/optimization.h"
+#include "home/channel/biased_word.h"
 #include "home/channel/block.h"
 
 namespace home::channel_internal {
@@ -78,41 +80,62 @@ class TailEnd {
     return result;
   }
 
+  // Claims a cell if nothing is in the way: the next one is not its block's last, there is room,
+  // and no other thread interferes. Else null, and TryClaim() tells.
+  template <typename Head>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE typename Block::Cell* TryClaimAtOnce(const Head& head) {
+    // seq_cst: as in ClaimWith().
+    std::uint64_t word = word_.Load(std::memory_order_seq_cst);
+    const std::size_t offset = Block::Offset(word);
+    if (ABSL_PREDICT_FALSE((word & kClosed) != 0 || offset + 1 >= Block::kCells)) return nullptr;
+    if (ABSL_PREDICT_FALSE(!HasRoom(word, head))) return nullptr;
+    // acquire: as in ClaimWith().
+    Block* const block = tail_block_.load(std::memory_order_acquire);
+    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+    if (ABSL_PREDICT_FALSE(!word_.TryCompareExchange(word, word + kStep))) {
+      Policy::BackOff();
+      return nullptr;
+    }
+    return &block->cells[offset];
+  }
+
   // Promises room for one value: kPushed, or as above.
   template <typename Head>
   PushResult TryReserve(const Head& head) {
     // seq_cst: as in ClaimWith().
-    std::uint64_t word = word_.load(std::memory_order_seq_cst);
-    for (;;) {
+    std::uint64_t word = word_.Load(std::memory_order_seq_cst);
+    do {
       if ((word & kClosed) != 0) return PushResult::kClosed;
       if (!HasRoom(word, head) || (word & kReserved) == kReserved) return PushResult::kFull;
-      // relaxed: a promise publishes nothing. acquire on failure: as in ClaimWith().
-      if (word_.compare_exchange_weak(word, word + kReservedOne, std::memory_order_relaxed,
-                                      std::memory_order_acquire)) {
-        return PushResult::kPushed;
-      }
-    }
+    } while (!word_.CompareExchange(word, word + kReservedOne));
+    return PushResult::kPushed;
   }
   // Gives a promise back. The caller notifies senders, and receivers if nothing will come.
   void CancelReservation() {
-    // seq_cst: a publication of room, and of the end (wait_queue.h).
-    word_.fetch_sub(kReservedOne, std::memory_order_seq_cst);
+    // relaxed: verified. The change is a publication of room, and of the end (wait_queue.h).
+    std::uint64_t word = word_.Load(std::memory_order_relaxed);
+    while (!word_.CompareExchange(word, word - kReservedOne)) {
+    }
   }
 
   // Refuses what is not reserved from now on. True for the first caller.
   bool Close() {
-    // seq_cst: a publication of the end.
-    return (word_.fetch_or(kClosed, std::memory_order_seq_cst) & kClosed) == 0;
+    // acquire: what preceded another's Close(). The change is a publication of the end.
+    std::uint64_t word = word_.Load(std::memory_order_acquire);
+    do {
+      if ((word & kClosed) != 0) return false;
+    } while (!word_.CompareExchange(word, word | kClosed));
+    return true;
   }
 
   [[nodiscard]] bool IsClosed() const {
     // acquire: what preceded the Close().
-    return (word_.load(std::memory_order_acquire) & kClosed) != 0;
+    return (word_.Load(std::memory_order_acquire) & kClosed) != 0;
   }
   // The position, and flags.
   [[nodiscard]] Position position() const {
     // seq_cst: the look of a receiver (wait_queue.h).
-    return word_.load(std::memory_order_seq_cst);
+    return word_.Load(std::memory_order_seq_cst);
   }
   // Whether such a position is the last one for ever (I4).
   [[nodiscard]] static bool IsFinal(Position position) {
@@ -122,7 +145,7 @@ class TailEnd {
   template <typename Head>
   [[nodiscard]] bool HasRoomOrEnd(const Head& head) {
     // seq_cst: the look of a sender.
-    const std::uint64_t word = word_.load(std::memory_order_seq_cst);
+    const std::uint64_t word = word_.Load(std::memory_order_seq_cst);
     return (word & kClosed) != 0 || (HasRoom(word, head) && (word & kReserved) != kReserved);
   }
 
@@ -137,6 +160,8 @@ class TailEnd {
     // seq_cst: a rendezvous's receivers publish room by it.
     return capacity_.load(std::memory_order_seq_cst);
   }
+  // Who waits for values, for room or for the end has announced itself, and looks next.
+  void BeforeLook() { word_.BeforeLook(); }
   // For a rendezvous: a receiver came (1), or left (-1).
   void AddCapacity(int receivers) {
     // seq_cst: a publication of room.
@@ -150,21 +175,21 @@ class TailEnd {
 
   static constexpr std::uint64_t kClosed = 1;
   static constexpr std::uint64_t kReservedOne = 2;
-  static constexpr std::uint64_t kReserved = kFlags & ~kClosed;
+  static constexpr std::uint64_t kReserved = BiasedWord<Policy>::kBiased - kReservedOne;
 
   template <bool kUsesPermit, typename Head>
   PushResult ClaimWith(std::size_t wanted, const Head& head, Claim& claim, Block*& fresh) {
     int attempt = 0;
     // seq_cst: also the look of a sender that waits (wait_queue.h). As an acquire: what I2
     // says of tail_block_.
-    std::uint64_t word = word_.load(std::memory_order_seq_cst);
+    std::uint64_t word = word_.Load(std::memory_order_seq_cst);
     for (;;) {
       if (!kUsesPermit && ABSL_PREDICT_FALSE((word & kClosed) != 0)) return PushResult::kClosed;
       const std::size_t offset = Block::Offset(word);
       if (ABSL_PREDICT_FALSE(offset == Block::kCells)) {
         Policy::Relax(attempt++);
         // acquire: as above.
-        word = word_.load(std::memory_order_acquire);
+        word = word_.Load(std::memory_order_acquire);
         continue;
       }
       std::size_t count = 1;
@@ -187,28 +212,25 @@ class TailEnd {
       }
       const std::uint64_t claimed =
           word + count * kStep - (kUsesPermit ? kReservedOne : std::uint64_t{0});
-      // The claim. seq_cst: a publication of values (wait_queue.h): a receiver that looks
-      // after it finds the position moved, and waits for the cell to be filled.
-      // acquire on failure: as the load.
-      if (ABSL_PREDICT_TRUE(word_.compare_exchange_strong(word, claimed, std::memory_order_seq_cst,
-                                                          std::memory_order_acquire))) {
+      // The claim, a publication of values (wait_queue.h): a receiver that looks after it finds
+      // the position moved, and waits for the cell to be filled.
+      if (ABSL_PREDICT_TRUE(word_.CompareExchange(word, claimed))) {
         claim = {block, offset, count};
-        if (ABSL_PREDICT_FALSE(takes_last)) Install(block, std::exchange(fresh, nullptr));
+        if (ABSL_PREDICT_FALSE(takes_last)) Install(block, std::exchange(fresh, nullptr), word);
         return PushResult::kPushed;
       }
       Policy::BackOff();
       // acquire: as above.
-      word = word_.load(std::memory_order_acquire);
+      word = word_.Load(std::memory_order_acquire);
     }
   }
 
   // Moves on to `next` (I2).
-  void Install(Block* block, Block* next) {
-    // release: the new block. pairs with: ClaimWith().
+  void Install(Block* block, Block* next, Position position) {
+    // release: the new block. pairs with: ClaimWith(). Whoever sees the position in the new block
+    // sees it in tail_block_.
     tail_block_.store(next, std::memory_order_release);
-    // release: whoever sees the position in the new block sees it in tail_block_. An RMW: the
-    // flags are others'.
-    word_.fetch_add(kStep, std::memory_order_release);
+    word_.PassGap(kStep, Block::IsTurn(position));
     // release: the new block. pairs with: Block::AwaitNext().
     block->next.store(next, std::memory_order_release);
   }
@@ -269,7 +291,7 @@ class TailEnd {
   }
   static std::uint64_t Reserved(std::uint64_t word) { return (word & kReserved) / kReservedOne; }
 
-  Atomic<std::uint64_t> word_{0};
+  BiasedWord<Policy> word_;
   Atomic<Block*> tail_block_{nullptr};
   Atomic<Position> known_head_{0};  // Some value that the head has had.
   Atomic<std::uint64_t> capacity_;  // Changes for a rendezvous only.

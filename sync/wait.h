@@ -41,6 +41,12 @@ class Wait {
     if (ABSL_PREDICT_TRUE(!waiting_ && !side.queue().MustQueue()) && side.Take()) return true;
     return PollSlowly(side, waker);
   }
+  // The same for a caller who is out of line itself, for want of something.
+  template <typename Side>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool PollHere(Side& side, const Waker& waker) {
+    if (!waiting_ && !side.queue().MustQueue() && side.Take()) return true;
+    return WaitOn(side, waker);
+  }
 
   // The future is dropped before it was done.
   template <typename Side>
@@ -61,9 +67,13 @@ class Wait {
   template <typename Side>
   static constexpr bool kHandsOver = requires(Side side) { side.Receive(); };
 
-  // Where a fresh future found nothing, or one waits already.
   template <typename Side>
   ABSL_ATTRIBUTE_NOINLINE bool PollSlowly(Side& side, const Waker& waker) {
+    return WaitOn(side, waker);
+  }
+  // Where a fresh future found nothing, or one waits already.
+  template <typename Side>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool WaitOn(Side& side, const Waker& waker) {
     Queue& queue = side.queue();
     if (waiting_) {
       const typename Queue::Turn turn = queue.Begin(waiter_, waker);

@@ -5,7 +5,8 @@
 //
 //   waiter       Add() itself; look at the store once more; if there is something, take it
 //                and Remove() itself, or, if it may not, Notify(); else sleep.
-//   publisher    change the store, by a seq_cst RMW; Notify() for as much as it published.
+//   publisher    change the store, by a seq_cst RMW, or a store where a bias says who fences
+//                (bias.h, home/channel/biased_word.h); Notify() for as much as it published.
 //   notified     look at the store; take what is there, and Notify() if more is; or Add()
 //                itself again, at its old place, and look once more.
 //
