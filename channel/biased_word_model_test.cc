@@ -139,7 +139,8 @@ struct OneWaitsBriefly {
 
 TEST(BiasedWordModelTest, TwoChange) { CheckWithPreemptions<AllChange<2, 2>>(2); }
 TEST(BiasedWordModelTest, TwoChangeOften) { CheckRandomly<AllChange<2, 4>>(50'000); }
-TEST(BiasedWordModelTest, ThreeChange) { CheckRandomly<AllChange<3, 2>>(50'000); }
+TEST(BiasedWordModelTest, TwoChangeAlternately) { CheckWithPreemptions<AllChange<2, 3>>(2); }
+TEST(BiasedWordModelTest, ThreeChange) { CheckRandomly<AllChange<3, 3>>(100'000); }
 TEST(BiasedWordModelTest, OthersSetBits) { CheckWithPreemptions<OthersSetBits>(2); }
 TEST(BiasedWordModelTest, OneWaits) { CheckWithPreemptions<OneWaits<2>>(3); }
 TEST(BiasedWordModelTest, OneWaitsForTwo) { CheckRandomly<OneWaits<3>>(100'000); }

@@ -113,7 +113,9 @@ struct Block {
 
   // Whether a position's block is one of those at whose end a bias may begin (biased_word.h).
   static bool IsTurn(Position position) {
-    return (position >> kPositionShift) / kPositions % Policy::kBlocksPerTurn == 0;
+    constexpr std::size_t kBlocks =
+        std::max<std::size_t>(Policy::kPositionsPerTurn / kPositions, 1);
+    return (position >> kPositionShift) / kPositions % kBlocks == 0;
   }
 
   void Reset() {

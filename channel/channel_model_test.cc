@@ -342,6 +342,8 @@ using MpmcWide = Mpmc<WideBlocks>;
 using MpscWide = Mpsc<WideBlocks>;
 
 TEST(MpmcModelTest, Exchange) { CheckRandomly<Exchange<MpmcNarrow, 1>>(20'000); }
+TEST(MpmcModelTest, LongExchange) { CheckRandomly<LongExchange<MpmcNarrow>>(20'000); }
+TEST(MpmcModelTest, LongExchangeInWideBlocks) { CheckRandomly<LongExchange<MpmcWide>>(20'000); }
 TEST(MpmcModelTest, ExchangeRandomly) { CheckRandomly<Exchange<MpmcWide, 1>>(20'000); }
 TEST(MpmcModelTest, Rendezvous) { CheckRandomly<Exchange<MpmcNarrow, 0>>(20'000); }
 TEST(MpmcModelTest, SenderGoes) { CheckRandomly<SenderGoes<MpmcNarrow, 1>>(20'000); }
@@ -362,6 +364,7 @@ TEST(MpmcModelTest, CrowdInNarrowBlocks) { CheckRandomly<Crowd<ModelChannelPolic
 
 TEST(MpscModelTest, Exchange) { CheckRandomly<Exchange<MpscNarrow, 1>>(20'000); }
 TEST(MpscModelTest, LongExchange) { CheckRandomly<LongExchange<MpscNarrow>>(40'000); }
+TEST(MpscModelTest, LongExchangeInWideBlocks) { CheckRandomly<LongExchange<MpscWide>>(40'000); }
 TEST(MpscModelTest, ExchangeRandomly) { CheckRandomly<Exchange<MpscWide, 1>>(20'000); }
 TEST(MpscModelTest, Rendezvous) { CheckRandomly<Exchange<MpscNarrow, 0>>(20'000); }
 TEST(MpscModelTest, SenderGoes) { CheckRandomly<SenderGoes<MpscNarrow, 1>>(20'000); }

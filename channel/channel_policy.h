@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "home/channel/this_thread.h"
 #include "home/future/frame_allocator.h"
 #include "home/future/frame_object.h"
 #include "home/parker/futex_mutex.h"
@@ -23,11 +24,6 @@
 
 namespace home {
 
-namespace channel_internal {
-// Its address stands for the thread.
-inline constinit thread_local char this_thread = 0;
-}  // namespace channel_internal
-
 // Atomic, Plain, Relax and BackOff are those of the queues.
 struct ChannelPolicy : QueuePolicy {
   using Mutex = FutexMutex;
@@ -35,9 +31,9 @@ struct ChannelPolicy : QueuePolicy {
   // How often one who waits lets itself be overtaken (home/sync/wait_queue.h).
   static constexpr std::uint8_t kPatience = 3;
 
-  // Each how many blocks a thread has a turn, and after how many of them in a row a word is biased
+  // Each how many positions a thread has a turn, and after how many turns in a row a word is biased
   // to it, at first and at the most (biased_word.h).
-  static constexpr std::uint64_t kBlocksPerTurn = 8;
+  static constexpr std::size_t kPositionsPerTurn = 256;
   static constexpr std::uint8_t kTurnsToBias = 4;
   static constexpr std::uint8_t kMostTurnsToBias = 128;
   // Whether a bias saves anything: not where the light fence would be a real one.
@@ -46,7 +42,7 @@ struct ChannelPolicy : QueuePolicy {
   static void LightFence() { std::atomic_signal_fence(std::memory_order_seq_cst); }
   static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
   // Tells threads that are alive from one another.
-  static const void* ThisThread() { return &channel_internal::this_thread; }
+  static const void* ThisThread() { return channel_internal::ThisThread(); }
 
   // After how many looks in a row that found few values a receiver lets the senders get ahead, and
   // how many are not few (shared_head.h).

@@ -50,7 +50,11 @@ class ChannelState {
 
   // Capacity 0 is a rendezvous: there is room for as many values as receivers wait.
   ChannelState(std::uint64_t capacity, Undelivered undelivered)
-      : tail_(capacity), head_(tail_.bounded()), rendezvous_(capacity == 0) {
+      : tail_(capacity),
+        // A rendezvous's receivers look at the capacity after their claim (NotifyOfRoom()): an RMW
+        // then orders the two.
+        head_(tail_.bounded(), capacity != 0),
+        rendezvous_(capacity == 0) {
     if (undelivered) undelivered_ = std::make_unique<Undelivered>(std::move(undelivered));
   }
   ChannelState(const ChannelState&) = delete;

@@ -196,7 +196,7 @@ TYPED_TEST(ChannelWaitingTest, WhoComesAfterAnOvertakenOneQueues) {
   EXPECT_TRUE(PollOnce(fresh, second).value().ok());
 }
 
-// After so many quiet receipts room may be published by a store (home/sync/bias.h), until one
+// After so many quiet receipts room may be published by a store (biased_word.h), until one
 // waits.
 TYPED_TEST(ChannelWaitingTest, OneWaitsForRoomAfterAQuietTime) {
   auto [sender, receiver] = TypeParam::template Make<int>(1);

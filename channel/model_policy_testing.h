@@ -23,8 +23,9 @@ struct ModelChannelPolicy : ChannelPolicy {
   static constexpr std::uint8_t kPatience = 1;
 
   // So is a bias; ordinary fences stand for the asymmetric one.
-  static constexpr std::uint64_t kBlocksPerTurn = 1;
+  static constexpr std::size_t kPositionsPerTurn = 1;
   static constexpr std::uint8_t kTurnsToBias = 1;
+  static constexpr std::uint8_t kMostTurnsToBias = 1;
   static bool BiasPays() { return true; }
   static void LightFence() { model::Fence(std::memory_order_seq_cst); }
   static void HeavyFence() { model::Fence(std::memory_order_seq_cst); }

@@ -197,8 +197,9 @@ class BasicReceiver {
   // The next value; nothing once the channel is closed and empty.
   // Cancellation: dropping the future loses nothing: it has delivered, or the value is in the
   // channel. It loses the place among those who wait.
-  // Cost: one RMW if a value is there; none as long as one thread alone receives (biased_word.h),
-  // nor for an MpscReceiver of an unbounded channel. And a wake-up if a sender sleeps.
+  // Cost: one RMW if a value is there; none once one thread alone has received for long
+  // (biased_word.h), nor for an MpscReceiver of an unbounded channel. And a wake-up if a sender
+  // sleeps.
   RecvFuture Recv() { return RecvFuture(state_); }
 
   // The next value if it is there. Nothing may also mean the end: see IsDrained().

@@ -15,7 +15,9 @@
 // Futures borrow the sender, which must outlive them.
 // Thread-safety: every member by any thread, but for assignment and destruction.
 // Memory ordering: what precedes the sending of a value happens before what follows its
-// receipt; what precedes a receipt before what follows the sending that it made room for.
+// receipt; what precedes a receipt before what follows the sending that it made room for. That
+// something is full, empty or closed is known to be so as far as the other end's operations happen
+// before: one that goes on at the same time may be seen late.
 // Fairness: senders that wait are woken in order, one for each room. A TrySend(), or a Send() at
 // its first poll, may overtake them; who was overtaken keeps its place, and after a few times a
 // Send() that comes later waits behind it.
@@ -254,7 +256,7 @@ class BasicSender {
   // value is destroyed then, so use Reserve() or TrySend() for one that is precious.
   // Cancellation: dropping the future before it is ready destroys the value, which was not
   // sent, and loses the place in the queue.
-  // Cost: with room one RMW, or none as long as one thread alone sends (biased_word.h), and a
+  // Cost: with room one RMW, or none once one thread alone has sent for long (biased_word.h), and a
   // wake-up if a receiver sleeps. Allocates a block for every 31 values, from a cache.
   SendFuture Send(T value) { return SendFuture(state_, std::move(value)); }
 

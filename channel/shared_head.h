@@ -49,8 +49,8 @@ class SharedHead {
 
   static constexpr bool kShared = true;
 
-  // `bounded`: the tail is, and senders wait for room.
-  explicit SharedHead(bool bounded) : bounded_(bounded) {}
+  // `bounded`: the tail is, and senders wait for room. `may_be_biased`: the head (biased_word.h).
+  SharedHead(bool bounded, bool may_be_biased) : bounded_(bounded), may_be_biased_(may_be_biased) {}
   SharedHead(const SharedHead&) = delete;
   SharedHead& operator=(const SharedHead&) = delete;
 
@@ -93,7 +93,7 @@ class SharedHead {
     Block* const block = head_block_.load(std::memory_order_acquire);
     if (ABSL_PREDICT_FALSE(block == nullptr)) return false;
     if (ABSL_PREDICT_FALSE(!head_.TryCompareExchange(head, head + kStep))) {
-      Policy::BackOff();
+      if ((head & BiasedWord<Policy>::kBiased) == 0) Policy::BackOff();
       return false;
     }
     auto& cell = block->cells[offset];
@@ -223,7 +223,7 @@ class SharedHead {
     // release: the new block. pairs with: CurrentBlock(). Whoever sees the head in the new block
     // sees it in head_block_.
     head_block_.store(block->AwaitNext(), std::memory_order_release);
-    head_.PassGap(kStep, Block::IsTurn(position));
+    head_.PassGap(kStep, may_be_biased_ && Block::IsTurn(position));
   }
 
   // Frees a block whose last cell the caller has left, and those that were put aside, if nobody
@@ -260,6 +260,7 @@ class SharedHead {
   Atomic<std::uint8_t> few_runs_{0};  // Looks in a row that found few values.
   // Here, because the senders' line is better left alone.
   const bool bounded_;
+  const bool may_be_biased_;
 };
 
 }  // namespace home::channel_internal

@@ -30,8 +30,8 @@ class SoleHead {
 
   static constexpr bool kShared = false;
 
-  // `bounded`: as in SharedHead.
-  explicit SoleHead(bool bounded) : bounded_(bounded) {}
+  // As SharedHead.
+  SoleHead(bool bounded, bool may_be_biased) : bounded_(bounded), may_be_biased_(may_be_biased) {}
   SoleHead(const SoleHead&) = delete;
   SoleHead& operator=(const SoleHead&) = delete;
 
@@ -68,8 +68,8 @@ class SoleHead {
     value.emplace(cell.Take());
     head_ = head + kStep;
     if (bounded_) {
-      // relaxed: as in Publish().
-      Position word = published_.Load(std::memory_order_relaxed);
+      // acquire: as in Publish().
+      Position word = published_.Load(std::memory_order_acquire);
       if (ABSL_PREDICT_FALSE(!published_.TryCompareExchange(word, WithFlag(head_, word)))) {
         Publish(head_, false);
       }
@@ -85,7 +85,8 @@ class SoleHead {
     const Block* const block = block_;
     while (taken != wanted && TakeOne(head, tail, sink, taken == 0, end)) ++taken;
     head_ = head;
-    if (taken != 0 && bounded_) Publish(head, block_ != block && Block::IsTurn(head));
+    if (taken != 0 && bounded_)
+      Publish(head, may_be_biased_ && block_ != block && Block::IsTurn(head));
     return taken;
   }
 
@@ -95,8 +96,8 @@ class SoleHead {
 
   // Publishes room (wait_queue.h); at the end of a block perhaps the first of many by a store.
   ABSL_ATTRIBUTE_NOINLINE void Publish(Position head, bool is_turn) {
-    // relaxed: verified.
-    Position word = published_.Load(std::memory_order_relaxed);
+    // acquire: as BiasedWord asks for.
+    Position word = published_.Load(std::memory_order_acquire);
     if (is_turn) head |= published_.EarnedBias(word);
     while (!published_.CompareExchange(word, WithFlag(head, word))) {
     }
@@ -141,6 +142,7 @@ class SoleHead {
   Plain<Block*> block_{nullptr};
   BiasedWord<Policy> published_;
   const bool bounded_;
+  const bool may_be_biased_;
 };
 
 }  // namespace home::channel_internal

@@ -2,9 +2,9 @@
 //
 // What WaitQueue is for many (home/sync/wait_queue.h), with the same protocol and the same
 // calls, so that Wait serves both: the receiver adds itself, looks once more, sleeps; a
-// publisher changes the store by a seq_cst RMW and notifies. With one who waits there is no
-// order to keep and nobody to pass anything on to: a slot for one waker is enough, and no
-// mutex. To wait is one RMW and a clone of the waker, to wake one RMW.
+// publisher changes the store by a seq_cst RMW (or as biased_word.h says) and notifies. With one
+// who waits there is no order to keep and nobody to pass anything on to: a slot for one waker is
+// enough, and no mutex. To wait is one RMW and a clone of the waker, to wake one RMW.
 //
 //   word_    63 ............ 1     0
 //          +------------------+---------+

@@ -93,7 +93,7 @@ class TailEnd {
     Block* const block = tail_block_.load(std::memory_order_acquire);
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
     if (ABSL_PREDICT_FALSE(!word_.TryCompareExchange(word, word + kStep))) {
-      Policy::BackOff();
+      if ((word & BiasedWord<Policy>::kBiased) == 0) Policy::BackOff();
       return nullptr;
     }
     return &block->cells[offset];
@@ -112,8 +112,9 @@ class TailEnd {
   }
   // Gives a promise back. The caller notifies senders, and receivers if nothing will come.
   void CancelReservation() {
-    // relaxed: verified. The change is a publication of room, and of the end (wait_queue.h).
-    std::uint64_t word = word_.Load(std::memory_order_relaxed);
+    // acquire: as BiasedWord asks for. The change is a publication of room, and of the end
+    // (wait_queue.h).
+    std::uint64_t word = word_.Load(std::memory_order_acquire);
     while (!word_.CompareExchange(word, word - kReservedOne)) {
     }
   }
@@ -173,6 +174,7 @@ class TailEnd {
   template <typename U>
   using Atomic = typename Policy::template Atomic<U>;
 
+  static_assert(BiasedWord<Policy>::kBiased < kStep);
   static constexpr std::uint64_t kClosed = 1;
   static constexpr std::uint64_t kReservedOne = 2;
   static constexpr std::uint64_t kReserved = BiasedWord<Policy>::kBiased - kReservedOne;

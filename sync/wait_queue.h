@@ -37,9 +37,9 @@
 //      have not looked yet as there are things to take, or publishers on their way to
 //      Notify(), or waiters on their way to their look after Add().
 //
-// Why I3 holds. Add() is a seq_cst RMW before the waiter's look, the publication a seq_cst
-// RMW before Notify()'s load. In their single order either the look sees the publication, or
-// the load sees the waiter, and wakes somebody for it. Who sleeps after its look has seen
+// Why I3 holds, without biases. Add() is a seq_cst RMW before the waiter's look, the publication a
+// seq_cst RMW before Notify()'s load. In their single order either the look sees the publication,
+// or the load sees the waiter, and wakes somebody for it. Who sleeps after its look has seen
 // nothing to take, so all that is there later was published later; or it has seen something
 // that it may not take, since one in front of it was overtaken, and has woken the first for
 // it. A notified waiter that looks takes one thing at least, or sees that there is none. One
