@@ -1,5 +1,5 @@
-// ResultSlot<T>: where a coroutine, a leaf or a task puts its outcome, a value
-// or the exception that ended it, until whoever waits takes it.
+// ResultSlot<T>: where a coroutine or a leaf puts its outcome, a value or the
+// exception that ended it, until whoever waits takes it.
 //
 // Thread-safety: none; the owner orders writer and reader.
 

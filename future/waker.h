@@ -2,7 +2,7 @@
 // executor to poll it again.
 //
 // A waker is one word, the address of a WakerTarget: of a task, a child of a set, a parked thread.
-// The target's first word leads to a table of four functions. (In Rust's std::task the table's
+// It begins with a pointer to a table of four functions. (In Rust's std::task the table's
 // address is the waker's second word. But wakers lie in all that waits, one target has many, and a
 // wake touches the target anyway.) The executor makes a waker a poll; a leaf future clones it,
 // keeps at most one, and wakes it when progress is possible:
@@ -30,7 +30,7 @@ class WakerTarget;
 // called from any thread, and may run user code: a primitive never calls one
 // while it holds an internal lock.
 struct WakerVTable {
-  // Returns the target of a new waker: mostly the same one.
+  // Returns the target of a new waker, never null: mostly the same one.
   WakerTarget* (*clone)(WakerTarget* target);
   // Wakes and gives up the reference that the waker stands for.
   void (*wake)(WakerTarget* target);
@@ -40,7 +40,8 @@ struct WakerVTable {
   void (*drop)(WakerTarget* target);
 };
 
-// The base of what wakers wake.
+// The base of what wakers wake. A target lives as long as any waker that has not been woken,
+// dropped or moved from, also where the table's functions do nothing.
 class WakerTarget {
  public:
   // `vtable` lives as long as the target.

@@ -108,7 +108,7 @@ class TaskCell final : public TaskHeader {
       }
       // The future's locals die before anybody is told of the outcome.
       ended = true;
-      std::destroy_at(std::addressof(self->future_));
+      self->DestroyFuture();
       if constexpr (std::is_reference_v<T>) {
         std::construct_at(std::addressof(self->value_), std::addressof(std::move(polled).value()));
       } else if constexpr (!std::is_void_v<T>) {
@@ -118,7 +118,7 @@ class TaskCell final : public TaskHeader {
     }
     HOME_FUTURE_CATCH_ALL {
       // Of the poll, or of the value's move.
-      if (!ended) std::destroy_at(std::addressof(self->future_));
+      if (!ended) self->DestroyFuture();
       std::construct_at(std::addressof(self->exception_), std::current_exception());
       self->SetOutcome(TaskOutcome::kException);
     }
@@ -126,11 +126,14 @@ class TaskCell final : public TaskHeader {
   }
 
   static void Cancel(TaskHeader* task) noexcept {
-    std::destroy_at(std::addressof(Self(task)->future_));
+    Self(task)->DestroyFuture();
     Self(task)->SetOutcome(TaskOutcome::kCancelled);
   }
 
-  static void* ValueOf(TaskHeader* task) noexcept { return std::addressof(Self(task)->value_); }
+  static void* ValueOf(TaskHeader* task) noexcept {
+    // The output may be const.
+    return const_cast<std::remove_const_t<Value>*>(std::addressof(Self(task)->value_));
+  }
 
   static std::exception_ptr Exception(TaskHeader* task) noexcept {
     // relaxed, here and below: the outcome is the caller's.
@@ -157,6 +160,8 @@ class TaskCell final : public TaskHeader {
     FreeBlock(reinterpret_cast<std::byte*>(self) - kFront, kFront + sizeof(TaskCell));
   }
 
+  // No destructor may throw past here: there would be neither future nor outcome.
+  void DestroyFuture() noexcept { std::destroy_at(std::addressof(future_)); }
   void SetOutcome(TaskOutcome how) noexcept {
     // relaxed: only the one who runs the task is here, or whose the outcome is; it is published
     // by TransitionToComplete().

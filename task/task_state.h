@@ -53,7 +53,7 @@
 //                     kJoinInterest was set at that moment, else the worker that
 //                     completed
 //   join_waker        while kJoinWaker is clear and the task is not complete,
-//                     the JoinHandle; while it is set, all may read its words
+//                     the JoinHandle; while it is set, all may read its word
 //                     and nobody may write; after a completion that saw it set,
 //                     the worker that completed owns what is in it. (To read it
 //                     before and trust a word that looks unchanged would be ABA:

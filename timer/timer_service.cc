@@ -82,7 +82,7 @@ void TimerService::Arm(TimerNode& node, std::size_t shard_index, Instant deadlin
 bool TimerService::UpdateWaker(TimerNode& node, const Waker& current) {
   if (node.state() == TimerNode::State::kFired) return false;
   assert(node.shard_ != nullptr);
-  // Not under the lock: only this thread writes the words. If the node fires in
+  // Not under the lock: only this thread writes the word. If the node fires in
   // this moment, the waker that it wakes is for the same task.
   if (node.waker_.WillWake(current)) return true;
   // Cloned before the lock and dropped after it: either may run a user's code.
