@@ -21,8 +21,7 @@
 //  I3  owner_, turns_ and bias_ belong to that one while kBiased is not set, and to the mutex while
 //      it is.
 //  I4  The owner of the first bias is the owner of all. For only the owner writes to busy_: one
-//  that
-//      had stood still since it was the owner, and came back to write to it under another, would
+//      that stood still since it was the owner, and came back to write to it under another, would
 //      unmark that one's change.
 //  I5  Once a revoker has passed the fence and seen !busy_ the owner changes nothing more, and the
 //      revoker sees what it changed: of the owner's store to busy_ and its look at bias_, and the
@@ -138,7 +137,7 @@ class BiasedWord {
     // relaxed: before the look, by the fence. pairs with: Revoke() (I5).
     busy_.store(true, std::memory_order_relaxed);
     Policy::LightFence();
-    // relaxed: after the fence.
+    // relaxed: after the fence. pairs with: Revoke() (I5).
     const bool changes = ABSL_PREDICT_TRUE(bias_.load(std::memory_order_relaxed) == kValid);
     // release: what the caller hands over with it; as the CAS.
     if (changes) word_.store(desired, std::memory_order_release);
