@@ -88,20 +88,26 @@ class ReactorWaker : public WakerTarget {
   std::atomic<int> wakes_{0};
 };
 
-// Polls `future` whenever it was woken, from whatever thread, and the reactor in between: also if
-// the future was woken before that, as where another thread is quick.
+// Polls `future` whenever it was woken, from whatever thread, and the reactor in between; once at
+// least, as a worker does whose tasks never have to wait, or another thread is so quick that this
+// one finds each of them done.
 template <Future F>
 FutureOutput<F> BlockOn(Reactor& reactor, F&& future) {
   ReactorScope scope(&reactor);
   const std::atomic<int>* wakes = nullptr;
   const Waker waker = ReactorWaker::Make(reactor, &wakes);
+  bool turned = false;
   for (;;) {
     const int before = wakes->load();
     Context cx(waker);
     home::Poll<FutureOutput<F>> poll = future.Poll(cx);
-    if (poll.ready()) return std::move(poll).value();
-    bool turned = false;
-    TurnUntil(reactor, [&] { return std::exchange(turned, true) && wakes->load() != before; });
+    if (poll.ready()) {
+      if (!turned) TurnOnce(reactor);
+      return std::move(poll).value();
+    }
+    Turn(reactor);
+    turned = true;
+    TurnUntil(reactor, [&] { return wakes->load() != before; });
   }
 }
 
