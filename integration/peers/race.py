@@ -471,11 +471,16 @@ def main():
     programs = {}
     for program in options.program:
         peer, _, path = program.partition("=")
+        # PEER:OTHER=PATH: only what it knows of that other peer, in its stead.
+        peer, _, stands_for = peer.partition(":")
         for name in known_workloads(path):
             # A program may know workloads of other peers, too: PEER/WORKLOAD.
             of_peer, _, workload = name.rpartition("/")
-            if re.search(options.peers, of_peer or peer):
-                programs.setdefault(of_peer or peer, {})[workload] = (path, name)
+            if stands_for and of_peer != stands_for:
+                continue
+            shown = peer if stands_for else of_peer or peer
+            if re.search(options.peers, shown):
+                programs.setdefault(shown, {})[workload] = (path, name)
     unknown = set(options.workload) - {w.name for w in WORKLOADS}
     if unknown:
         parser.error("unknown workload: %s" % ", ".join(sorted(unknown)))
