@@ -7,7 +7,8 @@ equally far from 1. Nothing but the standard library; every text is escaped.
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = ("#1b6ca8", "#c4572b", "#3d8b3d", "#8055a8", "#a8862a", "#5b6770", "#b8427a")
+COLOURS = ("#1b6ca8", "#c4572b", "#3d8b3d", "#8055a8", "#a8862a", "#5b6770", "#b8427a", "#111111",
+           "#6fb4e8", "#f0a37f", "#8fd18f", "#c3a6e0", "#e0c568", "#a9b3ba", "#eb9cc0", "#2aa8a0")
 FONT = 'font-family="sans-serif" font-size="12"'
 
 
@@ -50,16 +51,18 @@ def bars(title, groups):
     """Groups: [(name, [(series, ratio)])]. A bar a ratio, to the left of 1 or to the right."""
     series = list(dict.fromkeys(name for _, entries in groups for name, _ in entries))
     ratios = [ratio for _, entries in groups for _, ratio in entries]
-    left, right, row, top = 230, 40, 11, 66
+    # The legend: so many names side by side.
+    columns = 7
+    left, right, row, top = 230, 40, 11, 48 + 18 * math.ceil(len(series) / columns)
     width = 900
     height = top + sum(row * len(entries) + 8 for _, entries in groups) + 30
     place, ticks = _scale(ratios, left, width - right, (1.0,))
     parts = [_text(10, 22, title, more='font-weight="bold"')]
     for i, name in enumerate(series):
-        x = 10 + 120 * i
-        parts.append('<rect x="%d" y="32" width="10" height="10" fill="%s"/>'
-                     % (x, COLOURS[i % len(COLOURS)]))
-        parts.append(_text(x + 14, 42, name))
+        x, y = 10 + 125 * (i % columns), 32 + 18 * (i // columns)
+        parts.append('<rect x="%d" y="%d" width="10" height="10" fill="%s"/>'
+                     % (x, y, COLOURS[i % len(COLOURS)]))
+        parts.append(_text(x + 14, y + 10, name))
     for tick in ticks:
         parts.append(_line(place(tick), top - 6, place(tick), height - 24, "#dddddd"))
         parts.append(_text(place(tick), height - 8, "%g" % tick, "middle"))

@@ -563,7 +563,7 @@ def main():
             for row in tables[w.name, threads, wanted].values()
         ]
         with open(options.json, "w") as file:
-            json.dump({"machine": machine, "rows": entries}, file, indent=1)
+            json.dump({"machine": machine, "geometric_means": means, "rows": entries}, file, indent=1)
             file.write("\n")
 
 
