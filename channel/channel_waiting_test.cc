@@ -1,6 +1,7 @@
 // Those who wait for a value or for room: who is woken, in which order, and what becomes of a
 // wake-up that is not used.
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -270,6 +271,36 @@ TYPED_TEST(ChannelWaitingTest, HostileWaker) {
     }
   }
   EXPECT_GE(hostile.intrusions(), 4);
+}
+
+// Who waits for room has a waker that takes what room there is, or makes some.
+TYPED_TEST(ChannelWaitingTest, HostileWakerOfSends) {
+  for (const std::size_t capacity : {0u, 1u}) {
+    auto ends = TypeParam::template Make<int>(capacity);
+    const auto fill = [&ends] {
+      while (ends.first.TrySend(9) == TrySendResult::kSent) {
+      }
+      auto send = ends.first.Send(9);
+      static_cast<void>(PollOnce(send).ready());
+    };
+    const auto drain = [&ends] {
+      while (ends.second.TryRecv()) {
+      }
+    };
+    const auto receive = [&ends, &drain] {
+      drain();
+      // What makes room where there is none by itself.
+      auto future = ends.second.Recv();
+      static_cast<void>(PollOnce(future).ready());
+    };
+    const auto send = [&ends, &fill] {
+      fill();
+      return ends.first.Send(1);
+    };
+    ExpectToStandAHostileWaker(send, receive, fill);
+    ExpectToStandAHostileWaker(send, receive, drain);
+    ExpectToStandAHostileWaker(send, [&ends] { ends.first.Close(); }, fill);
+  }
 }
 
 TYPED_TEST(ChannelWaitingTest, HostileWakerOfPermitsAndBatches) {

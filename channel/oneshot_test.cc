@@ -20,6 +20,7 @@ namespace home {
 namespace {
 
 using channel_testing::Counted;
+using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
@@ -261,6 +262,37 @@ TEST(OneshotTest, HostileWaker) {
   done = true;
   EXPECT_TRUE(sender.Send(7));
   EXPECT_EQ(*receiver.TryRecv(), 7);
+}
+
+// Pitfall 11: who waits takes the value within its own wake-up, and goes.
+TEST(OneshotTest, HostileWakerOfAWaitingReceiver) {
+  auto [sender, receiver] = MakeOneshot<int>();
+  std::optional<OneshotReceiver<int>> kept(std::move(receiver));
+  int received = 0;
+  HostileWaker hostile([&kept, &received] {
+    if (!kept) return;
+    const auto value = kept->TryRecv();
+    if (!value.ok()) return;
+    received = *value;
+    kept.reset();
+  });
+  const Waker waker = hostile.Make();
+  Context cx(waker);
+  ASSERT_TRUE(kept->Poll(cx).pending());
+  EXPECT_TRUE(sender.Send(7));
+  EXPECT_EQ(received, 7);
+}
+
+TEST(OneshotTest, HostileWakerOfClosed) {
+  std::optional<std::pair<OneshotSender<int>, OneshotReceiver<int>>> ends;
+  const auto closed = [&ends] {
+    ends.emplace(MakeOneshot<int>());
+    return ends->first.Closed();
+  };
+  const auto look = [&ends] { static_cast<void>(ends->first.IsClosed()); };
+  const auto close = [&ends] { ends->second.Close(); };
+  ExpectToStandAHostileWaker(closed, close, look);
+  ExpectToStandAHostileWaker(closed, close, close);
 }
 
 TEST(OneshotDeathTest, Misuse) {

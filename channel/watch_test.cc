@@ -13,6 +13,7 @@
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollNextOnce;
@@ -186,6 +187,24 @@ TEST(WatchTest, HostileWaker) {
     EXPECT_TRUE(changed.Poll(cx).ready());
   }
   EXPECT_GE(hostile.intrusions(), 2);
+}
+
+TEST(WatchTest, HostileWakerOfWaitFor) {
+  auto ends = MakeWatch<int>(0);
+  int wanted = 3;
+  const auto wait = [&] {
+    ++wanted;
+    return ends.second.WaitFor([least = wanted](int value) { return value >= least; });
+  };
+  const auto intrude = [&ends] {
+    // Changes that do not suffice, and an end to them.
+    if (*ends.first.Borrow() < 3) ends.first.Send(*ends.first.Borrow() + 1);
+    auto copy = ends.second;
+    auto wait_for = copy.WaitFor([](int value) { return value == 0; });
+    static_cast<void>(PollOnce(wait_for).ready());
+  };
+  ExpectToStandAHostileWaker(wait, [&] { ends.first.Send(int{wanted}); }, intrude);
+  EXPECT_EQ(*ends.first.Borrow(), 4);
 }
 
 TEST(WatchTest, HostileValue) {

@@ -207,14 +207,38 @@ TEST(RwLockTest, OwnedTriesTakeWhatTheyAreFor) {
 
 TEST(RwLockTest, HostileWaker) {
   RwLock<int> lock;
-  auto held = lock.TryWrite();
-  ExpectToStandAHostileWaker([&] { return lock.Read(); }, [&] { held.reset(); },
-                             [&] {
-                               auto read = lock.Read();
-                               static_cast<void>(PollOnce(read).ready());
-                               auto write = lock.Write();
-                               static_cast<void>(PollOnce(write).ready());
-                             });
+  std::optional<RwLock<int>::ReadGuard> reading;
+  std::optional<RwLock<int>::WriteGuard> writing;
+  const auto release = [&] {
+    reading.reset();
+    writing.reset();
+  };
+  const auto intrude = [&lock] {
+    auto read = lock.Read();
+    static_cast<void>(PollOnce(read).ready());
+    auto write = lock.Write();
+    static_cast<void>(PollOnce(write).ready());
+    auto look = lock.UpgradableRead();
+    static_cast<void>(PollOnce(look).ready());
+  };
+  const auto read = [&] {
+    writing = lock.TryWrite();
+    return lock.Read();
+  };
+  const auto write = [&] {
+    reading = lock.TryRead();
+    return lock.Write();
+  };
+  const auto upgrade = [&] {
+    reading = lock.TryRead();
+    return lock.TryUpgradableRead().value().Upgrade();
+  };
+  ExpectToStandAHostileWaker(read, release, intrude);
+  release();
+  ExpectToStandAHostileWaker(write, release, intrude);
+  release();
+  ExpectToStandAHostileWaker(upgrade, release, intrude);
+  release();
   EXPECT_TRUE(lock.TryWrite().has_value());
 }
 
