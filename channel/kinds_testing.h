@@ -20,6 +20,8 @@ namespace home::channel_testing {
 template <typename Policy = ChannelPolicy>
 struct Mpmc {
   template <typename T>
+  using State = MpmcState<T, Policy>;
+  template <typename T>
   using Sender = home::Sender<T, Policy>;
   template <typename T>
   using Receiver = home::Receiver<T, Policy>;
@@ -38,6 +40,8 @@ struct Mpmc {
 
 template <typename Policy = ChannelPolicy>
 struct Mpsc {
+  template <typename T>
+  using State = MpscState<T, Policy>;
   template <typename T>
   using Sender = MpscSender<T, Policy>;
   template <typename T>
