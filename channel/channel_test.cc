@@ -8,9 +8,11 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "home/channel/block.h"
 #include "home/channel/kinds_testing.h"
@@ -21,6 +23,7 @@
 #include "home/future/stream.h"
 #include "home/future/stream_testing.h"
 #include "home/future/testing.h"
+#include "home/sync/blocking.h"
 
 namespace home {
 namespace {
@@ -204,6 +207,25 @@ TYPED_TEST(ChannelTest, BlockingForms) {
   EXPECT_EQ(receiver.RecvBlockingFor(absl::InfiniteDuration()).status().code(),
             absl::StatusCode::kOutOfRange);
   peer.join();
+}
+
+TYPED_TEST(ChannelTest, BlockingBatches) {
+  auto [sender, receiver] = TypeParam::template Make<std::unique_ptr<int>>(2);
+  std::vector<std::unique_ptr<int>> values;
+  for (int i = 0; i < 3; ++i) values.push_back(std::make_unique<int>(i));
+  // What there was no room for in time stays with the caller.
+  EXPECT_EQ(sender.SendManyBlockingFor(absl::MakeSpan(values), absl::Milliseconds(1)), 2u);
+  EXPECT_EQ(values[1], nullptr);
+  ASSERT_NE(values[2], nullptr);
+  std::vector<std::unique_ptr<int>> received;
+  EXPECT_EQ(BlockingWait(receiver.RecvMany(received, 3)), 2u);
+  EXPECT_EQ(sender.SendManyBlockingFor(absl::MakeSpan(values).subspan(2), absl::ZeroDuration()),
+            1u);
+  EXPECT_EQ(BlockingWaitFor(receiver.RecvMany(received, 3), absl::ZeroDuration()), 1u);
+  EXPECT_EQ(*received[2], 2);
+  receiver.Close();
+  values.resize(1);
+  EXPECT_EQ(sender.SendManyBlockingFor(absl::MakeSpan(values), absl::InfiniteDuration()), 0u);
 }
 
 TYPED_TEST(ChannelTest, LargeAndAlignedValues) {

@@ -295,6 +295,14 @@ class BasicSender {
   // Cost: one RMW for as many values as go into a block.
   SendManyFuture SendMany(absl::Span<T> values) { return SendManyFuture(state_, values); }
 
+  // SendMany() for a plain thread, up to `timeout`: the number that was sent, which is less than
+  // all if there was no room for more in time or the channel is closed. The rest is untouched.
+  std::size_t SendManyBlockingFor(absl::Span<T> values, absl::Duration timeout) {
+    SendManyFuture send = SendMany(values);
+    static_cast<void>(sync_internal::BlockUntilReady(send, sync_internal::DeadlineAfter(timeout)));
+    return send.sent();
+  }
+
   // A permit once there is room: after that, sending neither waits nor fails. Or
   // kFailedPrecondition. A channel has at most 65,535 permits at a time.
   // Cancellation: dropping the future loses the place in the queue, no room and no value.
