@@ -8,6 +8,7 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -187,6 +188,66 @@ TYPED_TEST(ChannelTest, SelectLosesNothing) {
   }
   EXPECT_EQ(twos.TryRecv(), 5);
   EXPECT_EQ(counter.alive(), 0);
+}
+
+TYPED_TEST(ChannelTest, SelectOfSendsAndReceipts) {
+  auto [one, ones] = TypeParam::template Make<int>(4);
+  auto [two, twos] = TypeParam::template Make<int>(4);
+  auto [out, outs] = TypeParam::template Make<int>(4);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(one.TrySend(int{i}), TrySendResult::kSent);
+    EXPECT_EQ(two.TrySend(int{i}), TrySendResult::kSent);
+  }
+  int done[3] = {};
+  for (int i = 0; i < 12; ++i) {
+    auto select = Select(ones.Recv(), twos.Recv(), out.Send(done[2]));
+    auto polled = PollOnce(select);
+    ASSERT_TRUE(polled.ready());
+    const auto& winner = polled.value();
+    int& number = done[winner.index()];
+    if (winner.index() == 0) {
+      EXPECT_EQ(std::get<0>(winner), number);
+    } else if (winner.index() == 1) {
+      EXPECT_EQ(std::get<1>(winner), number);
+    } else {
+      EXPECT_TRUE(std::get<2>(winner).ok());
+    }
+    ++number;
+  }
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(outs.TryRecv(), i);
+  for (const int each : done) EXPECT_EQ(each, 4);
+}
+
+// All have waited and all are ready: the losers leave their values, and the room, to others.
+TYPED_TEST(ChannelTest, SelectLeavesTheLosersAsTheyWere) {
+  for (const std::size_t capacity : {0u, 1u}) {
+    for (int round = 0; round < 20; ++round) {  // another wins in each, by chance
+      auto [one, ones] = TypeParam::template Make<int>(1);
+      auto [two, twos] = TypeParam::template Make<int>(1);
+      auto [out, outs] = TypeParam::template Make<int>(capacity);
+      while (out.TrySend(0) == TrySendResult::kSent) {
+      }
+      CountingWaker counter;
+      auto select = Select(ones.Recv(), twos.Recv(), out.Send(3));
+      EXPECT_TRUE(PollOnce(select, counter).pending());
+      EXPECT_EQ(one.TrySend(1), TrySendResult::kSent);
+      EXPECT_EQ(two.TrySend(2), TrySendResult::kSent);
+      while (outs.TryRecv()) {
+      }
+      auto receive = outs.Recv();
+      EXPECT_TRUE(PollOnce(receive).pending());
+      EXPECT_EQ(counter.wakes(), 3);
+      auto polled = PollOnce(select, counter);
+      ASSERT_TRUE(polled.ready());
+      EXPECT_EQ(counter.alive(), 0);
+      const std::size_t winner = polled.value().index();
+      EXPECT_EQ(ones.TryRecv().value_or(0), winner == 0 ? 0 : 1);
+      EXPECT_EQ(twos.TryRecv().value_or(0), winner == 1 ? 0 : 2);
+      EXPECT_EQ(out.TrySend(4), winner == 2 ? TrySendResult::kFull : TrySendResult::kSent);
+      EXPECT_EQ(**PollOnce(receive), winner == 2 ? 3 : 4);
+      EXPECT_FALSE(outs.TryRecv().has_value());
+    }
+  }
 }
 
 TYPED_TEST(ChannelTest, BlockingForms) {
