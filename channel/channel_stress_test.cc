@@ -144,6 +144,31 @@ struct Tally {
   std::atomic<std::int64_t> undelivered{0};
 };
 
+using Value = std::unique_ptr<int>;
+
+// Values to send. What is left in it at the end was not sent.
+class Batch {
+ public:
+  explicit Batch(Tally* tally) : tally_(tally) {
+    for (int i = 1; i <= 40; ++i) {
+      values_.push_back(std::make_unique<int>(i));
+      tally_->sent += i;
+    }
+  }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+  ~Batch() {
+    for (const Value& value : values_) {
+      if (value != nullptr) tally_->sent -= *value;
+    }
+  }
+  [[nodiscard]] absl::Span<Value> values() { return absl::MakeSpan(values_); }
+
+ private:
+  Tally* tally_;
+  std::vector<Value> values_;
+};
+
 template <typename Sender>
 Async<void> SendForEver(Sender sender, Tally* tally) {
   for (int i = 1;; ++i) {
@@ -152,7 +177,16 @@ Async<void> SendForEver(Sender sender, Tally* tally) {
     auto permit = co_await sender.Reserve();
     if (!permit.ok()) co_return;
     tally->sent.fetch_add(i);
-    permit->Send(i);
+    permit->Send(std::make_unique<int>(i));
+  }
+}
+template <typename Sender>
+Async<void> SendBatchesForEver(Sender sender, Tally* tally) {
+  while (true) {
+    Batch batch(tally);
+    const auto sent = co_await sender.SendMany(batch.values());
+    if (sent < batch.values().size()) co_return;
+    co_await YieldNow();  // nothing else ends its turn where there is always room
   }
 }
 template <typename Receiver>
@@ -160,23 +194,42 @@ Async<void> ReceiveForEver(Receiver receiver, Tally* tally) {
   while (true) {
     const auto value = co_await receiver.Recv();
     if (!value.has_value()) co_return;
-    tally->received.fetch_add(*value);
+    tally->received.fetch_add(**value);
+  }
+}
+template <typename Receiver>
+Async<void> ReceiveBatchesForEver(Receiver receiver, Tally* tally) {
+  std::vector<Value> batch;
+  while (true) {
+    const auto received = co_await receiver.RecvMany(batch, 30);
+    if (received == 0) co_return;
+    for (const Value& value : batch) tally->received.fetch_add(*value);
+    batch.clear();
   }
 }
 
+// Without a capacity, unbounded.
 template <typename Kind>
-Async<void> Abortive(std::size_t capacity) {
+Async<void> Abortive(std::optional<std::size_t> capacity) {
   Tally tally;
+  // Nobody holds up those who send into an unbounded one: less of it.
+  const int yields = capacity ? 10 : 1;
   for (int round = 0; round < Kind::kRounds; ++round) {
     {
-      auto ends =
-          Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
+      const auto count = [&tally](const Value& value) { tally.undelivered += *value; };
+      auto ends = capacity ? Kind::template Make<Value>(*capacity, count)
+                           : Kind::template MakeUnbounded<Value>(count);
       std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < 3; ++i) tasks.push_back(Spawn(SendForEver(ends.first, &tally)));
-      for (int i = 0; i < kReceivers<Kind>; ++i) {
-        tasks.push_back(Spawn(ReceiveForEver(Share(ends.second), &tally)));
+      for (int i = 0; i < 3; ++i) {
+        tasks.push_back(Spawn((i + round) % 3 == 0 ? SendBatchesForEver(ends.first, &tally)
+                                                   : SendForEver(ends.first, &tally)));
       }
-      for (int i = 0; i < round % 7 * 10; ++i) co_await YieldNow();
+      for (int i = 0; i < kReceivers<Kind>; ++i) {
+        tasks.push_back(Spawn((i + round) % 3 == 0
+                                  ? ReceiveBatchesForEver(Share(ends.second), &tally)
+                                  : ReceiveForEver(Share(ends.second), &tally)));
+      }
+      for (int i = 0; i < round % 7 * yields; ++i) co_await YieldNow();
       for (std::size_t i = 0; i < tasks.size(); ++i) {
         JoinHandle<void>& task = tasks[(i + static_cast<std::size_t>(round)) % tasks.size()];
         task.Abort();
@@ -192,9 +245,10 @@ Async<void> Abortive(std::size_t capacity) {
 }
 
 TYPED_TEST(ChannelStressTest, AbortedTasks) {
-  for (const std::size_t capacity : {1u, 5u, 64u}) {
+  for (const std::size_t capacity : {0u, 1u, 5u, 64u}) {
     this->runtime_.BlockOn(Abortive<TypeParam>(capacity));
   }
+  this->runtime_.BlockOn(Abortive<TypeParam>(std::nullopt));
 }
 
 // Select in a loop, whose losers are dropped each time, loses no message.

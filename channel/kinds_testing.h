@@ -32,9 +32,9 @@ struct Mpmc {
   static auto Make(std::size_t capacity, Args... args) {
     return MakeChannel<T, Policy>(capacity, std::move(args)...);
   }
-  template <typename T>
-  static auto MakeUnbounded() {
-    return MakeUnboundedChannel<T, Policy>();
+  template <typename T, typename... Args>
+  static auto MakeUnbounded(Args... args) {
+    return MakeUnboundedChannel<T, Policy>(std::move(args)...);
   }
 };
 
@@ -53,9 +53,9 @@ struct Mpsc {
   static auto Make(std::size_t capacity, Args... args) {
     return MakeMpscChannel<T, Policy>(capacity, std::move(args)...);
   }
-  template <typename T>
-  static auto MakeUnbounded() {
-    return MakeUnboundedMpscChannel<T, Policy>();
+  template <typename T, typename... Args>
+  static auto MakeUnbounded(Args... args) {
+    return MakeUnboundedMpscChannel<T, Policy>(std::move(args)...);
   }
 };
 
