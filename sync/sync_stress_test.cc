@@ -14,6 +14,7 @@
 #include "home/scheduler/testing.h"
 #include "home/sync/barrier.h"
 #include "home/sync/condvar.h"
+#include "home/sync/event.h"
 #include "home/sync/mutex.h"
 #include "home/sync/notify.h"
 #include "home/sync/once_cell.h"
@@ -88,12 +89,13 @@ TEST_P(SyncStressTest, Mutex) {
   });
 }
 
-Async<void> AcquireForEver(Semaphore* semaphore, std::atomic<std::size_t>* used, int index) {
+Async<void> AcquireForEver(Semaphore* semaphore, std::atomic<std::size_t>* used, std::size_t most,
+                           int index) {
   while (true) {
     const std::size_t count = static_cast<std::size_t>(index % 3) + 1;
     auto permit = co_await semaphore->Acquire(count);
     if (!permit.ok()) co_return;
-    EXPECT_LE(used->fetch_add(count) + count, 4u);
+    EXPECT_LE(used->fetch_add(count) + count, most);
     used->fetch_sub(count);
     if (index % 2 == 0) co_await YieldNow();
   }
@@ -104,9 +106,54 @@ TEST_P(SyncStressTest, Semaphore) {
     Semaphore semaphore(4);
     std::atomic<std::size_t> used{0};
     for (int round = 0; round < rounds; ++round) {
-      co_await RunAndAbort(round, [&](int i) { return AcquireForEver(&semaphore, &used, i); });
+      co_await RunAndAbort(round, [&](int i) { return AcquireForEver(&semaphore, &used, 4, i); });
       EXPECT_EQ(semaphore.available(), 4u);
       EXPECT_TRUE(semaphore.TryAcquire(4).has_value());
+    }
+  });
+}
+
+// Adds to the permits and takes as many away once they are free.
+Async<void> ResizeForEver(Semaphore* semaphore, std::atomic<std::size_t>* added) {
+  while (true) {
+    std::size_t mine = 2;
+    semaphore->Add(mine);
+    added->fetch_add(mine);
+    while (mine > 0) {
+      co_await YieldNow();
+      const std::size_t some = semaphore->Forget(mine);
+      added->fetch_sub(some);
+      mine -= some;
+    }
+  }
+}
+
+// Close() ends all that are not aborted before.
+TEST_P(SyncStressTest, SemaphoreThatChangesAndCloses) {
+  Run([](int rounds) -> Async<void> {
+    std::atomic<std::size_t> used{0};
+    for (int round = 0; round < rounds; ++round) {
+      Semaphore semaphore(4);
+      std::atomic<std::size_t> added{0};
+      co_await RunAndAbort(round, [&](int i) {
+        return i % 4 == 3 ? ResizeForEver(&semaphore, &added)
+                          : AcquireForEver(&semaphore, &used, 8, i);
+      });
+      EXPECT_EQ(semaphore.available(), 4 + added);
+      EXPECT_EQ(semaphore.Forget(added), added);
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i) {
+        tasks.push_back(Spawn(AcquireForEver(&semaphore, &used, 4, i)));
+      }
+      for (int i = 0; i < round % 3; ++i) co_await YieldNow();
+      const auto aborted = static_cast<std::size_t>(round % kTasks);
+      tasks[aborted].Abort();
+      semaphore.Close();
+      for (std::size_t i = 0; i < kTasks; ++i) {
+        const auto ended = co_await tasks[i];
+        EXPECT_TRUE(ended.ok() || i == aborted);
+      }
+      EXPECT_EQ(semaphore.available(), 4u);
     }
   });
 }
@@ -238,6 +285,13 @@ Async<int> Meet(Barrier* barrier, int rounds) {
   co_return led;
 }
 
+Async<void> MeetForEver(Barrier* barrier, std::atomic<int>* led, std::atomic<int>* followed) {
+  while (true) {
+    const bool leads = co_await barrier->Wait();
+    (leads ? led : followed)->fetch_add(1);
+  }
+}
+
 TEST_P(SyncStressTest, Barrier) {
   Run([](int rounds) -> Async<void> {
     Barrier barrier(kTasks);
@@ -249,6 +303,52 @@ TEST_P(SyncStressTest, Barrier) {
       led += *part;
     }
     EXPECT_EQ(led, rounds * 10);
+  });
+}
+
+// Who is aborted takes its arrival back: as many as the barrier is for still meet.
+TEST_P(SyncStressTest, BarrierOfAbortedTasks) {
+  Run([](int rounds) -> Async<void> {
+    constexpr int kMeet = 3;
+    Barrier barrier(kMeet);
+    for (int round = 0; round < rounds; ++round) {
+      std::atomic<int> led{0};
+      std::atomic<int> followed{0};
+      co_await RunAndAbort(round, [&](int) { return MeetForEver(&barrier, &led, &followed); });
+      EXPECT_LE(followed, led * (kMeet - 1));
+      std::vector<JoinHandle<int>> tasks;
+      for (int i = 0; i < kMeet; ++i) tasks.push_back(Spawn(Meet(&barrier, 1)));
+      int leaders = 0;
+      for (JoinHandle<int>& task : tasks) {
+        const auto part = co_await task;
+        leaders += *part;
+      }
+      EXPECT_EQ(leaders, 1);
+    }
+  });
+}
+
+Async<void> AwaitEvent(Event* event) { co_await event->Wait(); }
+
+// All who stay are released, though their neighbours are aborted meanwhile.
+TEST_P(SyncStressTest, Event) {
+  Run([](int rounds) -> Async<void> {
+    Event event;
+    for (int round = 0; round < rounds * 5; ++round) {
+      event.Reset();
+      std::vector<JoinHandle<void>> tasks;
+      for (int i = 0; i < kTasks; ++i) tasks.push_back(Spawn(AwaitEvent(&event)));
+      for (int i = 0; i < round % 3; ++i) co_await YieldNow();
+      const auto set_at = static_cast<std::size_t>(round % kTasks);
+      for (std::size_t i = 0; i < kTasks; ++i) {
+        if (i % 2 == 0) tasks[i].Abort();
+        if (i == set_at) event.Set();
+      }
+      for (std::size_t i = 0; i < kTasks; ++i) {
+        const auto ended = co_await tasks[i];
+        EXPECT_TRUE(ended.ok() || i % 2 == 0);
+      }
+    }
   });
 }
 
