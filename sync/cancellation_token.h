@@ -219,6 +219,7 @@ template <typename F>
 }
 
 // As a stage of a pipe: Fetch(url) | RunUntilCancelled(stop).
+// Cancellation: as above, dropping the whole loses what dropping Fetch()'s future does.
 [[nodiscard]] inline auto RunUntilCancelled(CancellationToken token) {
   return Pipe([token = std::move(token)](auto&& future) {
     return RunUntilCancelled(token, std::forward<decltype(future)>(future));

@@ -282,6 +282,7 @@ class Mutex {
 };
 
 // As mutex->Lock(), for a guard that keeps the mutex.
+// Cancellation: as Mutex::Lock(): dropping the future loses the place in the queue, no lock.
 template <typename T>
 [[nodiscard]] LockFuture<T, std::shared_ptr<Mutex<T>>> LockOwned(
     std::shared_ptr<Mutex<T>> mutex,

@@ -235,6 +235,8 @@ AcquireFuture<Handle>::AcquireFuture(Handle semaphore, std::size_t count,
       mark_(internal::kPermitKind, std::to_address(semaphore_), place) {}
 
 // As semaphore->Acquire(), for a permit that keeps the semaphore.
+// Cancellation: as Semaphore::Acquire(): dropping the future loses the place in the queue, no
+// permits.
 [[nodiscard]] inline AcquireFuture<std::shared_ptr<Semaphore>> AcquireOwned(
     std::shared_ptr<Semaphore> semaphore, std::size_t count = 1,
     const internal::LockPlace& place = std::source_location::current()) {
