@@ -178,7 +178,7 @@ class Semaphore {
   // There are `count` permits more.
   void Add(std::size_t count) { queue_.Give(Units(count)); }
   // Up to `count` of the permits that are free now are no more; their number, which is 0 while
-  // somebody waits for them.
+  // somebody waits for them, and once it is closed.
   std::size_t Forget(std::size_t count) {
     while (true) {
       const std::size_t some = std::min(count, available());
