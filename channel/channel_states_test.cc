@@ -25,6 +25,7 @@ namespace {
 using channel_testing::CheckTable;
 using channel_testing::Operation;
 using channel_testing::Row;
+using channel_testing::YesOrNo;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -100,8 +101,6 @@ struct Channel {
   std::optional<typename Receiver::RecvFuture> receiving;
   int values = 0;
 };
-
-std::string YesOrNo(bool yes) { return yes ? "yes" : "no"; }
 
 template <typename Kind>
 constexpr std::array<Operation<Channel<Kind>>, 15> kOperations = {{

@@ -23,6 +23,7 @@ namespace {
 using channel_testing::CheckTable;
 using channel_testing::Operation;
 using channel_testing::Row;
+using channel_testing::YesOrNo;
 using testing::CountingWaker;
 using testing::PollOnce;
 
@@ -42,8 +43,6 @@ std::string InWords(const absl::StatusOr<T>& result) {
   if (result.ok()) return absl::StrCat(*result);
   return absl::IsCancelled(result.status()) ? "cancelled" : "unavailable";
 }
-
-std::string YesOrNo(bool yes) { return yes ? "yes" : "no"; }
 
 // -- Oneshot --------------------------------------------------------------------------------
 

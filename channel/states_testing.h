@@ -24,6 +24,8 @@ struct Operation {
   std::string (*apply)(Situation& situation);
 };
 
+inline std::string YesOrNo(bool yes) { return yes ? "yes" : "no"; }
+
 // A state, how it comes about, and a cell for each operation: what it gives and, behind the bar,
 // what is left. `*`: it wakes who waits. An empty cell: there is nothing to call it by.
 template <typename Step, std::size_t kOperations>
