@@ -74,3 +74,8 @@ install_packages() {
   [[ ${#missing[@]} -eq 0 ]] || die "still not installed: ${missing[*]}"
   say "packages installed"
 }
+
+# A Debian package's version without Debian's revision.
+version_of() {
+  dpkg-query -W -f='${Version}' "$1" | sed 's/^[0-9]*://; s/[+~-].*//'
+}

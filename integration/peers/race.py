@@ -4,29 +4,19 @@
     race.py --program PEER=PATH [--program PEER=PATH]... [WORKLOAD...] [options]
 
 Called by tools/race, which builds the programs and knows what is missing. README.md says
-what a program must do. Each measurement is a process of its own. A round runs every peer
-of every workload once, the peers of one workload one after another and in an order that
-changes from round to round, so that a noisy machine treats all alike. Two classes, whose
-rows are not to be compared with each other:
-
-    kernel   threads run as the kernel places them; on few processors it may stack those
-             of a short program on one
-    rr       as `chrt -r 1`: every processor works, and other programs wait; needs the
-             right to ask for it
+what a program must do, ../figures.py what the classes are. A round runs every peer of every
+workload once, the peers of one workload one after another and in an order that changes from
+round to round, so that a noisy machine treats all alike.
 
 Reported are medians, the middle half of the rounds, and ours as a multiple of a peer's:
-the median of the rounds' ratios, so that below 1 we lead. A peer whose results do not add
-up is reported as wrong, one that crashes or does not come back as such, and neither
-counts as a peer.
+the median of the rounds' ratios, so that below 1 we lead.
 """
 
 import argparse
 import collections
 import contextlib
 import io
-import json
 import os
-import platform
 import random
 import re
 import select
@@ -34,13 +24,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import check  # noqa: E402
 import growth  # noqa: E402
 import svg  # noqa: E402
-from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
+import figures  # noqa: E402
+from figures import in_class, may_use_rr, median_of_ratios, number, quartiles, result_of  # noqa: E402
 
 # `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's. `load`:
 # the program serves, and this is what the client does.
@@ -109,8 +99,6 @@ SERVER_CPU, CLIENT_CPU = 0, 1
 RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded.json")
 
 TIMEOUT_SECONDS = 60
-# So many that hang or crash, and the peer is left out of the rest of the workload.
-MAX_FAILURES = 2
 
 
 def known_workloads(program):
@@ -122,29 +110,6 @@ def measure(program, workload, n, threads, wanted_class, timeout=TIMEOUT_SECONDS
     """A dictionary with `ns`, `cpu` and what else the program said, or with `failure`."""
     command = in_class(wanted_class) + [program, workload, str(n), str(threads)]
     return result_of(command, timeout)
-
-
-def in_class(wanted_class):
-    return ["chrt", "-r", "1"] if wanted_class == "rr" else []
-
-
-def result_of(command, timeout):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return {"failure": "hangs"}
-    if done.returncode < 0 or done.returncode > 128:
-        return {"failure": "crashes"}
-    if done.returncode != 0:
-        sys.exit("%s failed: %s" % (" ".join(command), done.stderr.strip()))
-    fields = done.stdout.split()
-    result = {"ns": float(fields[4])}
-    for field in fields[5:]:
-        key, _, value = field.partition("=")
-        result[key] = value if key == "check" else float(value)
-    if result.pop("check") != "ok":
-        result["failure"] = "wrong"
-    return result
 
 
 def measure_server(program, client, load, n, threads, wanted_class, timeout=TIMEOUT_SECONDS):
@@ -188,10 +153,9 @@ def run_all(rows, programs, client, rounds, scale):
             order.shuffle(peers)
             for peer in peers:
                 of_peer = taken.setdefault(peer, [])
-                failed = [r for r in of_peer if r and r.get("failure") in ("hangs", "crashes")]
                 n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
                 program, name = programs[peer][asked_of(workload)]
-                if len(failed) >= MAX_FAILURES:
+                if figures.given_up(of_peer):
                     of_peer.append(None)
                 elif workload.load:
                     of_peer.append(measure_server(program, client, workload.load, n, threads, wanted))
@@ -205,16 +169,15 @@ def summarize(workload, taken):
     """Peer -> row, the best first; those that failed last."""
     rows = []
     for peer, samples in taken.items():
-        failures = collections.Counter(r["failure"] for r in samples if r and "failure" in r)
         right = [r for r in samples if r and "failure" not in r]
-        row = {"peer": peer, "failures": dict(failures)}
+        row = {"peer": peer, "failures": figures.failures_in(samples)}
         row["samples"] = [r[workload.figure] if r in right else None for r in samples]
         for key in right[0] if right else ():
             row[key] = statistics.median(r[key] for r in right)
         if right:
-            figures = [r[workload.figure] for r in right]
-            row["median"] = statistics.median(figures)
-            row["quartiles"] = quartiles(figures)
+            values = [r[workload.figure] for r in right]
+            row["median"] = statistics.median(values)
+            row["quartiles"] = quartiles(values)
         rows.append(row)
     rows.sort(key=lambda row: (bool(row["failures"]), row.get("median", float("inf"))))
     by_peer = {row["peer"]: row for row in rows}
@@ -240,8 +203,7 @@ def plot(rows, tables):
 
 
 def failures_of(row):
-    counts = ("%s in %d of %d" % (f, c, len(row["samples"])) for f, c in row["failures"].items())
-    return "**%s**" % ", ".join(counts)
+    return "**%s**" % figures.failures_shown(row["failures"], len(row["samples"]))
 
 
 def shown(row):
@@ -433,12 +395,7 @@ def self_test():
         ("a check of nothing", checked([]) == 1),
         ("a plot of what is right", plot(rows, tables).count("<title>yield") == 3),
     ]
-    for what, holds in checks:
-        if not holds:
-            print("self-test: not so: " + what)
-    wrong = sum(not holds for _, holds in checks)
-    print("self-test: %d checks, %d wrong" % (len(checks), wrong))
-    return 1 if wrong else 0
+    return figures.report(checks)
 
 
 def main():
@@ -448,21 +405,14 @@ def main():
     parser.add_argument("--threads", default="1,2", metavar="N,N", help="numbers of workers")
     parser.add_argument("--class", dest="classes", action="append", choices=("kernel", "rr"),
                         help="default: both; one worker only rr")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual length")
-    parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
-    parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--svg", metavar="FILE", help="a plot of the ratios")
     parser.add_argument("--growth", metavar="FOLDER",
                         help="instead: costs as the load grows; the plots go into FOLDER")
     parser.add_argument("--record", metavar="FILE", help="the ratios, for --check")
     parser.add_argument("--check", metavar="FILE", nargs="?", const=RECORD,
                         help="fail if a row lost 15 %% of its recorded ratios; three rounds")
-    parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
-    parser.add_argument("--brief", action="store_true", help="without the table of every row")
-    parser.add_argument("--self-test", action="store_true", help="check this script itself")
     parser.add_argument("--client", help=argparse.SUPPRESS)
-    for given_by_tools_race in ("--program", "--version", "--skipped"):
-        parser.add_argument(given_by_tools_race, action="append", default=[], help=argparse.SUPPRESS)
+    figures.add_options(parser)
     options = parser.parse_args()
     if options.self_test:
         sys.exit(self_test())
@@ -485,10 +435,7 @@ def main():
     if unknown:
         parser.error("unknown workload: %s" % ", ".join(sorted(unknown)))
     skipped = list(options.skipped)
-    classes = options.classes or ["kernel", "rr"]
-    if "rr" in classes and not may_use_rr():
-        skipped.append("class rr (this user may not ask for real-time scheduling)")
-        classes = ["kernel"]
+    classes = figures.allowed_classes(options.classes or ["kernel", "rr"], skipped)
     rows = []
     for workload in WORKLOADS:
         if options.workload and workload.name not in options.workload:
@@ -521,50 +468,28 @@ def main():
         recorded, options.scale = check.read(options.check)
         sys.exit(check_rows(rows, tables_of, recorded))
     tables = tables_of(rows)
-    machine = {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_model(),
-        "processors": os.cpu_count(),
-        "kernel": platform.release(),
-        "versions": options.version,
-        "skipped": skipped,
-        "rounds": options.rounds,
-        "scale": options.scale,
-    }
-    lines = [
-        "%s, %s, %d processors, kernel %s, medians of %d rounds."
-        % (machine["date"], machine["cpu"], machine["processors"], machine["kernel"], options.rounds)
-    ]
-    if options.version:
-        lines.append("Peers: %s." % ", ".join(options.version))
-    if skipped:
-        lines.append("Skipped: %s." % ", ".join(skipped))
+    machine = figures.machine_of(options, skipped)
+    lines = figures.heading("The race", machine)
+    if options.svg:
+        with open(options.svg, "w") as file:
+            file.write(plot(rows, tables))
+        if options.markdown:
+            path = os.path.relpath(options.svg, os.path.dirname(options.markdown) or ".")
+            lines += ["", "![Ratios to each peer](%s)" % path]
     lines += [""] + overview(rows, tables)
     means = geometric_means(rows, tables)
     if means:
         lines += ["", "Against the better of Tokio and Go, geometric mean of the ratios:", ""] + means
     if not options.brief:
         lines += ["", "## Every row", ""] + details(rows, tables)
-    text = "\n".join(lines) + "\n"
-    if options.markdown:
-        with open(options.markdown, "w") as file:
-            file.write(text)
-    else:
-        print(text, end="")
-    if options.svg:
-        with open(options.svg, "w") as file:
-            file.write(plot(rows, tables))
     if options.record:
         check.write(options.record, machine, check.ratios_of(tables, OURS, LIMIT))
-    if options.json:
-        entries = [
-            dict(row, workload=w.name, threads=threads, **{"class": wanted})
-            for w, threads, wanted in rows
-            for row in tables[w.name, threads, wanted].values()
-        ]
-        with open(options.json, "w") as file:
-            json.dump({"machine": machine, "geometric_means": means, "rows": entries}, file, indent=1)
-            file.write("\n")
+    entries = [
+        dict(row, workload=w.name, threads=threads, **{"class": wanted})
+        for w, threads, wanted in rows
+        for row in tables[w.name, threads, wanted].values()
+    ]
+    figures.write_tables(options, lines, {"machine": machine, "geometric_means": means}, entries)
 
 
 if __name__ == "__main__":

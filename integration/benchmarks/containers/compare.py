@@ -4,34 +4,26 @@
     compare.py --program PATH [--program PATH]... [options]
 
 Called by tools/compare_containers, which builds the programs and knows what is missing.
-Each measurement is a process of its own: `PROGRAM WORKLOAD PEER N` prints
-`WORKLOAD PEER N THREADS NS_PER_OP key=value...`. A round runs every peer of every
-workload once, in an order that changes from round to round, so that a noisy machine
-treats all alike. Two classes, whose rows are not to be compared with each other:
-
-    kernel   threads run as the kernel places them; on few processors it may stack
-             those of a short program on one
-    rr       as `chrt -r 1`: every processor works; needs the right to ask for it
+../../figures.py says what a program prints and what the classes are. `PROGRAM WORKLOAD PEER N`
+makes one measurement. A round runs every peer of every workload once, in an order that changes
+from round to round, so that a noisy machine treats all alike.
 
 Reported are medians, the middle half of the rounds, and the ratio to the best peer: the
-median of the rounds' ratios. A peer whose elements do not add up is reported as wrong,
-and one that crashes or does not come back as such; neither is ever the best peer.
+median of the rounds' ratios.
 """
 
 import argparse
 import collections
-import json
 import os
-import platform
 import random
 import re
 import statistics
 import subprocess
 import sys
-import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from figures import cpu_model, may_use_rr, median_of_ratios, number, quartiles  # noqa: E402
+import figures  # noqa: E402
+from figures import in_class, median_of_ratios, number, quartiles, result_of  # noqa: E402
 
 Workload = collections.namedtuple("Workload", "package name title n classes")
 
@@ -78,8 +70,6 @@ REFERENCE = {"parker": "bare_futex"}
 
 # A measurement takes some 0.1 s. One that takes so long hangs.
 TIMEOUT_SECONDS = 20
-# So many that hang or crash, and the peer is left out of the rest of the workload.
-MAX_FAILURES = 2
 
 
 def is_ours(peer):
@@ -102,26 +92,7 @@ def kind_of(workload):
 
 
 def measure(program, workload, peer, n, wanted_class, prefix, timeout=TIMEOUT_SECONDS):
-    """Returns a dictionary with `ns` and what else the program said, or with `failure`."""
-    command = prefix + [program, workload, peer, str(n)]
-    if wanted_class == "rr":
-        command = ["chrt", "-r", "1"] + command
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return {"failure": "hangs"}
-    if done.returncode < 0 or done.returncode > 128:
-        return {"failure": "crashes"}
-    if done.returncode != 0:
-        sys.exit("%s failed: %s" % (" ".join(command), done.stderr.strip()))
-    fields = done.stdout.split()
-    result = {"ns": float(fields[4])}
-    for field in fields[5:]:
-        key, _, value = field.partition("=")
-        result[key] = value if key == "check" else float(value)
-    if result.pop("check") != "ok":
-        result["failure"] = "wrong"
-    return result
+    return result_of(in_class(wanted_class) + prefix + [program, workload, peer, str(n)], timeout)
 
 
 def run_all(options, workloads, peers, classes):
@@ -142,8 +113,7 @@ def run_all(options, workloads, peers, classes):
             order.shuffle(group)
             for workload, wanted, peer, program in group:
                 taken = results[workload.name, wanted, peer]
-                failed = [r for r in taken if r and r.get("failure") in ("hangs", "crashes")]
-                if len(failed) >= MAX_FAILURES:
+                if figures.given_up(taken):
                     taken.append(None)
                     continue
                 n = max(1, int(workload.n * options.scale))
@@ -160,12 +130,12 @@ def summarize(workload, wanted, results):
     for (name, of_class, peer), taken in results.items():
         if name != workload.name or of_class != wanted:
             continue
-        failures = collections.Counter(r["failure"] for r in taken if r and "failure" in r)
+        failures = figures.failures_in(taken)
         right = [r for r in taken if r and "failure" not in r]
         row = {"workload": name, "class": of_class, "peer": peer, "rounds": len(taken)}
         row["samples_ns"] = [r.get("ns") if r else None for r in taken]
         if failures:
-            row["failures"] = dict(failures)
+            row["failures"] = failures
         if right:
             row["median_ns"] = statistics.median(r["ns"] for r in right)
             row["quartiles_ns"] = quartiles([r["ns"] for r in right])
@@ -194,11 +164,7 @@ def summarize(workload, wanted, results):
 def shown(row):
     """One peer's figure, with its name."""
     if "failures" in row:
-        what = ", ".join(
-            "%s in %d of %d" % (failure, count, row["rounds"])
-            for failure, count in row["failures"].items()
-        )
-        return "%s **%s**" % (row["peer"], what)
+        return "%s **%s**" % (row["peer"], figures.failures_shown(row["failures"], row["rounds"]))
     return "%s %s" % (row["peer"], number(row["median_ns"]))
 
 
@@ -215,8 +181,8 @@ def overview(package, workloads, tables):
             title = workload.title + (", " + wanted if workload.classes == BOTH else "")
             rows = tables[workload.name, wanted]
             if package == "limits":
-                figures = ("%s (%s-%s)" % (shown(r), *map(number, r["quartiles_ns"])) for r in rows)
-                lines.append("| %s | %s |" % (title, ", ".join(figures)))
+                each = ("%s (%s-%s)" % (shown(r), *map(number, r["quartiles_ns"])) for r in rows)
+                lines.append("| %s | %s |" % (title, ", ".join(each)))
                 continue
             ours = sorted((row for row in rows if is_ours(row["peer"])), key=lambda row: row["peer"])
             best = next((row for row in rows if row["peer"] == row.get("ratio_to")), None)
@@ -279,8 +245,8 @@ def details(workloads, tables):
                 notes = []
                 if "stolen" in row:
                     notes.append("%.0f %% stolen" % (100 * row["stolen"]))
-                for failure, count in row.get("failures", {}).items():
-                    notes.append("%s in %d of %d rounds" % (failure, count, row["rounds"]))
+                if "failures" in row:
+                    notes.append(figures.failures_shown(row["failures"], row["rounds"]))
                 lines.append(
                     "| %s | %s | %s | %s | %s | %s | %s | %s |"
                     % (
@@ -329,41 +295,26 @@ def self_test():
         ("wrong is noticed", measure("/bin/sh", "-c", "echo w p 1 1 2.5 cpu=3 check=wrong", 1, "kernel", [])
          == {"ns": 2.5, "cpu": 3.0, "failure": "wrong"}),
     ]
-    for what, holds in checks:
-        if not holds:
-            print("self-test: not so: " + what)
-    wrong = sum(not holds for _, holds in checks)
-    print("self-test: %d checks, %d wrong" % (len(checks), wrong))
-    return 1 if wrong else 0
+    return figures.report(checks)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", action="append", metavar="PATH")
+    parser = argparse.ArgumentParser(
+        prog="tools/compare_containers", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of elements")
     parser.add_argument("--package", action="append", choices=sorted(TITLES), help="only these tables")
     parser.add_argument("--only", default="", metavar="REGEX", help="only workloads that match")
-    parser.add_argument("--peers", default="", metavar="REGEX", help="only peers that match")
     parser.add_argument("--class", dest="classes", action="append", choices=BOTH)
     parser.add_argument("--run-under", default="", metavar="COMMAND", help="before each measurement")
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--markdown", metavar="FILE", help="instead of standard output")
-    parser.add_argument("--brief", action="store_true", help="without the table of every row")
-    parser.add_argument("--version", action="append", default=[], metavar="TEXT", help="for the heading")
-    parser.add_argument("--skipped", action="append", default=[], metavar="PEER", help="for the heading")
-    parser.add_argument("--self-test", action="store_true", help="check this script itself")
+    figures.add_options(parser)
     options = parser.parse_args()
     if options.self_test:
         sys.exit(self_test())
     if not options.program:
         parser.error("--program is missing")
 
-    classes = options.classes or list(BOTH)
     skipped = list(options.skipped)
-    if "rr" in classes and not may_use_rr():
-        skipped.append("class rr (this user may not ask for real-time scheduling)")
-        classes = ["kernel"]
+    classes = figures.allowed_classes(options.classes or list(BOTH), skipped)
     peers = list_peers(options.program)
     for kind, known in peers.items():
         peers[kind] = {peer: program for peer, program in known.items() if re.search(options.peers, peer)}
@@ -383,24 +334,8 @@ def main():
         for wanted in {c for name, c, _ in results if name == workload.name}:
             tables[workload.name, wanted] = summarize(workload, wanted, results)
 
-    machine = {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_model(),
-        "processors": os.cpu_count(),
-        "kernel": platform.release(),
-        "versions": options.version,
-        "skipped": skipped,
-        "rounds": options.rounds,
-        "scale": options.scale,
-    }
-    lines = [
-        "%s, %s, %d processors, kernel %s, medians of %d rounds."
-        % (machine["date"], machine["cpu"], machine["processors"], machine["kernel"], options.rounds)
-    ]
-    if options.version:
-        lines.append("Peers: %s." % ", ".join(options.version))
-    if skipped:
-        lines.append("Skipped: %s." % ", ".join(skipped))
+    machine = figures.machine_of(options, skipped)
+    lines = figures.heading("Containers beside their peers", machine)
     for package, title in TITLES.items():
         chosen = [w for w in workloads if w.package == package]
         if chosen:
@@ -409,17 +344,8 @@ def main():
                 lines += [""] + against_each(chosen, tables)
     if not options.brief:
         lines += ["", "## Every row", ""] + details(workloads, tables)
-    text = "\n".join(lines) + "\n"
-    if options.markdown:
-        with open(options.markdown, "w") as file:
-            file.write(text)
-    else:
-        print(text, end="")
-    if options.json:
-        rows = [row for w in workloads for key, table in tables.items() if key[0] == w.name for row in table]
-        with open(options.json, "w") as file:
-            json.dump({"machine": machine, "rows": rows}, file, indent=1)
-            file.write("\n")
+    rows = [row for w in workloads for key, table in tables.items() if key[0] == w.name for row in table]
+    figures.write_tables(options, lines, {"machine": machine}, rows)
 
 
 if __name__ == "__main__":
