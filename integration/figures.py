@@ -21,6 +21,7 @@ import collections
 import json
 import os
 import platform
+import random
 import re
 import statistics
 import subprocess
@@ -60,13 +61,53 @@ def given_up(taken):
     return sum(bool(r) and r.get("failure") in ("hangs", "crashes") for r in taken) >= MAX_FAILURES
 
 
-def failures_in(taken):
-    """Failure -> how often."""
-    return dict(collections.Counter(r["failure"] for r in taken if r and "failure" in r))
+def run_rounds(groups, rounds, measure):
+    """{group: {peer: results, one a round; None where it was left out}}. `groups`: group -> its
+    peers, which run one after another, for the sake of the ratios, and in an order that changes
+    from round to round. measure(group, peer) gives a result."""
+    results = {group: {peer: [] for peer in peers} for group, peers in groups.items()}
+    order = random.Random(1)
+    for count in range(rounds):
+        for group, peers in groups.items():
+            for peer in order.sample(list(peers), len(peers)):
+                taken = results[group][peer]
+                taken.append(None if given_up(taken) else measure(group, peer))
+        print("round %d of %d" % (count + 1, rounds), file=sys.stderr, flush=True)
+    return results
 
 
-def failures_shown(failures, rounds):
-    return ", ".join("%s in %d of %d" % (failure, count, rounds) for failure, count in failures.items())
+def rows_of(taken, figure):
+    """A row for each peer of {peer: results}, by its `figure` the best first; those that failed
+    last. A row has the median of all that the peer said, too."""
+    rows = []
+    for peer, results in taken.items():
+        right = [r for r in results if r and "failure" not in r]
+        failures = collections.Counter(r["failure"] for r in results if r and "failure" in r)
+        row = {"peer": peer, "failures": dict(failures)}
+        row["samples"] = [r[figure] if r in right else None for r in results]
+        for key in right[0] if right else ():
+            row[key] = statistics.median(r[key] for r in right)
+        if right:
+            values = [r[figure] for r in right]
+            row["median"] = statistics.median(values)
+            row["quartiles"] = quartiles(values)
+        rows.append(row)
+    rows.sort(key=lambda row: (bool(row["failures"]), row.get("median", float("inf"))))
+    return rows
+
+
+def failures_of(row):
+    counts = ("%s in %d of %d" % (f, c, len(row["samples"])) for f, c in row["failures"].items())
+    return "**%s**" % ", ".join(counts)
+
+
+def shown(row):
+    """A peer's figure, with its name."""
+    return "%s %s" % (row["peer"], failures_of(row) if row["failures"] else number(row["median"]))
+
+
+def middle_half(row):
+    return "%s-%s" % tuple(map(number, row["quartiles"]))
 
 
 def quartiles(values):

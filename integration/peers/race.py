@@ -17,7 +17,6 @@ import collections
 import contextlib
 import io
 import os
-import random
 import re
 import select
 import statistics
@@ -30,7 +29,8 @@ import check  # noqa: E402
 import growth  # noqa: E402
 import svg  # noqa: E402
 import figures  # noqa: E402
-from figures import in_class, may_use_rr, median_of_ratios, number, quartiles, result_of  # noqa: E402
+from figures import (  # noqa: E402
+    failures_of, in_class, may_use_rr, median_of_ratios, middle_half, number, result_of, shown)
 
 # `figure` is what is compared: "ns" (wall time), or a KEY=VALUE of the program's. `load`:
 # the program serves, and this is what the client does.
@@ -144,45 +144,24 @@ def asked_of(workload):
 def run_all(rows, programs, client, rounds, scale):
     """(workload, threads, class) -> {peer: results, one a round; None where left out}.
     `programs`: peer -> {workload: (the program, what it calls the workload)}."""
-    results = {}
-    order = random.Random(1)
-    for count in range(rounds):
-        for workload, threads, wanted in rows:
-            taken = results.setdefault((workload.name, threads, wanted), {})
-            peers = [peer for peer, known in programs.items() if asked_of(workload) in known]
-            order.shuffle(peers)
-            for peer in peers:
-                of_peer = taken.setdefault(peer, [])
-                n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
-                program, name = programs[peer][asked_of(workload)]
-                if figures.given_up(of_peer):
-                    of_peer.append(None)
-                elif workload.load:
-                    of_peer.append(measure_server(program, client, workload.load, n, threads, wanted))
-                else:
-                    of_peer.append(measure(program, name, n, threads, wanted))
-        print("round %d of %d" % (count + 1, rounds), file=sys.stderr, flush=True)
-    return results
+    groups = {row: [peer for peer, known in programs.items() if asked_of(row[0]) in known] for row in rows}
+
+    def measure_one(row, peer):
+        workload, threads, wanted = row
+        n = workload.n if workload.name == "fib" else max(1, int(workload.n * scale))
+        program, name = programs[peer][asked_of(workload)]
+        if workload.load:
+            return measure_server(program, client, workload.load, n, threads, wanted)
+        return measure(program, name, n, threads, wanted)
+
+    return figures.run_rounds(groups, rounds, measure_one)
 
 
 def summarize(workload, taken):
     """Peer -> row, the best first; those that failed last."""
-    rows = []
-    for peer, samples in taken.items():
-        right = [r for r in samples if r and "failure" not in r]
-        row = {"peer": peer, "failures": figures.failures_in(samples)}
-        row["samples"] = [r[workload.figure] if r in right else None for r in samples]
-        for key in right[0] if right else ():
-            row[key] = statistics.median(r[key] for r in right)
-        if right:
-            values = [r[workload.figure] for r in right]
-            row["median"] = statistics.median(values)
-            row["quartiles"] = quartiles(values)
-        rows.append(row)
-    rows.sort(key=lambda row: (bool(row["failures"]), row.get("median", float("inf"))))
-    by_peer = {row["peer"]: row for row in rows}
+    by_peer = {row["peer"]: row for row in figures.rows_of(taken, workload.figure)}
     if OURS in by_peer:
-        for row in rows:
+        for row in by_peer.values():
             row["ours_to_it"] = median_of_ratios(by_peer[OURS]["samples"], row["samples"])
     return by_peer
 
@@ -200,16 +179,6 @@ def plot(rows, tables):
         if entries:
             groups.append(("%s, %d %s" % (workload.name, threads, wanted), sorted(entries)))
     return svg.bars("Home Async as a multiple of its peers: left of 1 it leads", groups)
-
-
-def failures_of(row):
-    return "**%s**" % figures.failures_shown(row["failures"], len(row["samples"]))
-
-
-def shown(row):
-    if row["failures"]:
-        return "%s %s" % (row["peer"], failures_of(row))
-    return "%s %s" % (row["peer"], number(row["median"]))
 
 
 def ratio_to(row):
@@ -234,7 +203,7 @@ def overview(rows, tables):
         right = ours is not None and not ours["failures"]
         cells = ["%s, %s" % (workload.name, workload.unit), "%d %s" % (threads, wanted)]
         cells.append("**%s**" % number(ours["median"]) if right else failures_of(ours) if ours else "")
-        cells.append("%s-%s" % tuple(number(v) for v in ours["quartiles"]) if right else "")
+        cells.append(middle_half(ours) if right else "")
         cells.append(number(ours["cpu"]) if right else "")
         for peer in (best, bare):
             cells.append(shown(peer) if peer else "")
@@ -279,7 +248,7 @@ def details(rows, tables):
             ratio = row.get("ours_to_it")
             cells = [workload.name, "%d %s" % (threads, wanted), row["peer"]]
             cells.append(number(row["median"]) if known else "")
-            cells.append("%s-%s" % tuple(number(v) for v in row["quartiles"]) if known else "")
+            cells.append(middle_half(row) if known else "")
             cells.append(number(row["ns"]) if known else "")
             cells.append(number(row["cpu"]) if known else "")
             cells.append("%.2f" % ratio if ratio is not None else "")
@@ -457,8 +426,8 @@ def main():
     def tables_of(wanted_rows):
         results = run_all(wanted_rows, programs, options.client, options.rounds, options.scale)
         return {
-            (w.name, threads, wanted): summarize(w, results[w.name, threads, wanted])
-            for w, threads, wanted in wanted_rows
+            (w.name, threads, wanted): summarize(w, taken)
+            for (w, threads, wanted), taken in results.items()
         }
 
     if options.growth:

@@ -15,7 +15,6 @@ median of the rounds' ratios.
 import argparse
 import collections
 import os
-import random
 import re
 import statistics
 import subprocess
@@ -23,7 +22,7 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 import figures  # noqa: E402
-from figures import in_class, median_of_ratios, number, quartiles, result_of  # noqa: E402
+from figures import failures_of, in_class, median_of_ratios, middle_half, number, result_of, shown  # noqa: E402
 
 Workload = collections.namedtuple("Workload", "package name title n classes")
 
@@ -96,59 +95,29 @@ def measure(program, workload, peer, n, wanted_class, prefix, timeout=TIMEOUT_SE
 
 
 def run_all(options, workloads, peers, classes):
-    """(workload, class, peer) -> list of results, one a round (None where it was left out)."""
-    jobs = []
-    for workload in workloads:
-        for wanted in workload.classes if len(classes) == 2 else classes:
-            for peer, program in peers[kind_of(workload.name)].items():
-                jobs.append((workload, wanted, peer, program))
-    results = {(w.name, c, peer): [] for w, c, peer, _ in jobs}
-    order = random.Random(1)
-    for number in range(options.rounds):
-        # Peers of one workload and class one after another, for the sake of the ratios.
-        groups = collections.defaultdict(list)
-        for job in jobs:
-            groups[job[0].name, job[1]].append(job)
-        for group in groups.values():
-            order.shuffle(group)
-            for workload, wanted, peer, program in group:
-                taken = results[workload.name, wanted, peer]
-                if figures.given_up(taken):
-                    taken.append(None)
-                    continue
-                n = max(1, int(workload.n * options.scale))
-                taken.append(
-                    measure(program, workload.name, peer, n, wanted, options.run_under.split())
-                )
-        print("round %d of %d" % (number + 1, options.rounds), file=sys.stderr, flush=True)
-    return results
+    """(workload, class) -> {peer: results, one a round; None where left out}."""
+    groups = {
+        (workload, wanted): peers[kind_of(workload.name)]
+        for workload in workloads
+        for wanted in (workload.classes if len(classes) == 2 else classes)
+    }
+
+    def measure_one(group, peer):
+        workload, wanted = group
+        n = max(1, int(workload.n * options.scale))
+        return measure(groups[group][peer], workload.name, peer, n, wanted, options.run_under.split())
+
+    return figures.run_rounds(groups, options.rounds, measure_one)
 
 
-def summarize(workload, wanted, results):
+def summarize(workload, taken):
     """Rows of one workload and class, the fastest first; the wrong ones last."""
-    rows = []
-    for (name, of_class, peer), taken in results.items():
-        if name != workload.name or of_class != wanted:
-            continue
-        failures = figures.failures_in(taken)
-        right = [r for r in taken if r and "failure" not in r]
-        row = {"workload": name, "class": of_class, "peer": peer, "rounds": len(taken)}
-        row["samples_ns"] = [r.get("ns") if r else None for r in taken]
-        if failures:
-            row["failures"] = failures
-        if right:
-            row["median_ns"] = statistics.median(r["ns"] for r in right)
-            row["quartiles_ns"] = quartiles([r["ns"] for r in right])
-            row["cpu_ns"] = statistics.median(r["cpu"] for r in right)
-            if "stolen" in right[0]:
-                row["stolen"] = statistics.median(r["stolen"] for r in right)
-        rows.append(row)
-    rows.sort(key=lambda row: ("failures" in row, row.get("median_ns", float("inf"))))
+    rows = figures.rows_of(taken, "ns")
     reference = REFERENCE.get(workload.package)
     others = [
         row
         for row in rows
-        if "failures" not in row
+        if not row["failures"]
         and (row["peer"] == reference if reference else not is_ours(row["peer"]))
     ]
     if workload.package != "limits" and others:
@@ -159,13 +128,6 @@ def summarize(workload, wanted, results):
                 row["ratio"] = ratio
                 row["ratio_to"] = best["peer"]
     return rows
-
-
-def shown(row):
-    """One peer's figure, with its name."""
-    if "failures" in row:
-        return "%s **%s**" % (row["peer"], figures.failures_shown(row["failures"], row["rounds"]))
-    return "%s %s" % (row["peer"], number(row["median_ns"]))
 
 
 def overview(package, workloads, tables):
@@ -181,23 +143,23 @@ def overview(package, workloads, tables):
             title = workload.title + (", " + wanted if workload.classes == BOTH else "")
             rows = tables[workload.name, wanted]
             if package == "limits":
-                each = ("%s (%s-%s)" % (shown(r), *map(number, r["quartiles_ns"])) for r in rows)
+                each = ("%s (%s)" % (shown(row), middle_half(row)) for row in rows)
                 lines.append("| %s | %s |" % (title, ", ".join(each)))
                 continue
             ours = sorted((row for row in rows if is_ours(row["peer"])), key=lambda row: row["peer"])
             best = next((row for row in rows if row["peer"] == row.get("ratio_to")), None)
             others = ", ".join(shown(row) for row in rows if row not in ours and row is not best)
             for index, row in enumerate(ours):
-                known = "failures" not in row
+                known = not row["failures"]
                 lines.append(
                     "| %s | %s | %s | %s | %s | %s | %s | %s |"
                     % (
                         title if index == 0 else "",
                         row["peer"],
-                        "**%s**" % number(row["median_ns"]) if known else shown(row),
-                        "%s-%s" % tuple(number(v) for v in row["quartiles_ns"]) if known else "",
+                        "**%s**" % number(row["median"]) if known else shown(row),
+                        middle_half(row) if known else "",
                         best["peer"] if best and index == 0 else "",
-                        number(best["median_ns"]) if best and index == 0 else "",
+                        number(best["median"]) if best and index == 0 else "",
                         "%.2f" % row["ratio"] if "ratio" in row else "",
                         others if index == 0 else "",
                     )
@@ -206,7 +168,7 @@ def overview(package, workloads, tables):
 
 
 def ratio_of(row, other):
-    return median_of_ratios(row["samples_ns"], other["samples_ns"])
+    return median_of_ratios(row["samples"], other["samples"])
 
 
 def against_each(workloads, tables):
@@ -221,7 +183,7 @@ def against_each(workloads, tables):
             title = workload.title + (", " + wanted if workload.classes == BOTH else "")
             columns.append((title, rows))
             for peer, row in rows.items():
-                if not is_ours(peer) and "failures" not in row:
+                if not is_ours(peer) and not row["failures"]:
                     peers.setdefault(peer, []).append(ratio_of(rows["home"], row))
     lines = ["| home against | " + " | ".join(title for title, _ in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
@@ -229,7 +191,7 @@ def against_each(workloads, tables):
     for peer in sorted(peers, key=lambda peer: -statistics.median(peers[peer])):
         cells = []
         for _, rows in columns:
-            known = peer in rows and "failures" not in rows[peer]
+            known = peer in rows and not rows[peer]["failures"]
             cells.append("%.2f" % ratio_of(rows["home"], rows[peer]) if known else "")
         lines.append("| %s | %s |" % (peer, " | ".join(cells)))
     return lines
@@ -241,21 +203,21 @@ def details(workloads, tables):
     for workload in workloads:
         for wanted in sorted({c for name, c in tables if name == workload.name}):
             for row in tables[workload.name, wanted]:
-                known = "median_ns" in row
+                known = "median" in row
                 notes = []
                 if "stolen" in row:
                     notes.append("%.0f %% stolen" % (100 * row["stolen"]))
-                if "failures" in row:
-                    notes.append(figures.failures_shown(row["failures"], row["rounds"]))
+                if row["failures"]:
+                    notes.append(failures_of(row))
                 lines.append(
                     "| %s | %s | %s | %s | %s | %s | %s | %s |"
                     % (
                         workload.name,
                         wanted,
                         row["peer"],
-                        number(row["median_ns"]) if known else "",
-                        "%s-%s" % tuple(number(v) for v in row["quartiles_ns"]) if known else "",
-                        number(row["cpu_ns"]) if known else "",
+                        number(row["median"]) if known else "",
+                        middle_half(row) if known else "",
+                        number(row["cpu"]) if known else "",
                         "%.2f" % row["ratio"] if "ratio" in row else "",
                         ", ".join(notes),
                     )
@@ -270,23 +232,22 @@ def self_test():
 
     workload = Workload("queue", "queue_1x1", "1x1", 1, ONE)
     results = {
-        ("queue_1x1", "rr", "home"): [sample(10), sample(30), sample(20)],
-        ("queue_1x1", "rr", "slow"): [sample(20), sample(20), sample(20)],
-        ("queue_1x1", "rr", "wrong"): [sample(1), sample(1, "wrong"), sample(1)],
-        ("queue_1x1", "rr", "gone"): [{"failure": "hangs"}, {"failure": "crashes"}, None],
-        ("queue_2x2", "rr", "other"): [sample(1)],
+        "home": [sample(10), sample(30), sample(20)],
+        "slow": [sample(20), sample(20), sample(20)],
+        "wrong": [sample(1), sample(1, "wrong"), sample(1)],
+        "gone": [{"failure": "hangs"}, {"failure": "crashes"}, None],
     }
-    rows = {row["peer"]: row for row in summarize(workload, "rr", results)}
-    alone = {key: taken for key, taken in results.items() if key[2] in ("home", "wrong")}
+    rows = {row["peer"]: row for row in summarize(workload, results)}
+    alone = {peer: taken for peer, taken in results.items() if peer in ("home", "wrong")}
     text = "\n".join(overview("queue", [workload], {("queue_1x1", "rr"): list(rows.values())}))
     each = "\n".join(against_each([workload], {("queue_1x1", "rr"): list(rows.values())}))
     text += "\n".join(details([workload], {("queue_1x1", "rr"): list(rows.values())}))
     checks = [
         ("four rows, the failed ones last", list(rows)[:2] == ["home", "slow"] and len(rows) == 4),
         ("the best peer is right", rows["home"]["ratio_to"] == "slow"),
-        ("no best peer if all are wrong", "ratio" not in summarize(workload, "rr", alone)[0]),
+        ("no best peer if all are wrong", "ratio" not in summarize(workload, alone)[0]),
         ("the median of the ratios", rows["home"]["ratio"] == 1.0),
-        ("a wrong sample is left out of the median", rows["wrong"]["median_ns"] == 1),
+        ("a wrong sample is left out of the median", rows["wrong"]["median"] == 1),
         ("a wrong peer is named", "wrong **wrong in 1 of 3**" in text),
         ("ours against each", "| slow | 1.00 |" in each and "wrong" not in each),
         ("one that failed always is named", "hangs in 1 of 3, crashes in 1 of 3" in text),
@@ -329,10 +290,7 @@ def main():
         sys.exit("nothing to measure")
 
     results = run_all(options, workloads, peers, classes)
-    tables = {}
-    for workload in workloads:
-        for wanted in {c for name, c, _ in results if name == workload.name}:
-            tables[workload.name, wanted] = summarize(workload, wanted, results)
+    tables = {(w.name, wanted): summarize(w, taken) for (w, wanted), taken in results.items()}
 
     machine = figures.machine_of(options, skipped)
     lines = figures.heading("Containers beside their peers", machine)
@@ -344,7 +302,11 @@ def main():
                 lines += [""] + against_each(chosen, tables)
     if not options.brief:
         lines += ["", "## Every row", ""] + details(workloads, tables)
-    rows = [row for w in workloads for key, table in tables.items() if key[0] == w.name for row in table]
+    rows = [
+        dict(row, workload=name, **{"class": wanted})
+        for (name, wanted), table in tables.items()
+        for row in table
+    ]
     figures.write_tables(options, lines, {"machine": machine}, rows)
 
 
