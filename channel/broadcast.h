@@ -40,6 +40,7 @@
 #include "absl/time/time.h"
 #include "home/channel/channel_policy.h"
 #include "home/channel/fan_out.h"
+#include "home/channel/value_cell.h"
 #include "home/channel/value_ring.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"

@@ -1,6 +1,7 @@
 // What channels cost in memory: an idle one, one that waits, and one that a burst went through.
 
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -106,7 +107,23 @@ TYPED_TEST(ChannelMemoryTest, WaitingAllocatesNothing) {
             0u);
 }
 
-TEST(FanMemoryTest, WaitingAllocatesNothing) {
+template <typename Make>
+std::size_t BytesOf(Make make) {
+  const std::size_t before = testing::AllocatedBytes();
+  [[maybe_unused]] const auto ends = make();
+  return testing::AllocatedBytes() - before;
+}
+
+TEST(OtherMemoryTest, IdleOnesAreSmall) {
+  EXPECT_LT(BytesOf([] { return MakeOneshot<int>(); }), kIdle);
+  EXPECT_LT(BytesOf([] { return MakeWatch<int>(0); }), kIdle);
+  EXPECT_LT(BytesOf([] { return MakeWatch<std::string>("some value"); }), kIdle);
+  // Its room for values is there from the beginning.
+  EXPECT_LT(BytesOf([] { return MakeBroadcast<int>(4); }), kIdle);
+  EXPECT_LT(BytesOf([] { return MakeBroadcast<int>(64); }), kIdle + 64 * 16);
+}
+
+TEST(OtherMemoryTest, WaitingAllocatesNothing) {
   auto broadcast = MakeBroadcast<int>(4);
   auto& receiver = broadcast.second;
   EXPECT_EQ(AllocationsOf([&] {
@@ -120,6 +137,9 @@ TEST(FanMemoryTest, WaitingAllocatesNothing) {
   EXPECT_EQ(AllocationsOf([&] {
               auto changed = watch.second.Changed();
               EXPECT_FALSE(IsReady(changed));
+              watch.first.Send(1);
+              EXPECT_TRUE(IsReady(changed));
+              EXPECT_EQ(watch.second.BorrowAndUpdate(), 1);
             }),
             0u);
   auto oneshot = MakeOneshot<int>();

@@ -320,11 +320,10 @@ Async<void> Watch(History<WatchSpec>* history, Receiver receiver, int number) {
         break;
       case 3:
       case 4:
-        co_await Record(history, {.kind = Kind::kWaitFor, .argument = number},
-                        receiver.WaitFor(WatchSpec::IsOdd),
-                        [](const WatchReceiver<int>::Snapshot& found) {
-                          return found == nullptr ? kEnd : *found;
-                        });
+        co_await Record(
+            history, {.kind = Kind::kWaitFor, .argument = number},
+            receiver.WaitFor(WatchSpec::IsOdd),
+            [](const WatchReceiver<int>::Snapshot& found) { return found ? *found : kEnd; });
         break;
       default:
         co_await Record(history, {.kind = Kind::kChanged, .argument = number}, receiver.Changed(),

@@ -112,7 +112,7 @@ struct Watch : ModelWatch {
     while (true) {
       auto changed = receiver.Changed();
       if (!tasks[index].Run(changed)) break;
-      // Before the look, which takes the mutex.
+      // Before the look, which may take the mutex.
       ExpectSeen(1);
       last = *receiver.BorrowAndUpdate();
       ExpectSeen(last);

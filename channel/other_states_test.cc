@@ -327,7 +327,7 @@ constexpr std::array<Operation<Watched>, 8> kWatch = {{
        auto wait = channel.receiver->WaitFor([](int value) { return value == 2; });
        auto polled = PollOnce(wait);
        if (polled.pending()) return "waits";
-       return polled.value() == nullptr ? "end" : absl::StrCat(*polled.value());
+       return polled.value() ? absl::StrCat(*polled.value()) : "end";
      }},
 }};
 

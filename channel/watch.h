@@ -17,8 +17,11 @@
 // futures by one thread at a time. Copies are independent.
 // Memory ordering: what precedes Send() happens before what follows the Borrow() that sees its
 // value.
-// Cost: Send() allocates the value. Whether there is another is a load. Reading and waiting lock a
-// mutex for some instructions, to take a reference or a place; no user code runs under it.
+// Cost: Send() locks a mutex for some instructions, and so does waiting, to take a place; whether
+// there is another value is a load. A value of up to 64 bytes that can be copied bit by bit (a
+// flag, a number, a few of them) lies in the channel: a snapshot is a copy of it, which takes no
+// RMW (value_cell.h). One of another type is allocated by Send(), and reading locks the mutex to
+// take a reference. No user code runs under it.
 
 #ifndef HOME_CHANNEL_WATCH_H_
 #define HOME_CHANNEL_WATCH_H_
@@ -34,6 +37,7 @@
 
 #include "home/channel/channel_policy.h"
 #include "home/channel/fan_out.h"
+#include "home/channel/value_cell.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
 #include "home/future/poll.h"
@@ -42,33 +46,78 @@
 namespace home {
 namespace channel_internal {
 
+// The latest value, as it is shared: a reader takes a reference.
 template <typename T, typename Policy>
-class WatchState : public FanOut<Policy> {
+class LatestValue {
  public:
   using Snapshot = std::shared_ptr<const T>;
 
-  explicit WatchState(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+  static Snapshot Make(T value) { return std::make_shared<const T>(std::move(value)); }
 
-  void Send(Snapshot value) {
+  // Under the mutex: `value` becomes the one before.
+  void Put(std::uint64_t, Snapshot& value) { std::swap(value_, value); }
+  [[nodiscard]] Snapshot Get(std::uint64_t) const { return value_; }
+  // Not without the mutex.
+  [[nodiscard]] Snapshot TryGet(std::uint64_t) const { return Snapshot(); }
+
+ private:
+  Snapshot value_;
+};
+
+// The same for values that are copied bit by bit: who reads while nobody sends needs no mutex.
+template <typename T, typename Policy>
+  requires kCopiedBitByBit<T>
+class LatestValue<T, Policy> {
+ public:
+  using Snapshot = std::optional<T>;
+
+  static Snapshot Make(T value) { return Snapshot(value); }
+
+  void Put(std::uint64_t version, Snapshot& value) { cell_.Put(version, *value); }
+  [[nodiscard]] Snapshot Get(std::uint64_t version) const { return cell_.Get(version); }
+  [[nodiscard]] Snapshot TryGet(std::uint64_t version) const { return cell_.Get(version); }
+
+ private:
+  ValueCell<T, Policy> cell_;
+};
+
+template <typename T, typename Policy>
+class WatchState : public FanOut<Policy> {
+  using Latest = LatestValue<T, Policy>;
+
+ public:
+  using Snapshot = typename Latest::Snapshot;
+
+  explicit WatchState(T value) {
+    Snapshot first = Latest::Make(std::move(value));
+    latest_.Put(kFirst, first);
+  }
+
+  void Send(T value) {
+    // The old one goes after the mutex is released.
+    Snapshot snapshot = Latest::Make(std::move(value));
     WakeList wakes;
     {
       const std::lock_guard lock(this->mutex_);
-      std::swap(value_, value);  // the old one goes after the mutex is released
+      const std::uint64_t version = VersionLocked() + 1;
+      latest_.Put(version, snapshot);
       // release: who sees the version without the mutex. pairs with: version().
-      version_.store(VersionLocked() + 1, std::memory_order_release);
+      version_.store(version, std::memory_order_release);
       this->waiters_.ReleaseAll(wakes);
     }
     wakes.WakeAll();
   }
   [[nodiscard]] Snapshot Get() {
-    const std::lock_guard lock(this->mutex_);
-    return value_;
+    std::uint64_t version;
+    return Get(version);
   }
   // The value and, in `version`, its number.
   [[nodiscard]] Snapshot Get(std::uint64_t& version) {
+    version = this->version();
+    if (Snapshot value = latest_.TryGet(version)) return value;
     const std::lock_guard lock(this->mutex_);
     version = VersionLocked();
-    return value_;
+    return latest_.Get(version);
   }
   [[nodiscard]] std::uint64_t version() const {
     // acquire: what precedes the Send() of this version. pairs with: Send().
@@ -80,7 +129,6 @@ class WatchState : public FanOut<Policy> {
     // relaxed: it changes under the mutex.
     return version_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] const Snapshot& ValueLocked() const { return value_; }
 
   void AddReceiver() {
     const std::lock_guard lock(this->mutex_);
@@ -92,8 +140,10 @@ class WatchState : public FanOut<Policy> {
   }
 
  private:
-  Snapshot value_;
-  typename Policy::template Atomic<std::uint64_t> version_{1};  // written under the mutex
+  static constexpr std::uint64_t kFirst = 1;
+
+  typename Policy::template Atomic<std::uint64_t> version_{kFirst};  // written under the mutex
+  Latest latest_;
 };
 
 }  // namespace channel_internal
@@ -104,8 +154,9 @@ class WatchReceiver {
   using State = channel_internal::WatchState<T, Policy>;
 
  public:
-  // A value that stays as it is, however long it is kept.
-  using Snapshot = std::shared_ptr<const T>;
+  // A value that stays as it is, however long it is kept: a std::optional<T> if T is small and
+  // plain, else a std::shared_ptr<const T>.
+  using Snapshot = typename State::Snapshot;
 
  private:
   // Waits for a value that was not seen.
@@ -232,7 +283,7 @@ class WatchReceiver {
   ChangedFuture Changed() { return ChangedFuture(*this); }
 
   // Waits until `predicate` holds of the latest value, beginning with the one that is there,
-  // and gives it; values that come in quick succession may be left out. Null if all senders
+  // and gives it; values that come in quick succession may be left out. Empty if all senders
   // are gone first. The predicate is called under no lock.
   // Cancellation: dropping the future loses nothing, but the values it has looked at count as
   // seen.
@@ -258,7 +309,7 @@ class WatchSender {
   using State = channel_internal::WatchState<T, Policy>;
 
  public:
-  using Snapshot = std::shared_ptr<const T>;
+  using Snapshot = typename State::Snapshot;
 
   // For the channel.
   explicit WatchSender(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -275,7 +326,7 @@ class WatchSender {
   }
 
   // Makes `value` the latest, whether there are receivers or not.
-  void Send(T value) { state_->Send(std::make_shared<const T>(std::move(value))); }
+  void Send(T value) { state_->Send(std::move(value)); }
   // The latest value.
   [[nodiscard]] Snapshot Borrow() const { return state_->Get(); }
 

@@ -1,6 +1,8 @@
 #include "home/channel/watch.h"
 
+#include <concepts>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -37,6 +39,18 @@ TEST(WatchTest, HoldsTheLatestValue) {
 }
 
 TEST(WatchTest, ASnapshotStaysAsItIs) {
+  struct Limits {
+    int connections;
+    double load;
+  };
+  auto [limits, limited] = MakeWatch<Limits>({10, 0.5});
+  static_assert(std::same_as<WatchReceiver<Limits>::Snapshot, std::optional<Limits>>);
+  const auto first = limited.Borrow();
+  limits.Send({20, 0.25});
+  EXPECT_EQ(first->connections, 10);
+  EXPECT_EQ(limited.Borrow()->connections, 20);
+  EXPECT_EQ(limited.Borrow()->load, 0.25);
+
   auto [sender, receiver] = MakeWatch<std::unique_ptr<int>>(std::make_unique<int>(1));
   const auto before = receiver.Borrow();
   sender.Send(std::make_unique<int>(2));
@@ -111,7 +125,7 @@ TEST(WatchTest, WaitFor) {
   {
     const auto gone = std::move(ends.first);
   }
-  EXPECT_EQ(*PollOnce(never, counter), nullptr);
+  EXPECT_FALSE(*PollOnce(never, counter));
 }
 
 TEST(WatchTest, ADroppedChangedLosesNothing) {

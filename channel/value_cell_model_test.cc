@@ -1,10 +1,10 @@
-// ValueRing under the model checker: what a reader gets is whole, and what it asked for.
+// ValueCell under the model checker: what a reader gets is whole, and what it asked for.
 
 #include <cstdint>
 
 #include "gtest/gtest.h"
 #include "home/channel/model_policy_testing.h"
-#include "home/channel/value_ring.h"
+#include "home/channel/value_cell.h"
 #include "home/tools/model/checker.h"
 
 namespace home::channel_internal {
@@ -26,48 +26,48 @@ template <int kThreadCount>
 struct Overwriting {
   static constexpr int kThreads = kThreadCount;
 
-  void Before() { ring.Put(0, {10, 10}); }
+  void Before() { cell.Put(0, {10, 10}); }
   void Thread(int index) {
     if (index == 0) {
-      ring.Put(1, {11, 11});
+      cell.Put(1, {11, 11});
       return;
     }
     for (std::uint64_t n = 0; n < 2; ++n) {
-      const auto value = ring.Get(n);
+      const auto value = cell.Get(n);
       if (!value) continue;
       model::Expect(value->first == 10 + n && value->second == 10 + n, "whole");
     }
   }
   void After() {
-    const auto value = ring.Get(1);
+    const auto value = cell.Get(1);
     model::Expect(value && value->first == 11, "the last is there");
-    model::Expect(!ring.Get(0) && !ring.Get(2), "no others are");
+    model::Expect(!cell.Get(0) && !cell.Get(2), "no others are");
   }
 
-  ValueRing<Twice, ModelChannelPolicy> ring{1};
+  ValueCell<Twice, ModelChannelPolicy> cell;
 };
 
-TEST(ValueRingModelTest, Overwriting) { model::CheckExhaustively<Overwriting<2>>(); }
-TEST(ValueRingModelTest, OverwritingWithTwoReaders) {
+TEST(ValueCellModelTest, Overwriting) { model::CheckExhaustively<Overwriting<2>>(); }
+TEST(ValueCellModelTest, OverwritingWithTwoReaders) {
   model::CheckRandomly<Overwriting<3>>(20'000);
 }
 
-TEST(ValueRingMutationTest, PuttingNeedsRelease) {
+TEST(ValueCellMutationTest, PuttingNeedsRelease) {
   model::ExpectFound<Overwriting<2>>(
       model::Exhaustively(),
       {.function = "Put", .access = Access::kStore, .from = memory_order_release});
 }
-TEST(ValueRingMutationTest, PuttingAWordNeedsRelease) {
+TEST(ValueCellMutationTest, PuttingAWordNeedsRelease) {
   model::ExpectFound<Overwriting<2>>(
       model::Exhaustively(),
       {.function = "PutWord", .access = Access::kStore, .from = memory_order_release});
 }
-TEST(ValueRingMutationTest, GettingAWordNeedsAcquire) {
+TEST(ValueCellMutationTest, GettingAWordNeedsAcquire) {
   model::ExpectFound<Overwriting<2>>(
       model::Exhaustively(),
       {.function = "GetWord", .access = Access::kLoad, .from = memory_order_acquire});
 }
-TEST(ValueRingMutationTest, GettingNeedsAcquire) {
+TEST(ValueCellMutationTest, GettingNeedsAcquire) {
   model::ExpectFound<Overwriting<2>>(
       model::Exhaustively(),
       {.function = "Get", .access = Access::kLoad, .from = memory_order_acquire});
