@@ -170,7 +170,7 @@ Sample PingPongOfOne(std::uint64_t n, std::size_t threads) {
 class Ring {
  public:
   bool Push(std::uint64_t value) {
-    const std::uint64_t at = written_.load(std::memory_order_relaxed);
+    const std::uint64_t at = written_.load(std::memory_order_relaxed);  // its own
     if (at - known_read_ == kCapacity) {
       // acquire: the consumer has taken what was in the place.
       known_read_ = read_.load(std::memory_order_acquire);
@@ -182,7 +182,7 @@ class Ring {
   }
 
   bool Pop(std::uint64_t& value) {
-    const std::uint64_t at = read_.load(std::memory_order_relaxed);
+    const std::uint64_t at = read_.load(std::memory_order_relaxed);  // its own
     if (at == known_written_) {
       known_written_ = written_.load(std::memory_order_acquire);
       if (at == known_written_) return false;
@@ -231,7 +231,7 @@ Sample OneToOne(std::uint64_t n, std::size_t threads) {
   return watch.Stop(n, sum == SumTo(n));
 }
 
-// One atomic operation a turn, all threads on one word.
+// One atomic operation a turn, all threads on one word. acq_rel: as a lock and its release.
 Sample Increment(std::uint64_t n, std::size_t threads) {
   const std::uint64_t each = Batches(n, threads);
   Word word;

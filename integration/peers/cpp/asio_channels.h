@@ -58,6 +58,7 @@ class WaitGroup {
  public:
   explicit WaitGroup(asio::io_context& context) : all_done_(context, 1) {}
 
+  // relaxed: the tasks are spawned after it, which orders it before each Done().
   void Add(std::uint64_t tasks) { left_.fetch_add(tasks, std::memory_order_relaxed); }
 
   // acq_rel: what the tasks wrote is seen by who waits.
@@ -184,6 +185,7 @@ asio::awaitable<void> Produce(Channel& channel, std::uint64_t first, std::uint64
     if (channel.try_send(asio::error_code{}, value)) continue;
     co_await channel.async_send(asio::error_code{}, value, asio::use_awaitable);
   }
+  // acq_rel: the last one ends the consumers after all that the others have sent.
   if (producers.fetch_sub(1, std::memory_order_acq_rel) != 1) co_return;
   for (std::uint64_t i = 0; i < consumers; ++i) co_await SendOrWait(channel, kEnd);
 }

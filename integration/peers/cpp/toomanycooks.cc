@@ -244,6 +244,7 @@ template <typename Queue>
 tmc::task<std::uint64_t> Produce(Queue queue, std::uint64_t first, std::uint64_t step,
                                  std::uint64_t n, std::atomic<std::uint64_t>& producers) {
   for (std::uint64_t value = first; value <= n; value += step) co_await queue.Send(value);
+  // acq_rel: the last one closes the queue after all that the others have sent.
   if (producers.fetch_sub(1, std::memory_order_acq_rel) == 1) queue.Close();
   co_return 0;
 }
@@ -371,7 +372,7 @@ tmc::task<void> ReceiveOne(OneToOne& queue, std::atomic<std::uint64_t>& started,
                            std::atomic<std::uint64_t>& ended) {
   started.fetch_add(1, std::memory_order_relaxed);  // relaxed: nothing goes with it
   co_await queue.pull();
-  ended.fetch_add(1, std::memory_order_release);
+  ended.fetch_add(1, std::memory_order_release);  // before the queue is destroyed
 }
 
 // From a thread of its own, for there are no timers.
