@@ -35,6 +35,7 @@ std::string Describe(const PolledTask& task) {
 
 std::vector<LockUse> LockUses() { return {}; }
 void ReportLongHolds(absl::Duration, HoldReport) {}
+bool internal::ReportHoldsThatLast() { return false; }
 
 #else
 
@@ -47,9 +48,11 @@ struct LockEntry {
   // Of what is read by others, all changes under the list's mutex.
   LockUse use;
   SteadyTime since;
+  PollWatch poll = PollWatch::ThisThread();
   struct LockList* list = nullptr;
   LockEntry* previous = nullptr;
   LockEntry* next = nullptr;
+  bool reported = false;  // while it was held; under the list's mutex
   // Set by Release(): how long it was held, for a report.
   bool is_long = false;
 };
@@ -106,7 +109,16 @@ Holds& LongHolds() {
   return holds;
 }
 
-void Report(const LongHold& hold) {
+// Of one that was or is held across an await.
+bool IsLong(absl::Duration duration) {
+  return absl::ToInt64Nanoseconds(duration) >=
+         LongHolds().threshold_ns.load(std::memory_order_relaxed);
+}
+
+void Report(LongHold hold) {
+  for (const LockUse& use : LockUses()) {
+    if (use.lock == hold.use.lock && !use.holds) ++hold.waiters;
+  }
   std::shared_ptr<const HoldReport> report;
   {
     const std::lock_guard lock(LongHolds().mutex);
@@ -114,11 +126,10 @@ void Report(const LongHold& hold) {
   }
   if (report != nullptr) return (*report)(hold);
   const LockUse& use = hold.use;
-  std::fprintf(stderr,
-               "home: a %s was held across an await for %s by %s, locked at %s; %zu waited for it "
-               "in the end\n",
-               use.kind, absl::FormatDuration(use.duration).c_str(), Describe(use.task).c_str(),
-               PlaceOf(use.location).c_str(), hold.waiters);
+  std::fprintf(stderr, "home: a %s %s held across an await for %s by %s, locked at %s; %zu %s\n",
+               use.kind, use.holds ? "is" : "was", absl::FormatDuration(use.duration).c_str(),
+               Describe(use.task).c_str(), PlaceOf(use.location).c_str(), hold.waiters,
+               use.holds ? "wait for it" : "waited for it in the end");
 }
 
 }  // namespace
@@ -138,11 +149,8 @@ LockMarkBase::~LockMarkBase() {
   if (entry_ == nullptr) return;
   Release();
   if (!entry_->is_long) return;
-  LongHold hold{.use = entry_->use};
-  for (const LockUse& use : LockUses()) {
-    if (use.lock == lock_ && !use.holds) ++hold.waiters;
-  }
-  Report(hold);
+  entry_->use.holds = false;
+  Report({.use = entry_->use});
 }
 
 void LockMarkBase::Wait() {
@@ -177,9 +185,29 @@ void LockMarkBase::Release() noexcept {
   use.duration = Since(entry_->since);
   // Whoever held it in a poll, and is not in that poll any more.
   const bool across_await = use.task.poll != 0 && use.task.poll != CurrentPolledTask().poll;
-  entry_->is_long = use.holds && across_await && kind_ != kPermitKind &&
-                    absl::ToInt64Nanoseconds(use.duration) >=
-                        LongHolds().threshold_ns.load(std::memory_order_relaxed);
+  entry_->is_long = use.holds && across_await && kind_ != kPermitKind && IsLong(use.duration);
+}
+
+bool ReportHoldsThatLast() {
+  std::vector<LockUse> found;
+  bool more = false;
+  for (LockList& list : AllLists()) {
+    const std::lock_guard lock(list.mutex);
+    for (LockEntry* entry = list.first; entry != nullptr; entry = entry->next) {
+      const LockUse& use = entry->use;
+      if (entry->reported || !use.holds || use.kind == kPermitKind || use.task.poll == 0) continue;
+      const absl::Duration duration = Since(entry->since);
+      if (!entry->poll.IsOver(use.task.poll) || !IsLong(duration)) {
+        more = true;
+        continue;
+      }
+      entry->reported = true;
+      found.push_back(use);
+      found.back().duration = duration;
+    }
+  }
+  for (const LockUse& use : found) Report({.use = use});
+  return more;
 }
 
 LockMarkBase LockMarkBase::Again() const {

@@ -9,10 +9,11 @@
 // A lock is a Mutex, RwLock or Semaphore; those who wait for permits wait for a lock. A
 // simulation that is stuck shows the report, and PrometheusText() lists the uses.
 //
-// A guard of a Mutex or RwLock that was held across an await for longer than a threshold is
-// reported when it ends: to standard error, unless ReportLongHolds() says otherwise. (A permit
-// of a Semaphore may be held for long, that is what it is for; and a guard that is held for long
-// within one poll is a long poll, which is the watchdog's matter.)
+// A guard of a Mutex or RwLock that is held across an await for longer than a threshold is
+// reported: by a runtime's watchdog while it lasts, which a guard in a deadlock does for ever, and
+// when it ends; to standard error, unless ReportLongHolds() says otherwise. (A permit of a
+// Semaphore may be held for long, that is what it is for; and a guard that is held for long within
+// one poll is a long poll, which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
 // waits or holds. An entry goes into its thread's list, so that the aid orders nothing between
@@ -58,14 +59,19 @@ struct LockUse {
 
 // A guard that was held across an await for at least the threshold.
 struct LongHold {
-  LockUse use;
-  std::size_t waiters = 0;  // how many waited for the lock in the end
+  LockUse use;              // use.holds: it still is
+  std::size_t waiters = 0;  // how many wait for the lock, or did in the end
 };
-// From now on `report` is called for each, on the thread that ends the guard, after the lock is
-// free; null: with a line on standard error. Without this call the threshold is a second.
+// From now on `report` is called for each: once while it is held, on the thread of a watchdog
+// (RuntimeBuilder::LongPollThreshold()) that finds it, and on the thread that ends the guard, after
+// the lock is free. Null: a line on standard error. Without this call the threshold is a second.
 void ReportLongHolds(absl::Duration threshold, std::function<void(const LongHold&)> report);
 
 namespace internal {
+
+// For a thread that looks now and then: reports the long holds that last and were not reported.
+// Whether there are guards for which the next look may have to.
+bool ReportHoldsThatLast();
 
 // The kind of those whose long holds are nobody's mistake.
 inline constexpr char kPermitKind[] = "semaphore";

@@ -1,6 +1,7 @@
 #include "home/future/polled_task.h"
 
 #include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -40,8 +41,23 @@ namespace internal {
 PolledTaskScope::PolledTaskScope(std::uint64_t id, const char* name,
                                  const std::source_location& location) noexcept
     : task_{.id = id, .name = name, .location = location, .poll = NextPoll()},
-      outer_(Exchange(&task_)) {}
-PolledTaskScope::~PolledTaskScope() { Exchange(outer_); }
+      outer_(Exchange(&task_)) {
+  // relaxed: see PollWatch::IsOver().
+  if (outer_ == nullptr) {
+    PollWatch::ThisThreadsNumber()->store(task_.poll, std::memory_order_relaxed);
+  }
+}
+PolledTaskScope::~PolledTaskScope() {
+  if (outer_ == nullptr) PollWatch::ThisThreadsNumber()->store(0, std::memory_order_relaxed);
+  Exchange(outer_);
+}
+
+ABSL_ATTRIBUTE_NOINLINE const std::shared_ptr<PollWatch::Number>& PollWatch::ThisThreadsNumber() {
+  thread_local const auto number = std::make_shared<Number>(0);
+  return number;
+}
+
+PollWatch PollWatch::ThisThread() { return PollWatch(ThisThreadsNumber()); }
 
 }  // namespace internal
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "home/future/lock_watch.h"
 #include "home/scheduler/scheduler.h"
 #include "home/scheduler/stand_in.h"
 #include "home/scheduler/worker.h"
@@ -79,7 +80,9 @@ bool Watchdog::LookAtAll(Scheduler& scheduler, absl::Duration passed) {
   if (StandIn* const stand_in = scheduler.stand_in()) {
     stand_in->AfterLook(/*all_stuck=*/stuck_workers == scheduler.workers());
   }
-  return polls != std::exchange(polls_, polls) || anybody_polls || scheduler.idle().awake() != 0;
+  const bool anybody_holds = internal::ReportHoldsThatLast();
+  return polls != std::exchange(polls_, polls) || anybody_polls || anybody_holds ||
+         scheduler.idle().awake() != 0;
 }
 
 bool Watchdog::LookAt(Scheduler& scheduler, std::size_t index, absl::Duration passed) {

@@ -8,12 +8,13 @@
 //   take over   Where it finds the same poll as at its last look, and something in the
 //               worker's queue, it has a sleeping worker woken, which steals that.
 //   name        A poll that has taken longer than the threshold is counted, and reported
-//               with its task: then, and again whenever the time has doubled.
+//               with its task: then, and again whenever the time has doubled. So are, in debug
+//               builds, locks that are held across an await for long (lock_watch.h).
 //
 // It is a thread that looks at all workers (poll_mark.h) four times in the length of the
 // threshold. When it has found all asleep kQuietLooks times it lies down, and the next worker
 // that wakes up wakes it (dormancy.h). So an idle runtime pays nothing for it, and a busy one
-// a glance now and then.
+// a glance now and then. (In debug builds it stays up while a lock is held that it may report.)
 //
 // How long a poll has taken is counted by looks, each for two naps at the most: a process
 // that was stopped as a whole blames nobody. So what is reported is never more than the truth.

@@ -1,10 +1,13 @@
 #include "home/future/lock_watch.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <source_location>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,6 +18,7 @@
 #include "home/future/polled_task.h"
 #include "home/future/testing.h"
 #include "home/scheduler/runtime.h"
+#include "home/sync/barrier.h"
 #include "home/sync/condvar.h"
 #include "home/sync/mutex.h"
 #include "home/sync/rw_lock.h"
@@ -28,6 +32,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::PollOnce;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 #if defined(NDEBUG)
 
@@ -220,6 +225,69 @@ TEST_F(LongHoldTest, NotWithinAPollNorOnAThreadNorOfPermits) {
   EXPECT_THAT(reported_, IsEmpty());
 }
 
+// By whoever looks, once, when the poll in which it was locked is over.
+TEST_F(LongHoldTest, WhileItLasts) {
+  Mutex<int> mutex;
+  std::optional<MutexGuard<int>> guard;
+  {
+    const PolledTaskScope scope = InPoll(7);
+    guard = mutex.TryLock();
+    EXPECT_TRUE(internal::ReportHoldsThatLast());
+    EXPECT_THAT(reported_, IsEmpty());
+  }
+  auto waits = mutex.Lock();
+  EXPECT_TRUE(PollOnce(waits).pending());
+  EXPECT_FALSE(internal::ReportHoldsThatLast());
+  ASSERT_THAT(reported_, SizeIs(1));
+  EXPECT_TRUE(reported_[0].use.holds);
+  EXPECT_EQ(reported_[0].use.task.id, 7u);
+  EXPECT_EQ(reported_[0].waiters, 1u);
+
+  EXPECT_FALSE(internal::ReportHoldsThatLast());
+  EXPECT_THAT(reported_, SizeIs(1));
+  guard.reset();
+  ASSERT_THAT(reported_, SizeIs(2));
+  EXPECT_FALSE(reported_[1].use.holds);
+}
+
+TEST_F(LongHoldTest, NotYetBelowTheThreshold) {
+  ReportLongHolds(absl::Hours(1), [this](const LongHold& hold) { reported_.push_back(hold); });
+  Mutex<int> mutex;
+  std::optional<MutexGuard<int>> guard;
+  {
+    const PolledTaskScope scope = InPoll();
+    guard = mutex.TryLock();
+  }
+  EXPECT_TRUE(internal::ReportHoldsThatLast());
+  EXPECT_THAT(reported_, IsEmpty());
+}
+
+// The poll, and the thread, in which it was locked may be another's.
+TEST_F(LongHoldTest, OfAThreadThatIsGone) {
+  Mutex<int> mutex;
+  std::optional<MutexGuard<int>> guard;
+  std::thread([&] {
+    const PolledTaskScope scope = InPoll(7);
+    guard = mutex.TryLock();
+  }).join();
+  const PolledTaskScope scope = InPoll(8);
+  EXPECT_FALSE(internal::ReportHoldsThatLast());
+  EXPECT_THAT(reported_, SizeIs(1));
+}
+
+TEST_F(LongHoldTest, NotOfPermitsNorThreadsWhileTheyLast) {
+  Mutex<int> mutex;
+  Semaphore semaphore(1);
+  const auto guard = mutex.TryLock();
+  std::optional<SemaphorePermit> permit;
+  {
+    const PolledTaskScope scope = InPoll();
+    permit = semaphore.TryAcquire();
+  }
+  EXPECT_FALSE(internal::ReportHoldsThatLast());
+  EXPECT_THAT(reported_, IsEmpty());
+}
+
 TEST_F(LongHoldTest, ALineByDefault) {
   ReportLongHolds(absl::ZeroDuration(), nullptr);
   RwLock<int> lock;
@@ -228,6 +296,12 @@ TEST_F(LongHoldTest, ALineByDefault) {
     const PolledTaskScope scope = InPoll(7);
     guard = lock.TryWrite();
   }
+  ::testing::internal::CaptureStderr();
+  internal::ReportHoldsThatLast();
+  const std::string lasting = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(lasting, HasSubstr("home: a rw lock (write) is held across an await for "));
+  EXPECT_THAT(lasting, HasSubstr("; 0 wait for it\n"));
+
   ::testing::internal::CaptureStderr();
   guard.reset();
   const std::string line = ::testing::internal::GetCapturedStderr();
@@ -263,6 +337,40 @@ Async<void> LockBoth(Mutex<int>* first, Mutex<int>* second) {
   co_await YieldNow();
   co_await YieldNow();
   const auto two = co_await second->Lock();
+}
+
+// Two tasks that wait for one another for ever: the watchdog tells of both.
+TEST_F(LongHoldTest, TheWatchdogTellsOfADeadlock) {
+  Mutex<int> a;
+  Mutex<int> b;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<const void*> held;
+  ReportLongHolds(absl::Milliseconds(20), [&](const LongHold& hold) {
+    if (!hold.use.holds) return;
+    EXPECT_EQ(hold.waiters, 1u);
+    const std::lock_guard lock(mutex);
+    held.push_back(hold.use.lock);
+    changed.notify_one();
+  });
+  Runtime runtime = *RuntimeBuilder().WorkerThreads(2).Build();
+  Barrier both(2);
+  const auto lock_both = [&both](Mutex<int>* first, Mutex<int>* second) -> Async<void> {
+    const auto one = co_await first->Lock();
+    co_await both.Wait();
+    const auto two = co_await second->Lock();
+  };
+  auto first = runtime.Spawn(lock_both(&a, &b));
+  auto second = runtime.Spawn(lock_both(&b, &a));
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return held.size() == 2; });
+  }
+  first.Abort();
+  second.Abort();
+  EXPECT_FALSE(runtime.BlockOn(std::move(first)).ok());
+  EXPECT_FALSE(runtime.BlockOn(std::move(second)).ok());
+  EXPECT_THAT(held, UnorderedElementsAre(&a, &b));
 }
 
 TEST(LockWatchRuntimeDeathTest, AStuckSimulationNamesHoldersAndWaiters) {
