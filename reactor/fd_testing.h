@@ -67,6 +67,8 @@ std::ptrdiff_t ReceiveNow(int fd, char* to, std::size_t size);
 // Whether the number is a descriptor's, and whether a child process would inherit it.
 bool IsOpen(int fd);
 bool IsInherited(int fd);
+// How many descriptors the process has.
+std::size_t OpenDescriptors();
 // Another descriptor of the same.
 UniqueFd Duplicate(int fd);
 // One that has no readiness.

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -110,6 +111,14 @@ std::ptrdiff_t ReceiveNow(int fd, char* to, std::size_t size) {
 bool IsOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
 bool IsInherited(int fd) { return (::fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0; }
+
+std::size_t OpenDescriptors() {
+  std::size_t count = 0;
+  DIR* folder = ::opendir("/dev/fd");
+  while (::readdir(folder) != nullptr) ++count;
+  ::closedir(folder);
+  return count;
+}
 
 UniqueFd Duplicate(int fd) { return UniqueFd(::dup(fd)); }
 

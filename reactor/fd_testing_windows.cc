@@ -119,6 +119,12 @@ bool IsInherited(int fd) {
   return (flags & HANDLE_FLAG_INHERIT) != 0;
 }
 
+std::size_t OpenDescriptors() {
+  DWORD count = 0;
+  EXPECT_TRUE(GetProcessHandleCount(GetCurrentProcess(), &count));
+  return count;
+}
+
 UniqueFd Duplicate(int fd) {
   WSAPROTOCOL_INFOW information;
   EXPECT_EQ(WSADuplicateSocketW(static_cast<SOCKET>(fd), GetCurrentProcessId(), &information), 0);

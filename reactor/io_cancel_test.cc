@@ -1,5 +1,5 @@
-// Operations of the completion layer that are dropped, at every point of their way, and
-// reactors that are destroyed under them; on every engine.
+// Operations of the completion layer that are dropped amid others, and reactors that are destroyed
+// under them; on every engine. (Each dropped at each point of its way: io_drop_test.cc.)
 
 #include <atomic>
 #include <chrono>
@@ -20,78 +20,8 @@ namespace {
 
 using reactor_internal::MakePipe;
 using reactor_internal::MakeSocketPair;
-using reactor_internal::MakeTcpSocket;
 using reactor_internal::ReadSome;
-using reactor_internal::TcpListenerFd;
 using reactor_internal::WriteSome;
-
-TEST_P(IoTest, DroppedUnpolledDoesNothing) {
-  std::atomic<int> alive{0};
-  FdPair pair = MakeSocketPair();
-  const IoFile socket = Attach(pair.a);
-  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
-  {
-    auto dropped = IoRecv(socket, CountedBuffer(10, &alive));
-  }
-  {
-    auto dropped = IoOpen(io_, Path("made"), O_RDWR | O_CREAT);
-  }
-  EXPECT_EQ(alive.load(), 0);
-  TurnOnce(*reactor_);
-  EXPECT_FALSE(Exists(Path("made")));
-  EXPECT_EQ(Receive(socket), "x");
-}
-
-// Polled, but nobody has told the system yet.
-TEST_P(IoTest, DroppedBeforeSubmission) {
-  std::atomic<int> alive{0};
-  FdPair pair = MakeSocketPair();
-  const IoFile socket = Attach(pair.a);
-  TurnOnce(*reactor_);  // nobody sleeps in the poller: operations are queued
-  CountingWaker counter;
-  {
-    auto dropped = IoRecv(socket, CountedBuffer(10, &alive));
-    EXPECT_TRUE(PollOnce(dropped, counter).pending());
-  }
-  if (AsksAtOnce()) TurnUntilFreed(alive);
-  EXPECT_EQ(alive.load(), 0);
-  EXPECT_EQ(counter.alive(), 0);
-  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
-  EXPECT_EQ(Receive(socket), "x");
-}
-
-TEST_P(IoTest, FileOperationDroppedBeforeSubmission) {
-  TurnOnce(*reactor_);
-  pool_->Pause();
-  CountingWaker counter;
-  {
-    auto dropped = IoOpen(io_, Path("made"), O_RDWR | O_CREAT);
-    EXPECT_TRUE(PollOnce(dropped, counter).pending());
-  }
-  EXPECT_EQ(counter.alive(), 0);
-  pool_->Resume();
-  // What comes later is performed later.
-  EXPECT_FALSE(Await(IoOpen(io_, Path("none"), O_RDONLY)).ok());
-  EXPECT_FALSE(Exists(Path("made")));
-}
-
-TEST_P(IoTest, DroppedInFlight) {
-  std::atomic<int> alive{0};
-  FdPair pair = MakeSocketPair();
-  const IoFile socket = Attach(pair.a);
-  CountingWaker counter;
-  {
-    auto dropped = IoRecv(socket, CountedBuffer(10, &alive));
-    EXPECT_TRUE(PollOnce(dropped, counter).pending());
-    TurnOnce(*reactor_);
-  }
-  // The waker goes at once, the buffer when the system says that it is done with it.
-  EXPECT_EQ(counter.alive(), 0);
-  TurnUntilFreed(alive);
-  EXPECT_EQ(counter.wakes(), 0);
-  ASSERT_EQ(WriteSome(pair.b, "x", 1), 1);
-  EXPECT_EQ(Receive(socket), "x");
-}
 
 // One of several on the same file: the others go on.
 TEST_P(IoTest, DroppedAmongOthers) {
@@ -138,107 +68,6 @@ TEST_P(IoTest, DroppedInFlightKeepsTheDescriptorOpenUntilTheEnd) {
   TurnUntilFreed(alive);
   char byte;
   EXPECT_EQ(ReadSome(pair.b, &byte, 1), 0);
-}
-
-// Pitfall: a connection that was accepted for nobody leaks.
-TEST_P(IoTest, DroppedWithAnAcceptedConnectionUnread) {
-  TcpListenerFd listening;
-  UniqueFd client = MakeTcpSocket();
-  listening.ConnectNow(client);
-  const IoFile listener = Attach(listening.fd);
-  CountingWaker counter;
-  {
-    auto dropped = IoAccept(listener);
-    // The result is there, and nobody fetches it.
-    const Waker waker = counter.Make();
-    home::Turn no_budget;
-    Context cx(waker, &no_budget);
-    EXPECT_TRUE(dropped.Poll(cx).pending());
-    TurnUntil(*reactor_, [&] { return counter.wakes() > 0; });
-  }
-  TurnUntil(*reactor_, [&] {
-    reactor_->Wake();
-    char byte;
-    return ReadSome(client, &byte, 1) == 0;
-  });
-}
-
-TEST_P(IoTest, DroppedAcceptLeavesLaterConnections) {
-  TcpListenerFd listening;
-  const IoAddress address(listening.Address(), listening.AddressSize());
-  const IoFile listener = Attach(listening.fd);
-  {
-    auto dropped = IoAccept(listener);
-    EXPECT_TRUE(PollOnce(dropped).pending());
-    TurnOnce(*reactor_);
-  }
-  TurnOnce(*reactor_);
-  UniqueFd fd = MakeTcpSocket();
-  const IoFile client = Attach(fd);
-  EXPECT_TRUE(Await(IoConnect(client, address)).ok());
-  EXPECT_TRUE(Await(IoAccept(listener)).ok());
-}
-
-TEST_P(IoTest, DroppedWhileConnecting) {
-  TcpListenerFd listening;
-  const IoAddress address(listening.Address(), listening.AddressSize());
-  listening.Listen(0);
-  UniqueFd first = MakeTcpSocket();
-  EXPECT_TRUE(Await(IoConnect(Attach(first), address)).ok());
-  // There is no room for a second: it gets no answer.
-  UniqueFd second = MakeTcpSocket();
-  std::optional<IoFile> socket = Attach(second);
-  CountingWaker counter;
-  {
-    auto dropped = IoConnect(*socket, address);
-    EXPECT_TRUE(PollOnce(dropped, counter).pending());
-    TurnOnce(*reactor_);
-    TurnOnce(*reactor_);
-    EXPECT_TRUE(PollOnce(dropped, counter).pending());
-  }
-  // The operation has let go of the socket.
-  TurnUntil(*reactor_, [&] {
-    reactor_->Wake();
-    return std::move(*socket).Detach().has_value();
-  });
-  EXPECT_EQ(counter.alive(), 0);
-}
-
-TEST_P(IoTest, DroppedPollsAndTimeouts) {
-  FdPair pair = MakeSocketPair();
-  std::optional<IoFile> socket = Attach(pair.a);
-  CountingWaker counter;
-  const auto never = std::chrono::steady_clock::time_point::max();
-  for (const int turns : {0, 1}) {
-    auto poll = IoPoll(*socket, Direction::kRead);
-    auto timeout = IoTimeout(io_, never);
-    EXPECT_TRUE(PollOnce(poll, counter).pending());
-    EXPECT_TRUE(PollOnce(timeout, counter).pending());
-    if (turns > 0) TurnOnce(*reactor_);
-  }
-  EXPECT_EQ(counter.alive(), 0);
-  EXPECT_EQ(counter.wakes(), 0);
-  TurnUntil(*reactor_, [&] {
-    reactor_->Wake();
-    return std::move(*socket).Detach().has_value();
-  });
-}
-
-// Closed once and only once, whenever the closing is dropped.
-TEST_P(IoTest, DroppedCloseCloses) {
-  for (const int turns : {0, 1, 2}) {
-    FdPair pair = MakeSocketPair();
-    {
-      auto dropped = IoClose(io_, std::move(pair.a));
-      if (turns >= 1) static_cast<void>(PollOnce(dropped).pending());
-      if (turns >= 2) TurnOnce(*reactor_);
-    }
-    char byte = 0;
-    TurnUntil(*reactor_, [&] {
-      reactor_->Wake();
-      return ReadSome(pair.b, &byte, 1) == 0;
-    });
-  }
 }
 
 // -- Reactors that are destroyed --------------------------------------------------

@@ -1,5 +1,5 @@
 // What the operations of the completion layer do on POSIX systems only: descriptors in messages,
-// named pipes, numbers of descriptors, devices.
+// named pipes, devices.
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -22,7 +22,6 @@
 namespace home::testing {
 namespace {
 
-using reactor_internal::IsOpen;
 using reactor_internal::MakePipe;
 using reactor_internal::MakeSocketPair;
 using reactor_internal::ReadSome;
@@ -94,27 +93,6 @@ TEST_P(IoTest, ReadinessBesideOperationsThatEndAtOnce) {
   }
 }
 
-TEST_P(IoTest, DroppedWithAnOpenedFileUnread) {
-  const UniqueFd next(::dup(0));  // the number that comes next
-  const int number = next.get() + 1;
-  ASSERT_FALSE(IsOpen(number));
-  CountingWaker counter;
-  {
-    auto dropped = IoOpen(io_, Path("made"), O_RDWR | O_CREAT);
-    const Waker waker = counter.Make();
-    home::Turn no_budget;
-    Context cx(waker, &no_budget);
-    EXPECT_TRUE(dropped.Poll(cx).pending());
-    TurnUntil(*reactor_, [&] {
-      reactor_->Wake();
-      return counter.wakes() > 0;
-    });
-    EXPECT_TRUE(IsOpen(number));
-  }
-  EXPECT_TRUE(Exists(Path("made")));
-  EXPECT_FALSE(IsOpen(number));
-}
-
 // The system is at it when it is dropped: opening this blocks until somebody reads.
 TEST_P(IoTest, DroppedWhileOpening) {
   const std::string path = Path("fifo");
@@ -123,7 +101,7 @@ TEST_P(IoTest, DroppedWhileOpening) {
     auto dropped = IoOpen(io_, path, O_WRONLY);
     EXPECT_TRUE(PollOnce(dropped).pending());
     TurnOnce(*reactor_);
-    if (GetParam().backend == IoBackend::kReadiness) pool_->AwaitBusy();
+    if (GetParam().backend == IoBackend::kReadiness) pool_->AwaitBegun();
   }
   const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   ASSERT_TRUE(reader);

@@ -55,10 +55,10 @@ class OffloadThread {
     const std::lock_guard<std::mutex> lock(mutex_);
     paused_ = true;
   }
-  // Returns when it has begun one and not ended it.
-  void AwaitBusy() {
+  // Returns when it has begun all that it was given.
+  void AwaitBegun() {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return busy_; });
+    changed_.wait(lock, [this] { return closures_.empty(); });
   }
   // Drops what was not begun.
   void DropAll() {
@@ -84,12 +84,10 @@ class OffloadThread {
       if (closures_.empty()) return;
       absl::AnyInvocable<void() &&> closure = std::move(closures_.front());
       closures_.pop_front();
-      busy_ = true;
       changed_.notify_all();
       lock.unlock();
       std::move(closure)();
       lock.lock();
-      busy_ = false;
     }
   }
 
@@ -97,7 +95,6 @@ class OffloadThread {
   std::condition_variable changed_;
   std::deque<absl::AnyInvocable<void() &&>> closures_;
   bool paused_ = false;
-  bool busy_ = false;
   bool done_ = false;
   std::thread thread_;
 };
@@ -150,16 +147,17 @@ inline std::vector<IoTestBackend> IoTestBackends() {
   return backends;
 }
 
-class IoTest : public ::testing::TestWithParam<IoTestBackend> {
+// A reactor with an engine of that kind, and what tests do with it.
+class IoFixture {
  protected:
   using FdPair = reactor_internal::FdPair;
 
-  IoTest() { Start(256); }
+  explicit IoFixture(IoBackend backend) : backend_(backend) { Start(256); }
 
   // Anew, with a ring of another size.
   void Start(unsigned ring_entries) {
     io_.reset();
-    reactor_ = Reactor::Create(IoOptions{.backend = GetParam().backend,
+    reactor_ = Reactor::Create(IoOptions{.backend = backend_,
                                          .offload = pool_ ? pool_->offload() : nullptr,
                                          .ring_entries = ring_entries})
                    .value();
@@ -206,7 +204,13 @@ class IoTest : public ::testing::TestWithParam<IoTestBackend> {
   std::optional<OffloadThread> pool_{std::in_place};
 
  private:
+  const IoBackend backend_;
   std::string folder_;
+};
+
+class IoTest : public IoFixture, public ::testing::TestWithParam<IoTestBackend> {
+ protected:
+  IoTest() : IoFixture(GetParam().backend) {}
 };
 
 }  // namespace home::testing
