@@ -14,16 +14,20 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <thread>
 
 namespace home::testing {
 
 enum class SystemCall {
   kAccept4,
+  kClose,
+  kConnect,
   kEpollCreate1,
   kEpollCtl,
   kEpollPwait2,
   kEpollWait,
   kEventfd,
+  kFdatasync,
   kFsync,
   kIoUringProbe,
   kIoUringRegisterBuffers,
@@ -31,17 +35,28 @@ enum class SystemCall {
   kIoUringSubmit,
   kOpenat,
   kPread,
+  kPreadv,
+  kPwrite,
+  kPwritev,
+  kRead,
+  kReadv,
   kRecv,
+  kRecvmsg,
   kSend,
+  kSendmsg,
   kSplice,
+  kStatx,
+  kTimerfdCreate,
   kWrite,
+  kWritev,
 };
-inline constexpr std::size_t kSystemCalls = static_cast<std::size_t>(SystemCall::kWrite) + 1;
+inline constexpr std::size_t kSystemCalls = static_cast<std::size_t>(SystemCall::kWritev) + 1;
 
 struct FaultPlan {
   std::atomic<int> failures{0};
   std::atomic<int> error{0};
   std::atomic<int> calls{0};  // since the last FailNext()
+  std::atomic<bool> held{false};
 };
 inline std::array<FaultPlan, kSystemCalls> fault_plans;
 
@@ -64,9 +79,23 @@ inline int CallsOf(SystemCall call) { return PlanOf(call).calls.load(); }
 // How many failures are left that nobody has met.
 inline int FailuresLeft(SystemCall call) { return PlanOf(call).failures.load(); }
 
-// Nothing fails any more.
+// Calls from now on wait at their beginning, and are counted from here.
+inline void Hold(SystemCall call) {
+  FailNext(call, 0, 0);
+  PlanOf(call).held.store(true);
+}
+// Returns when one waits.
+inline void AwaitHeld(SystemCall call) {
+  while (CallsOf(call) == 0) std::this_thread::yield();
+}
+inline void Release(SystemCall call) { PlanOf(call).held.store(false); }
+
+// Nothing fails or waits any more.
 inline void ForgetFaults() {
-  for (FaultPlan& plan : fault_plans) plan.failures.store(0);
+  for (FaultPlan& plan : fault_plans) {
+    plan.failures.store(0);
+    plan.held.store(false);
+  }
   transfer_limit.store(0);
   old_kernel.store(false);
 }
@@ -75,6 +104,7 @@ inline void ForgetFaults() {
 inline int TakeFault(SystemCall call) {
   FaultPlan& plan = PlanOf(call);
   plan.calls.fetch_add(1);
+  while (plan.held.load()) std::this_thread::yield();
   int left = plan.failures.load();
   while (left > 0) {
     if (plan.failures.compare_exchange_weak(left, left - 1)) return plan.error.load();
