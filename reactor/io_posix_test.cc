@@ -1,12 +1,15 @@
 // What the operations of the completion layer do on POSIX systems only: descriptors in messages,
-// named pipes, devices.
+// named pipes, devices, forks.
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,8 +49,7 @@ TEST_P(IoTest, DescriptorsTravelInMessages) {
   }
   pipe.b.Reset();
   const auto receive = [&] {
-    return IoRecvMsg(b, IoMessage(Strings{std::string(1, '\0')}, std::string(64, '\0')),
-                     MSG_CMSG_CLOEXEC);
+    return IoRecvMsg(b, IoMessage(Strings{std::string(1, '\0')}, std::string(64, '\0')));
   };
   {
     auto received = Await(receive());
@@ -113,6 +115,64 @@ TEST_P(IoTest, DroppedWhileOpening) {
     char byte;
     return ReadSome(reader, &byte, 1) == 0;
   });
+}
+
+// A child has copies of all descriptors, and what a ring shares with the kernel. While it lives and
+// when it ends, in whatever way, the parent's operations go on; and it may have a reactor of its
+// own.
+TEST_P(IoTest, ForkedChildrenDoNotDisturb) {
+  FdPair pair = MakeSocketPair();
+  FdPair other = MakeSocketPair();
+  const IoFile socket = Attach(pair.a);
+  const IoFile other_socket = Attach(other.a);
+  const auto make_own = [] {
+    IoOptions options;
+    options.backend = GetParam().backend;
+    const auto own = Reactor::Create(std::move(options)).value();
+    FdPair ends = MakeSocketPair();
+    const IoFile a = IoFile::Attach(own->io(), std::move(ends.a)).value();
+    const IoFile b = IoFile::Attach(own->io(), std::move(ends.b)).value();
+    const bool sent = BlockOn(*own, IoSend(a, std::string("x"))).count.ok();
+    return sent && BlockOn(*own, IoRecv(b, std::string(1, '\0'))).buffer == "x";
+  };
+  const std::function<void()> lives[] = {
+      [] { ::_exit(0); },
+      [] { std::exit(0); },
+      [] { ::execl("/bin/sh", "sh", "-c", "exit 0", nullptr); },
+      [&] { ::_exit(make_own() ? 0 : 1); },
+  };
+  for (const auto& live : lives) {
+    CountingWaker counter;
+    auto in_flight = IoRecv(socket, std::string(1, '\0'));
+    EXPECT_TRUE(PollOnce(in_flight, counter).pending());
+    TurnOnce(*reactor_);
+    auto queued = IoRecv(other_socket, std::string(1, '\0'));
+    EXPECT_TRUE(PollOnce(queued, counter).pending());
+    FdPair until = MakePipe();
+    ASSERT_EQ(::fcntl(until.a.get(), F_SETFL, 0), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      until.b.Reset();
+      char byte;
+      if (ReadSome(until.a, &byte, 1) == 0) live();
+      ::_exit(2);
+    }
+    WriteByte(pair.b);
+    EXPECT_EQ(Await(std::move(in_flight)).buffer, "x");
+    auto later = IoRecv(socket, std::string(1, '\0'));
+    EXPECT_TRUE(PollOnce(later, counter).pending());
+    TurnOnce(*reactor_);
+    until.b.Reset();
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    WriteByte(pair.b);
+    WriteByte(other.b);
+    EXPECT_EQ(Await(std::move(queued)).buffer, "x");
+    EXPECT_EQ(Await(std::move(later)).buffer, "x");
+    EXPECT_EQ(counter.alive(), 0);
+  }
 }
 
 TEST_P(IoTest, APipeIsNoSourceOfMessages) {
