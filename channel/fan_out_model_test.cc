@@ -121,9 +121,49 @@ struct Watch : ModelWatch {
   }
 };
 
+// One waits for the last value, one for none that comes: each is told of the end, and that one gets
+// what it waits for. `kSeesTooMuch`: what came since its look counts as seen, which is wrong.
+template <bool kSeesTooMuch = false>
+struct WatchFor : ModelWatch {
+  void Before() { Open(MakeWatch<int, ModelChannelPolicy>(0)); }
+
+  void Thread(int index) {
+    if (index == 0) return SendAll();
+    auto& receiver = *receivers[index - 1];
+    const int wanted = index == 1 ? kSent : kSent + 1;
+    const auto is_wanted = [wanted](int value) { return value == wanted; };
+    // One gives up once: it loses nothing by that.
+    if (index == 1) {
+      auto dropped = receiver.WaitFor(is_wanted);
+      auto polled = tasks[1].PollOnce(dropped);
+      if (polled.ready()) return ExpectFoundIf(true, *polled);
+    }
+    if (kSeesTooMuch) return ExpectFoundIf(index == 1, WaitForWrongly(index, wanted));
+    auto wait = receiver.WaitFor(is_wanted);
+    ExpectFoundIf(index == 1, tasks[index].Run(wait));
+  }
+
+  using Snapshot = WatchReceiver<int, ModelChannelPolicy>::Snapshot;
+  void ExpectFoundIf(bool is_sent, const Snapshot& found) {
+    model::Expect(static_cast<bool>(found) == is_sent, "the last one, or the end");
+    for (int value = 1; value <= kSent; ++value) ExpectSeen(value);
+  }
+  Snapshot WaitForWrongly(int index, int wanted) {
+    auto& receiver = *receivers[index - 1];
+    while (true) {
+      const Snapshot value = receiver.Borrow();
+      if (*value == wanted) return value;
+      static_cast<void>(receiver.BorrowAndUpdate());
+      auto changed = receiver.Changed();
+      if (!tasks[index].Run(changed)) return Snapshot();
+    }
+  }
+};
+
 TEST(BroadcastModelTest, WhoKeepsUp) { CheckRandomly<Broadcast<2>>(20'000); }
 TEST(BroadcastModelTest, WhoMisses) { CheckRandomly<Broadcast<1>>(20'000); }
 TEST(WatchModelTest, Versions) { CheckRandomly<Watch>(20'000); }
+TEST(WatchModelTest, WaitFor) { CheckRandomly<WatchFor<>>(20'000); }
 
 // -- Mutations ------------------------------------------------------------------------------
 
@@ -135,6 +175,9 @@ TEST(WatchMutationTest, LookingAtTheVersionNeedsAcquire) {
   ExpectFound<Watch>(
       Randomly(50'000),
       {.function = "version", .access = Access::kLoad, .from = memory_order_acquire});
+}
+TEST(WatchMutationTest, AValueThatCountsAsSeenBeforeTheLookIsFound) {
+  ExpectFound<WatchFor</*kSeesTooMuch=*/true>>(Randomly(20'000));
 }
 
 }  // namespace
