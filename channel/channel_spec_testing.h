@@ -28,6 +28,7 @@ enum class ChannelKind {
   kTryRecv,
   kIsDrained,
   kClose,
+  kUpgrade,
   kDropSender,
   kDropReceiver,
 };
@@ -107,6 +108,10 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
       case Kind::kClose:
         closed = true;
         return true;
+      case Kind::kUpgrade:
+        if (op.result != (senders != 0 ? 1 : 0)) return false;
+        if (op.result == 1) ++senders;
+        return true;
       case Kind::kDropSender:
         if (--senders == 0) closed = true;
         return true;
@@ -124,9 +129,9 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
   }
 
   static constexpr const char* kNames[] = {
-      "send",          "send many",   "try send",    "reserve",      "try reserve",
-      "send reserved", "drop permit", "receive",     "receive many", "try recv",
-      "is drained",    "close",       "drop sender", "drop receiver"};
+      "send",          "send many",   "try send", "reserve",      "try reserve",
+      "send reserved", "drop permit", "receive",  "receive many", "try recv",
+      "is drained",    "close",       "upgrade",  "drop sender",  "drop receiver"};
   auto State() const { return std::tie(values, reserved, offers, closed, senders, receivers); }
 
   [[nodiscard]] bool HasRoom() const {

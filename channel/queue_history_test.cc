@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "home/channel/channel_spec_testing.h"
@@ -98,6 +99,30 @@ Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> he
   }
 }
 
+// By a sender that comes from a weak one each time. `Sender`: what that is upgraded to.
+template <typename Sender, typename Weak>
+Async<void> SendWeakly(History<ChannelSpec>* history, Weak weak, int first) {
+  for (int round = 0; round < 2; ++round) {
+    std::optional<Sender> upgraded;
+    RecordNow(history, {.kind = Kind::kUpgrade}, [&] {
+      upgraded = weak.Upgrade();
+      return upgraded ? 1 : 0;
+    });
+    if (upgraded) {
+      Held<ChannelSpec, Sender> held(history, *std::move(upgraded), {.kind = Kind::kDropSender});
+      upgraded.reset();
+      const int value = first + round;
+      const auto result = [value](const absl::Status& sent) {
+        return sent.ok() ? value : ChannelSpec::kClosed;
+      };
+      co_await Record(history, {.kind = Kind::kSend, .argument = value}, held.guard().Send(value),
+                      result);
+      co_await Turns(Draw(2));
+    }
+    co_await Turns(Draw(4));
+  }
+}
+
 template <typename Receiver>
 Async<void> ReceiveSome(History<ChannelSpec>* history, Held<ChannelSpec, Receiver> held,
                         int rounds) {
@@ -170,6 +195,57 @@ void CheckChannel(int least, int most) {
     tasks.push_back(Spawn(ReceiveSome(history, hold(std::move(ends.second), Kind::kDropReceiver),
                                       kRounds * 2 / kReceivers)));
   }));
+}
+
+// A channel with one sender, whose life decides, and two weak ones. `Keep`: what these are.
+template <typename ChannelKind, typename Keep>
+void UseWeakSenders(ChannelSpec& spec, History<ChannelSpec>* history,
+                    std::vector<JoinHandle<void>>& tasks) {
+  using Sender = typename ChannelKind::template Sender<int>;
+  using Receiver = typename ChannelKind::template Receiver<int>;
+  spec.capacity = 1 + Draw(2);
+  spec.senders = 1;
+  spec.receivers = 1;
+  auto ends = ChannelKind::template Make<int>(static_cast<std::size_t>(spec.capacity));
+  // Before the spawns, as above.
+  for (int i = 0; i < 2; ++i) {
+    tasks.push_back(Spawn(SendWeakly<Sender>(history, Keep()(ends.first), 200 + 100 * i)));
+  }
+  Held<ChannelSpec, Sender> sender(history, std::move(ends.first), {.kind = Kind::kDropSender});
+  Held<ChannelSpec, Receiver> receiver(history, std::move(ends.second),
+                                       {.kind = Kind::kDropReceiver});
+  tasks.push_back(Spawn(SendSome(history, std::move(sender), 100)));
+  tasks.push_back(Spawn(ReceiveSome(history, std::move(receiver), kRounds)));
+}
+
+struct Downgraded {
+  template <typename Sender>
+  auto operator()(const Sender& sender) {
+    return sender.Downgrade();
+  }
+};
+// A weak sender that keeps the channel open.
+struct Kept {
+  template <typename Sender>
+  class Weak {
+   public:
+    explicit Weak(Sender sender) : sender_(std::move(sender)) {}
+    std::optional<Sender> Upgrade() const { return sender_; }
+
+   private:
+    Sender sender_;
+  };
+  template <typename Sender>
+  auto operator()(const Sender& sender) {
+    return Weak<Sender>(sender);
+  }
+};
+
+TYPED_TEST(QueueHistoryTest, WeakSenders) {
+  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>(UseWeakSenders<TypeParam, Downgraded>));
+}
+TYPED_TEST(QueueHistoryTest, AWeakSenderThatKeepsTheChannelOpenIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<ChannelSpec>(UseWeakSenders<TypeParam, Kept>));
 }
 
 TYPED_TEST(QueueHistoryTest, Rendezvous) { CheckChannel<TypeParam>(0, 0); }
