@@ -3,14 +3,14 @@
 // of a block.
 
 #include <atomic>
+#include <cstddef>
 #include <optional>
-#include <utility>
 
 #include "gtest/gtest.h"
 #include "home/channel/block.h"
+#include "home/channel/channel_scenario_testing.h"
 #include "home/channel/kinds_testing.h"
 #include "home/channel/model_policy_testing.h"
-#include "home/sync/model_testing.h"
 #include "home/tools/model/checker.h"
 
 namespace home {
@@ -19,6 +19,8 @@ namespace {
 using channel_testing::ModelChannelPolicy;
 using channel_testing::Mpmc;
 using channel_testing::Mpsc;
+using channel_testing::Scenario;
+using channel_testing::WideBlocks;
 using model::Access;
 using model::CheckRandomly;
 using model::ExpectFound;
@@ -26,96 +28,7 @@ using model::Randomly;
 using std::memory_order_acquire;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
-using sync_testing::ModelTask;
 using Value = channel_testing::ModelValue;
-
-// Two or more cells a block, for batches and for the agreement of several consumers.
-struct WideBlocks : ModelChannelPolicy {
-  static constexpr std::size_t BlockPositions(std::size_t) { return 4; }
-};
-
-// Each value that was accepted is received once, or undelivered; each sender's in order.
-template <typename Kind, int kThreadCount, std::size_t kCapacity>
-struct Scenario {
-  static constexpr int kThreads = kThreadCount;
-  static constexpr int kMost = 16;
-
-  void Before() {
-    ModelChannelPolicy::alive = 0;
-    auto ends = Kind::template Make<Value>(kCapacity, [this](const Value& value) { Count(value); });
-    for (int i = 0; i + 1 < kThreads; ++i) senders[i].emplace(ends.first);
-    for (int i = 0; i < kThreads; ++i) {
-      if constexpr (std::is_copy_constructible_v<typename Kind::template Receiver<Value>>) {
-        receivers[i].emplace(ends.second);
-      }
-    }
-    senders[kThreads - 1].emplace(std::move(ends.first));
-    if constexpr (!std::is_copy_constructible_v<typename Kind::template Receiver<Value>>) {
-      receivers[kThreads - 1].emplace(std::move(ends.second));
-    }
-  }
-  // Awaited; thread and sequence make the value.
-  void Send(int thread) {
-    const int value = thread * kMost + sent[thread];
-    auto send = senders[thread]->Send(Value(value));
-    if (tasks[thread].Run(send).ok()) ++sent[thread];
-  }
-  void TrySend(int thread) {
-    Value value(thread * kMost + sent[thread]);
-    if (senders[thread]->TrySend(std::move(value)) == TrySendResult::kSent) ++sent[thread];
-  }
-  bool Receive(int thread) {
-    auto receive = receivers[thread]->Recv();
-    const auto value = tasks[thread].Run(receive);
-    if (value.has_value()) Take(thread, *value);
-    return value.has_value();
-  }
-  bool TryReceive(int thread) {
-    const auto value = receivers[thread]->TryRecv();
-    if (value.has_value()) Take(thread, *value);
-    return value.has_value();
-  }
-  // Waits, but gives up after one poll.
-  void ReceiveBriefly(int thread) {
-    auto receive = receivers[thread]->Recv();
-    auto polled = tasks[thread].PollOnce(receive);
-    if (polled.ready() && polled.value().has_value()) Take(thread, *polled.value());
-  }
-  void SendBriefly(int thread) {
-    auto send = senders[thread]->Send(Value(thread * kMost + sent[thread]));
-    auto polled = tasks[thread].PollOnce(send);
-    if (polled.ready() && polled.value().ok()) ++sent[thread];
-  }
-  void Leave(int thread) {
-    senders[thread].reset();
-    receivers[thread].reset();
-  }
-  void Take(int thread, const Value& value) {
-    const int sender = value.get() / kMost;
-    model::Expect(value.get() % kMost >= next[thread][sender], "each sender's values in order");
-    next[thread][sender] = value.get() % kMost + 1;
-    Count(value);
-  }
-  void Count(const Value& value) {
-    // relaxed: a count.
-    ended[value.get() / kMost].fetch_add(1, std::memory_order_relaxed);
-  }
-  void After() {
-    for (int i = 0; i < kThreads; ++i) Leave(i);
-    for (int i = 0; i < kThreads; ++i) {
-      model::Expect(ended[i].load(memory_order_seq_cst) == sent[i], "each value ends once");
-      model::Expect(tasks[i].wakers() == 0, "no waker is left");
-    }
-    model::Expect(ModelChannelPolicy::alive == 0, "all memory is freed");
-  }
-
-  std::optional<typename Kind::template Sender<Value>> senders[kThreads];
-  std::optional<typename Kind::template Receiver<Value>> receivers[kThreads];
-  ModelTask tasks[kThreads];
-  int sent[kThreads] = {};
-  int next[kThreads][kThreads] = {};
-  model::Atomic<int> ended[kThreads];
-};
 
 // A cell's reader, and whoever frees its block.
 struct LeavingACell {
