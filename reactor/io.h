@@ -5,15 +5,15 @@
 //   if (!received.count.ok()) co_return received.count.status();
 //   received.buffer.resize(*received.count);
 //
-// On Linux they are io_uring's; where the system has none, they are tried when the reactor
-// says that a descriptor is ready, and files are left to a pool of threads (io_engine.h). On
+// Sockets and pipes are tried when the reactor says that they are ready, and files are io_uring's
+// on Linux, or left to a pool of threads; or io_uring has them all (io_engine.h, IoBackend). On
 // Windows they are overlapped. Each way the same operations give the same results, but for what
 // Windows lacks: splices, descriptors in messages, control messages over connections
 // (kUnimplemented).
 //
 // Buffers are owned by the operation and come back with its result. Several operations on
 // one file may be under way at once; those of one direction on a socket or pipe are served
-// in the order in which they were started only by the second engine; on Windows, those of a file
+// in the order in which they were started only by readiness; on Windows, those of a file
 // that give no offset are.
 //
 // Cancellation: dropping an operation that was not polled does nothing. Dropping it later
@@ -25,8 +25,8 @@
 // Thread-safety: as any future.
 // Memory ordering: what the kernel or another thread wrote happens before the poll that
 // returns the result.
-// Cost: one allocation an operation, and a system call for all that are started between two
-// looks at the reactor (io_engine_uring.cc).
+// Cost: one allocation an operation; and its system call, or, by io_uring, one for all that are
+// started between two looks at the reactor.
 
 #ifndef HOME_REACTOR_IO_H_
 #define HOME_REACTOR_IO_H_

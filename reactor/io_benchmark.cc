@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -149,29 +150,123 @@ void BM_ReadPagesRingEach(benchmark::State& state) {
 }
 BENCHMARK(BM_ReadPagesRingEach)->UseRealTime()->Threads(1)->Threads(2);
 
-// 64 bytes there and back over a pair of sockets, both ends by the completion layer.
-void RoundTrip(benchmark::State& state, IoBackend backend) {
-  const std::unique_ptr<Reactor> reactor = MakeReactor(state, backend);
-  int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
-  const IoFile a = IoFile::Attach(reactor->io(), UniqueFd(fds[0])).value();
-  const IoFile b = IoFile::Attach(reactor->io(), UniqueFd(fds[1])).value();
-  CountingWaker counter;
-  std::string sent(64, 'x');
-  std::string received(64, '\0');
-  for (auto _ : state) {
-    for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-      auto receive = IoRecv(to, std::move(received));
-      benchmark::DoNotOptimize(home::testing::PollOnce(receive, counter).pending());
-      sent = Finish(*reactor, IoSend(from, std::move(sent)), counter).buffer;
-      received = Finish(*reactor, std::move(receive), counter).buffer;
+// Ends of as many pairs of sockets as `range` says, attached to a reactor.
+struct Pairs {
+  Pairs(const std::shared_ptr<IoEngine>& io, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      int fds[2];
+      if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
+      a.push_back(IoFile::Attach(io, UniqueFd(fds[0])).value());
+      b.push_back(IoFile::Attach(io, UniqueFd(fds[1])).value());
     }
   }
+  std::vector<IoFile> a;
+  std::vector<IoFile> b;
+};
+
+// 64 bytes there and back over pairs of sockets at once, both ends by the completion layer.
+void RoundTrip(benchmark::State& state, IoBackend backend) {
+  const std::unique_ptr<Reactor> reactor = MakeReactor(state, backend);
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const Pairs pairs(reactor->io(), state.range(0));
+  CountingWaker counter;
+  std::vector<std::string> sent(count, std::string(64, 'x'));
+  std::vector<std::string> received(count, std::string(64, '\0'));
+  using Send = decltype(IoSend(IoFile(), std::string()));
+  using Receive = decltype(IoRecv(IoFile(), std::string()));
+  std::vector<Send> sends;
+  std::vector<Receive> receives;
+  sends.reserve(count);
+  receives.reserve(count);
+  std::vector<bool> sent_already(count);
+  for (auto _ : state) {
+    for (const auto& [from, to] : {std::pair(&pairs.a, &pairs.b), std::pair(&pairs.b, &pairs.a)}) {
+      for (std::size_t i = 0; i < count; ++i) {
+        receives.push_back(IoRecv((*to)[i], std::move(received[i])));
+        benchmark::DoNotOptimize(home::testing::PollOnce(receives[i], counter).pending());
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        sends.push_back(IoSend((*from)[i], std::move(sent[i])));
+        auto result = home::testing::PollOnce(sends[i], counter);
+        sent_already[i] = result.ready();
+        if (result.ready()) sent[i] = std::move(result).value().buffer;
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!sent_already[i]) sent[i] = Finish(*reactor, std::move(sends[i]), counter).buffer;
+        received[i] = Finish(*reactor, std::move(receives[i]), counter).buffer;
+      }
+      sends.clear();
+      receives.clear();
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 void BM_RoundTripBest(benchmark::State& state) { RoundTrip(state, IoBackend::kBest); }
-BENCHMARK(BM_RoundTripBest);
+BENCHMARK(BM_RoundTripBest)->Arg(1)->Arg(16)->Arg(128);
 void BM_RoundTripReadiness(benchmark::State& state) { RoundTrip(state, IoBackend::kReadiness); }
-BENCHMARK(BM_RoundTripReadiness);
+BENCHMARK(BM_RoundTripReadiness)->Arg(1)->Arg(16)->Arg(128);
+void BM_RoundTripUring(benchmark::State& state) { RoundTrip(state, IoBackend::kUring); }
+BENCHMARK(BM_RoundTripUring)->Arg(1)->Arg(16)->Arg(128);
+
+// The same with bare system calls at the near ends, and at the far ones sources that echo.
+void EchoBySource(benchmark::State& state, IoBackend backend) {
+  const std::unique_ptr<Reactor> reactor = MakeReactor(state, backend);
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const IoBufferPool pool = IoBufferPool::Create(reactor->io(), 256, 4096).value();
+  CountingWaker counter;
+  std::vector<UniqueFd> near;
+  std::vector<IoFile> far;
+  std::vector<std::unique_ptr<IoRecvSource>> sources;
+  for (std::size_t i = 0; i < count; ++i) {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
+    near.emplace_back(fds[0]);
+    far.push_back(IoFile::Attach(reactor->io(), UniqueFd(fds[1])).value());
+    sources.push_back(std::make_unique<IoRecvSource>(IoReceiveAll(far.back(), pool)));
+  }
+  const Waker waker = counter.Make();
+  WakeList wakes;
+  using Send = decltype(IoSend(IoFile(), std::string()));
+  std::vector<std::unique_ptr<Send>> sends(count);
+  std::vector<bool> done(count);
+  char buffer[64] = {};
+  for (auto _ : state) {
+    for (const UniqueFd& fd : near) {
+      if (::send(fd.get(), buffer, sizeof(buffer), 0) != 64) std::abort();
+    }
+    std::fill(done.begin(), done.end(), false);
+    for (std::size_t left = count; left > 0;) {
+      for (std::size_t i = 0; i < count; ++i) {
+        if (done[i]) continue;
+        Context cx(waker);
+        if (sends[i] == nullptr) {
+          auto next = sources[i]->PollNext(cx);
+          if (next.pending()) continue;
+          sends[i] = std::make_unique<Send>(IoSend(far[i], std::string((*next)->value().view())));
+        }
+        if (sends[i]->Poll(cx).pending()) continue;
+        sends[i] = nullptr;
+        done[i] = true;
+        --left;
+      }
+      if (left == 0) break;
+      reactor->Poll(-1, wakes);
+      wakes.WakeAll();
+    }
+    for (const UniqueFd& fd : near) {
+      if (::recv(fd.get(), buffer, sizeof(buffer), 0) != 64) std::abort();
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+void BM_EchoBySourceBest(benchmark::State& state) { EchoBySource(state, IoBackend::kBest); }
+BENCHMARK(BM_EchoBySourceBest)->Arg(1)->Arg(16)->Arg(128);
+void BM_EchoBySourceReadiness(benchmark::State& state) {
+  EchoBySource(state, IoBackend::kReadiness);
+}
+BENCHMARK(BM_EchoBySourceReadiness)->Arg(1)->Arg(16)->Arg(128);
+void BM_EchoBySourceUring(benchmark::State& state) { EchoBySource(state, IoBackend::kUring); }
+BENCHMARK(BM_EchoBySourceUring)->Arg(1)->Arg(16)->Arg(128);
 
 void BM_RoundTripBareSystem(benchmark::State& state) {
   int fds[2];

@@ -1,7 +1,8 @@
 // IoEngine: what carries operations out, and the seam between systems. One source file
 // implements it for each: io_engine_uring.cc asks io_uring, io_engine_readiness.cc tries
 // sockets and pipes whenever the reactor says that they are ready and has files done by
-// a pool of threads, io_engine_iocp.cc has Windows's overlapped operations.
+// a ring, if it is given one, or by a pool of threads, io_engine_iocp.cc has Windows's overlapped
+// operations.
 //
 // Thread-safety: BeforeWait, HasCompletions, AfterWait and Shutdown by whoever polls the reactor,
 // one at a time; the rest from any thread at any time.
@@ -33,13 +34,21 @@ namespace home {
 using IoOffload = std::function<void(absl::AnyInvocable<void() &&>)>;
 
 enum class IoBackend {
-  kBest,       // io_uring if the system has it, else readiness; on Windows always its own
-  kReadiness,  // never io_uring
+  // What measures faster. Files: io_uring if the system has it, else a pool of threads. Sockets and
+  // all else that has readiness: that, or with IoOptions::one_thread io_uring. On Windows always
+  // its own.
+  kBest,
+  // Never io_uring.
+  kReadiness,
+  // io_uring for all, if the system has it; else as kBest.
+  kUring,
 };
 
 struct IoOptions {
   IoBackend backend = IoBackend::kBest;
-  // Where files may block: all their operations in the readiness engine, those that have no
+  // Mostly the same thread starts the operations and polls the reactor.
+  bool one_thread = false;
+  // Where files may block: all their operations without io_uring, those that have no
   // overlapped call on Windows. Without one, the thread that polls the
   // operation does.
   IoOffload offload;
@@ -58,7 +67,7 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
   IoEngine& operator=(const IoEngine&) = delete;
   virtual ~IoEngine() = default;
 
-  // "io_uring", "readiness" or "iocp".
+  // "io_uring", "readiness", "mixed" of the two, or "iocp".
   virtual absl::string_view name() const = 0;
 
   // Takes a descriptor over. It becomes blocking or nonblocking, as the engine needs it.
@@ -104,8 +113,10 @@ bool IsStream(int fd);
 // An error if the system has no io_uring, lacks what we need of it, or refuses it.
 absl::StatusOr<std::shared_ptr<IoEngine>> CreateUringEngine(std::shared_ptr<Registry> registry,
                                                             const IoOptions& options);
+// `ring`: who has the files, instead of the pool; or null.
 std::shared_ptr<IoEngine> CreateReadinessEngine(std::shared_ptr<Registry> registry,
-                                                const IoOptions& options);
+                                                const IoOptions& options,
+                                                std::shared_ptr<IoEngine> ring);
 std::shared_ptr<IoEngine> CreateIoEngine(std::shared_ptr<Registry> registry,
                                          const IoOptions& options);
 

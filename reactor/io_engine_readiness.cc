@@ -5,8 +5,12 @@
 // direction end in the order in which they were started. The waker that a lane leaves with
 // its registration is one that tries again: whoever polled the reactor runs it.
 //
-// A timeout is a read from a timer of its own. What has no readiness (files, and names of
-// files) goes to the pool of threads.
+// What has no readiness (files, and names of files) goes to a ring of io_uring, if there is one:
+// the engine is then "mixed", and turns the ring when it is turned. Which of the two has an
+// operation is settled when its descriptor is attached. Sockets go by readiness also then, which
+// is faster where several threads start operations (README.md); so sources are not multishot.
+//
+// Without a ring it goes to the pool of threads, and a timeout is a read from a timer of its own.
 //
 // Locks: a lane's is held while its operations are tried, which do not block. Nothing of
 // the user's runs under any lock.
@@ -171,10 +175,13 @@ ReadinessLanes* LanesOf(const IoState* op) {
 
 class ReadinessEngine final : public IoEngine {
  public:
-  ReadinessEngine(std::shared_ptr<Registry> registry, IoOffload offload)
-      : registry_(std::move(registry)), pool_(std::make_shared<IoPool>(std::move(offload))) {}
+  ReadinessEngine(std::shared_ptr<Registry> registry, IoOffload offload,
+                  std::shared_ptr<IoEngine> ring)
+      : registry_(std::move(registry)),
+        ring_(std::move(ring)),
+        pool_(ring_ == nullptr ? std::make_shared<IoPool>(std::move(offload)) : nullptr) {}
 
-  absl::string_view name() const override { return "readiness"; }
+  absl::string_view name() const override { return ring_ == nullptr ? "readiness" : "mixed"; }
 
   absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) override {
     absl::StatusOr<std::shared_ptr<ReadinessLanes>> lanes =
@@ -191,27 +198,42 @@ class ReadinessEngine final : public IoEngine {
   }
 
   void Submit(IoState* op) override {
-    if (op->request.kind == IoKind::kTimeout && !GiveTimer(op)) return;
+    if (ring_ == nullptr && op->request.kind == IoKind::kTimeout && !GiveTimer(op)) return;
     if (ReadinessLanes* lanes = LanesOf(op)) {
       lanes->Submit(op);
-      return;
+    } else if (ring_ != nullptr) {
+      ring_->Submit(op);
+    } else {
+      pool_->Submit(op);
     }
-    pool_->Submit(op);
   }
 
   void Cancel(IoState* op) override {
     if (ReadinessLanes* lanes = LanesOf(op)) {
       lanes->Cancel(op);
+    } else if (ring_ != nullptr) {
+      ring_->Cancel(op);
     } else {
       pool_->Cancel(op);
     }
   }
 
-  bool BeforeWait(bool) override { return true; }
-  std::size_t AfterWait(WakeList&) override { return 0; }
+  bool BeforeWait(bool blocking) override {
+    return ring_ == nullptr || ring_->BeforeWait(blocking);
+  }
+  bool HasCompletions() override { return ring_ != nullptr && ring_->HasCompletions(); }
+  std::size_t AfterWait(WakeList& wakes) override {
+    return ring_ == nullptr ? 0 : ring_->AfterWait(wakes);
+  }
 
   // Lanes find out by themselves, from the registry.
-  void Shutdown(WakeList& wakes) override { pool_->Shutdown(wakes); }
+  void Shutdown(WakeList& wakes) override {
+    if (ring_ != nullptr) {
+      ring_->Shutdown(wakes);
+    } else {
+      pool_->Shutdown(wakes);
+    }
+  }
 
  private:
   // Gives a timeout its descriptor, to be read like any other. False: there is none, and
@@ -241,14 +263,17 @@ class ReadinessEngine final : public IoEngine {
   }
 
   const std::shared_ptr<Registry> registry_;
+  // One of them is null.
+  const std::shared_ptr<IoEngine> ring_;
   const std::shared_ptr<IoPool> pool_;
 };
 
 }  // namespace
 
 std::shared_ptr<IoEngine> CreateReadinessEngine(std::shared_ptr<Registry> registry,
-                                                const IoOptions& options) {
-  return std::make_shared<ReadinessEngine>(std::move(registry), options.offload);
+                                                const IoOptions& options,
+                                                std::shared_ptr<IoEngine> ring) {
+  return std::make_shared<ReadinessEngine>(std::move(registry), options.offload, std::move(ring));
 }
 
 }  // namespace home::reactor_internal

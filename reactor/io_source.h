@@ -6,8 +6,8 @@
 //     ...
 //   }
 //
-// Where io_uring can, one submission serves for all (multishot), and the kernel picks a buffer when
-// data arrive. Elsewhere a source starts one operation after the other.
+// Where io_uring has the socket and can, one submission serves for all (multishot), and the kernel
+// picks a buffer when data arrive. Elsewhere a source starts one operation after the other.
 //
 // What has come and was not asked for waits in a queue. If that grows long, the system is told to
 // stop, and told to go on when it is empty: a listener's connections then wait in its backlog, and

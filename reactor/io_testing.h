@@ -4,6 +4,7 @@
 #ifndef HOME_REACTOR_IO_TESTING_H_
 #define HOME_REACTOR_IO_TESTING_H_
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -137,12 +138,14 @@ struct IoTestBackend {
 // All engines that this system has.
 inline std::vector<IoTestBackend> IoTestBackends() {
   std::vector<IoTestBackend> backends;
-  for (const IoBackend backend : {IoBackend::kReadiness, IoBackend::kBest}) {
+  for (const IoBackend backend : {IoBackend::kReadiness, IoBackend::kUring, IoBackend::kBest}) {
     IoOptions options;
     options.backend = backend;
     const auto reactor = Reactor::Create(std::move(options)).value();
     std::string name(reactor->io()->name());
-    if (backends.empty() || backends[0].name != name) backends.push_back({name, backend});
+    const bool known = std::any_of(backends.begin(), backends.end(),
+                                   [&](const auto& other) { return other.name == name; });
+    if (!known) backends.push_back({name, backend});
   }
   return backends;
 }

@@ -46,7 +46,7 @@ Async<std::string> WriteAndRead(std::string path, std::string text) {
 
 TEST(BlockingIoTest, FilesInTasks) {
   const std::string path = Path("blocking_io");
-  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness}) {
+  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness, IoBackend::kUring}) {
     for (const bool threads : {false, true}) {
       RuntimeBuilder builder;
       builder.CurrentThread();
@@ -85,7 +85,7 @@ Async<void> ReadsForEver(int fd, std::atomic<bool>* started) {
 }
 
 TEST(BlockingIoTest, OperationsUnderWayEndWithTheRuntime) {
-  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness}) {
+  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness, IoBackend::kUring}) {
     int fds[2];
     ASSERT_EQ(::pipe(fds), 0);
     const UniqueFd writer(fds[1]);

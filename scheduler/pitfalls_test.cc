@@ -184,9 +184,12 @@ TEST_P(IoPitfallsTest, ABusyLoopStarvesNoSocket) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, IoPitfallsTest,
-                         ::testing::Values(IoBackend::kBest, IoBackend::kReadiness),
+                         ::testing::Values(IoBackend::kBest, IoBackend::kReadiness,
+                                           IoBackend::kUring),
                          [](const auto& param) {
-                           return param.param == IoBackend::kBest ? "Best" : "Readiness";
+                           return param.param == IoBackend::kBest        ? "Best"
+                                  : param.param == IoBackend::kReadiness ? "Readiness"
+                                                                         : "Uring";
                          });
 
 // Opens a gate as it dies.

@@ -254,8 +254,8 @@ class RuntimeBuilder {
   RuntimeBuilder& WithClock(const Clock* clock);
   // What the operations of home/reactor/io.h are carried out by. Those on files that the
   // readiness engine leaves to threads run as closures of BlockingClass::kFile. The simulated
-  // flavour has files only, and its thread waits for them. Default: io_uring, if the system
-  // has it.
+  // flavour has files only, and its thread waits for them. Default: kBest, where a single worker
+  // counts as one thread.
   RuntimeBuilder& Io(IoBackend backend);
   // Whether histograms are kept of how long polls take and how long tasks wait for
   // them (home/scheduler/metrics.h): the clock is read twice or three times a poll,

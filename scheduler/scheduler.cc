@@ -67,6 +67,7 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(SchedulerOptions op
         *scheduler, BlockingClass::kFile,
         [closure = std::move(closure)]() mutable { std::move(closure)(); }, TaskLabel("file I/O")));
   };
+  options.io.one_thread = options.workers == 1;
   absl::StatusOr<std::unique_ptr<Reactor>> reactor =
       options.simulation ? Simulation::MakeReactor() : Reactor::Create(options.io);
   if (!reactor.ok()) return reactor.status();

@@ -183,7 +183,7 @@ struct SchedulerOptions {
   std::uint32_t global_queue_interval = 31;
   std::uint32_t budget = 128;
   const Clock* clock = nullptr;  // the machine's
-  IoOptions io;                  // without its pool, which is ours
+  IoOptions io;                  // but its pool and number of threads, which are ours
   bool time_histograms = false;
   std::optional<std::uint64_t> seed;
   RuntimeHooks hooks;

@@ -403,7 +403,7 @@ TEST(StandInTest, KeepsTimersGoing) {
 
 // Edges that wake tasks, and operations that end: each answer is given while it stands in.
 TEST(StandInTest, ServesTheReactor) {
-  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness}) {
+  for (const IoBackend backend : {IoBackend::kBest, IoBackend::kReadiness, IoBackend::kUring}) {
     reactor_internal::FdPair pair = reactor_internal::MakeSocketPair();
     const UniqueFd peer = std::move(pair.a);
     Runtime runtime = *Builder(2).Io(backend).Build();

@@ -376,7 +376,8 @@ void LiveOnce(std::uint64_t number) {
     } else {
       builder.WorkerThreads(static_cast<std::size_t>(workers));
     }
-    builder.Io(Below(random, 2) == 0 ? IoBackend::kBest : IoBackend::kReadiness);
+    constexpr IoBackend kBackends[] = {IoBackend::kBest, IoBackend::kReadiness, IoBackend::kUring};
+    builder.Io(kBackends[Below(random, 3)]);
     builder.TaskBudget(static_cast<std::uint32_t>(1 + Below(random, 200)));
     builder.EventInterval(static_cast<std::uint32_t>(1 + Below(random, 100)));
     builder.GlobalQueueInterval(static_cast<std::uint32_t>(1 + Below(random, 60)));
