@@ -12,7 +12,7 @@
 // Why one ring, without SINGLE_ISSUER and DEFER_TASKRUN: those want one thread to submit and
 // to reap, and the thread that polls our reactor changes from one poll to the next; so do
 // the threads that tasks run on. COOP_TASKRUN would leave completions lying as long as the
-// thread that submitted them computes.
+// thread that submitted them computes. Nor did any of them measure faster (docs/performance.md).
 //
 // Pitfalls, and where they are met:
 //   - The kernel ends the operations of a thread that ends, with ECANCELED. Nobody asked for
