@@ -1,9 +1,10 @@
 // FileTree: files below one directory, opened so that no path, link or race
 // with a rename leads out of it.
 //
-// Every open and read comes in two forms. With Blocking::kNever the call answers
-// kUnavailable instead of waiting for a disk: an event loop tries that first.
-// With Blocking::kAllowed it may wait, and belongs on a thread that may.
+// An open comes in two forms. With Blocking::kNever it answers kUnavailable instead of
+// waiting for a disk: an event loop tries that first. With Blocking::kAllowed it may wait,
+// and belongs on a thread that may. A read is tried by ReadNow(), and what that would wait for
+// is left to the operations of the reactor.
 //
 // Thread-safety: const members from any thread.
 
@@ -12,11 +13,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "home/reactor/io_file.h"
 #include "home/reactor/unique_fd.h"
 
 namespace home::http_server {
@@ -42,9 +45,10 @@ class File {
   [[nodiscard]] std::int64_t modified_seconds() const { return modified_seconds_; }
   [[nodiscard]] std::int64_t modified_nanos() const { return modified_nanos_; }
 
-  // Reads at `offset`; 0 at the end of the file.
-  absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, absl::Span<char> out,
-                                     Blocking blocking) const;
+  // Reads at `offset` what is in memory; 0 at the end of the file. kUnavailable: it would wait.
+  absl::StatusOr<std::size_t> ReadNow(std::uint64_t offset, absl::Span<char> out) const;
+  // The same file for IoRead(), which waits without a thread or on another one.
+  absl::StatusOr<IoFile> ForOperations(const std::shared_ptr<IoEngine>& engine) const;
 
  private:
   UniqueFd fd_;

@@ -16,6 +16,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -119,23 +121,26 @@ absl::StatusOr<File> FileTree::OpenFile(const std::string& path, Blocking blocki
               status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
-absl::StatusOr<std::size_t> File::ReadAt(std::uint64_t offset, absl::Span<char> out,
-                                         Blocking blocking) const {
+absl::StatusOr<std::size_t> File::ReadNow(std::uint64_t offset, absl::Span<char> out) const {
   iovec vector;
   vector.iov_base = out.data();
   vector.iov_len = out.size();
   while (true) {
-    const ssize_t count = ::preadv2(fd_.get(), &vector, 1, static_cast<off_t>(offset),
-                                    blocking == Blocking::kNever ? RWF_NOWAIT : 0);
+    const ssize_t count = ::preadv2(fd_.get(), &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno == EINTR) continue;
     // EOPNOTSUPP: this file system can't tell whether it would wait.
-    if (blocking == Blocking::kNever &&
-        (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
+    if (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS) {
       return absl::UnavailableError("read a file: it would wait");
     }
     return absl::InternalError(absl::StrCat("read a file: ", std::strerror(errno)));
   }
+}
+
+absl::StatusOr<IoFile> File::ForOperations(const std::shared_ptr<IoEngine>& engine) const {
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return OpenError(errno, "a file once more");
+  return IoFile::Attach(engine, std::move(fd));
 }
 
 }  // namespace home::http_server

@@ -10,6 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "home/reactor/io.h"
+#include "home/reactor/reactor.h"
+#include "home/reactor/testing.h"
 
 namespace home::http_server {
 namespace {
@@ -51,10 +54,14 @@ TEST_P(FileTreeTest, OpensAndReads) {
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->kind(), File::Kind::kRegular);
   EXPECT_EQ(file->size(), 12u);
-  char buffer[100];
-  EXPECT_EQ(file->ReadAt(8, absl::MakeSpan(buffer), Blocking::kAllowed).value(), 4u);
-  EXPECT_EQ(std::string(buffer, 4), "of a");
-  EXPECT_EQ(file->ReadAt(12, absl::MakeSpan(buffer), Blocking::kAllowed).value(), 0u);
+  const auto reactor = Reactor::Create().value();
+  const IoFile waiting = file->ForOperations(reactor->io()).value();
+  IoResult<std::string> read =
+      testing::BlockOn(*reactor, IoRead(waiting, std::string(100, 'x'), 8));
+  EXPECT_EQ(read.count.value(), 4u);
+  EXPECT_EQ(read.buffer.substr(0, 4), "of a");
+  read = testing::BlockOn(*reactor, IoRead(waiting, std::string(100, 'x'), 12));
+  EXPECT_EQ(read.count.value(), 0u);
   EXPECT_TRUE(tree.OpenFile("sub/b.txt", Blocking::kAllowed).ok());
   EXPECT_EQ(tree.OpenFile("sub", Blocking::kAllowed)->kind(), File::Kind::kDirectory);
   EXPECT_EQ(tree.OpenFile(".", Blocking::kAllowed)->kind(), File::Kind::kDirectory);
@@ -67,7 +74,7 @@ TEST_P(FileTreeTest, NeverWaitingEitherSucceedsOrSaysSo) {
   EXPECT_TRUE(file.ok() || absl::IsUnavailable(file.status())) << file.status();
   file = tree.OpenFile("a.txt", Blocking::kAllowed);
   char buffer[100];
-  const auto count = file->ReadAt(0, absl::MakeSpan(buffer), Blocking::kNever);
+  const auto count = file->ReadNow(0, absl::MakeSpan(buffer));
   EXPECT_TRUE(absl::IsUnavailable(count.status()) || count.value() == 12u);
 }
 

@@ -18,6 +18,8 @@
 #include "home/integration/examples/http_server/byte_range.h"
 #include "home/integration/examples/http_server/content_type.h"
 #include "home/integration/examples/http_server/url_path.h"
+#include "home/reactor/io.h"
+#include "home/reactor/reactor.h"
 #include "home/scheduler/runtime.h"
 
 namespace home::http_server {
@@ -29,17 +31,6 @@ using http::StatusCode;
 
 using SharedFile = std::shared_ptr<const File>;
 
-// Runs on a blocking thread. It owns its memory: the response, and with it the
-// connection's buffer, may be gone by the time the disk answers.
-absl::StatusOr<std::string> ReadBlocking(const File& file, std::uint64_t offset, std::size_t size) {
-  std::string bytes(size, '\0');
-  absl::StatusOr<std::size_t> count =
-      file.ReadAt(offset, absl::MakeSpan(bytes), Blocking::kAllowed);
-  if (!count.ok()) return count.status();
-  bytes.resize(*count);
-  return bytes;
-}
-
 // A part of a file as the body of a response.
 class FileBody : public http::BodySource {
  public:
@@ -49,16 +40,20 @@ class FileBody : public http::BodySource {
   std::optional<std::uint64_t> size() const override { return size_; }
 
   Async<absl::StatusOr<std::size_t>> Read(absl::Span<char> out) override {
-    absl::StatusOr<std::size_t> count = file_->ReadAt(offset_, out, Blocking::kNever);
+    absl::StatusOr<std::size_t> count = file_->ReadNow(offset_, out);
     if (absl::IsUnavailable(count.status())) {
+      if (!waiting_) {
+        absl::StatusOr<IoFile> attached = file_->ForOperations(Reactor::Current()->io());
+        if (!attached.ok()) co_return attached.status();
+        waiting_ = *std::move(attached);
+      }
+      // It owns its memory: the response, and with it the connection's buffer, may be gone by the
+      // time the disk answers.
       auto reading =
-          SpawnBlocking(BlockingClass::kFile, [file = file_, offset = offset_, size = out.size()] {
-            return ReadBlocking(*file, offset, size);
-          });
-      absl::StatusOr<std::string> bytes = co_await reading;
-      if (!bytes.ok()) co_return bytes.status();
-      std::memcpy(out.data(), bytes->data(), bytes->size());
-      count = bytes->size();
+          IoRead(waiting_, std::string(out.size(), '\0'), static_cast<std::int64_t>(offset_));
+      IoResult<std::string> read = co_await std::move(reading);
+      if (read.count.ok()) std::memcpy(out.data(), read.buffer.data(), *read.count);
+      count = std::move(read.count);
     }
     if (count.ok()) offset_ += *count;
     co_return count;
@@ -66,6 +61,7 @@ class FileBody : public http::BodySource {
 
  private:
   SharedFile file_;
+  IoFile waiting_;  // the same, once something was not in memory
   std::uint64_t offset_;
   const std::uint64_t size_;
 };
