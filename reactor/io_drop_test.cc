@@ -485,11 +485,10 @@ class IoDropTest : public IoFixture, public ::testing::TestWithParam<DropCase> {
   Scene Grows(Scene scene) {
     scene.check = [this](Trace trace) {
       const std::uint64_t grown = Await(IoStat(file_)).value().size - kFileSize;
-      if (grown != 0) {
-        EXPECT_EQ(grown, 2u);
-      }
+      // In the middle it may be a part: Windows writes several buffers in turn.
+      EXPECT_LE(grown, 2u);
       if (trace != Trace::kEither) {
-        EXPECT_EQ(grown == 0, trace == Trace::kNone);
+        EXPECT_EQ(grown, trace == Trace::kNone ? 0u : 2u);
       }
     };
     return scene;
