@@ -16,9 +16,10 @@
 // Thread-safety: a sender by any thread, but for assignment and destruction; a receiver and
 // its futures by one thread at a time. Copies are independent.
 // Memory ordering: what precedes Send() happens before what follows the receipt.
-// Cost: sending locks a mutex for a few instructions. So does receiving, but for a value of up to
-// 64 bytes that can be copied bit by bit: who keeps up reads it without a RMW (value_ring.h). A
-// value of another type is allocated, in a cell that all its receivers share, and copied outside
+// Cost: sending locks a mutex for a few instructions, and some more for each receiver that waits;
+// it allocates if those are more than 16 (wake_list.h). Receiving locks it, too, but for a value of
+// up to 64 bytes that can be copied bit by bit: who keeps up reads it without a RMW (value_ring.h).
+// A value of another type is allocated, in a cell that all its receivers share, and copied outside
 // of the mutex: no user code runs under it.
 
 #ifndef HOME_CHANNEL_BROADCAST_H_

@@ -14,9 +14,9 @@
 //
 // Cost: 256 bytes and no block before the first value. Values lie in blocks of 31 (fewer
 // if they are large), some 500 bytes for 8-byte values, which are freed as the values leave:
-// what a channel holds follows from what is in it now, and never from what has been.
+// what a channel holds follows from what is in it now, but for one block that it keeps.
 // Algorithm: tail_end.h, shared_head.h, block.h for the queue, wait_queue.h for those who
-// wait. Claims are lock-free; but a receiver waits for a sender that has claimed a cell and
+// wait. Claims take no lock; but a receiver waits for a sender that has claimed a cell and
 // is interrupted before it has filled it, whoever meets a counter at the end of a block for the
 // one who moves it on, and who comes to an end that another thread alone has used for long for
 // that one to leave its claim (biased_word.h).

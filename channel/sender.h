@@ -291,8 +291,9 @@ class BasicSender {
   // Sends all of `values`, in order and as room comes; others' values may come in between. It
   // moves from them and must not outlive them. Ready with the number that was sent, which is
   // less than all only if the channel is closed.
-  // Cancellation: what was sent stays sent, see sent(); the rest is untouched.
-  // Cost: one RMW for as many values as go into a block.
+  // Cancellation: what was sent stays sent, see sent(), for which the caller has to have the
+  // future: a combinator that drops it takes the number along; the rest is untouched. Cost: one RMW
+  // for as many values as go into a block.
   SendManyFuture SendMany(absl::Span<T> values) { return SendManyFuture(state_, values); }
 
   // SendMany() for a plain thread, up to `timeout`: the number that was sent, which is less than
@@ -304,7 +305,8 @@ class BasicSender {
   }
 
   // A permit once there is room: after that, sending neither waits nor fails. Or
-  // kFailedPrecondition. A channel has at most 65,535 permits at a time.
+  // kFailedPrecondition. A channel has at most 65,535 permits at a time. A plain thread waits by
+  // BlockingWait(sender.Reserve()), or up to some time by BlockingWaitFor() (blocking.h).
   // Cancellation: dropping the future loses the place in the queue, no room and no value.
   ReserveFuture Reserve() { return ReserveFuture(state_); }
   // A permit if there is room now.

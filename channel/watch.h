@@ -17,7 +17,8 @@
 // futures by one thread at a time. Copies are independent.
 // Memory ordering: what precedes Send() happens before what follows the Borrow() that sees its
 // value.
-// Cost: Send() locks a mutex for some instructions, and so does waiting, to take a place; whether
+// Cost: Send() locks a mutex for some instructions, and some more for each receiver that waits; it
+// allocates if those are more than 16 (wake_list.h). Waiting locks it to take a place; whether
 // there is another value is a load. A value of up to 64 bytes that can be copied bit by bit (a
 // flag, a number, a few of them) lies in the channel: a snapshot is a copy of it, which takes no
 // RMW (value_cell.h). One of another type is allocated by Send(), and reading locks the mutex to
