@@ -15,6 +15,8 @@
 // Locks: a lane's is held while its operations are tried, which do not block. Nothing of
 // the user's runs under any lock.
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <memory>
 #include <mutex>
@@ -168,9 +170,19 @@ struct ReadinessFile final : IoFileState {
   const std::shared_ptr<ReadinessLanes> lanes;  // null: it is always ready, and may block
 };
 
+// Null: it waits for nothing that a lane could tell of. Neither does what asks about a socket or
+// pipe, and not for its bytes: it has no turn to wait for.
 ReadinessLanes* LanesOf(const IoState* op) {
+  if (op->request.kind == IoKind::kStat || op->request.kind == IoKind::kFsync) return nullptr;
   const IoFileState* file = op->engine_fields.file;
   return file == nullptr ? nullptr : static_cast<const ReadinessFile*>(file)->lanes.get();
+}
+
+// What waits for a disk, however ready its file system says that it is (FUSE's do).
+bool IsOnDisk(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return false;
+  return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode);
 }
 
 class ReadinessEngine final : public IoEngine {
@@ -184,17 +196,20 @@ class ReadinessEngine final : public IoEngine {
   absl::string_view name() const override { return ring_ == nullptr ? "readiness" : "mixed"; }
 
   absl::StatusOr<std::unique_ptr<IoFileState>> Attach(UniqueFd fd) override {
-    absl::StatusOr<std::shared_ptr<ReadinessLanes>> lanes =
-        ReadinessLanes::Create(registry_, fd.get());
-    // What has no readiness, such as a file, is refused so.
-    const bool pollable = lanes.status().code() != absl::StatusCode::kPermissionDenied;
-    if (pollable && !lanes.ok()) return lanes.status();
+    std::shared_ptr<ReadinessLanes> lanes;
+    if (!IsOnDisk(fd.get())) {
+      auto created = ReadinessLanes::Create(registry_, fd.get());
+      if (created.ok()) lanes = *std::move(created);
+      // What else has no readiness is refused so.
+      if (!created.ok() && !absl::IsPermissionDenied(created.status())) return created.status();
+    }
+    const bool pollable = lanes != nullptr;
     absl::Status mode = SetNonblocking(fd.get(), pollable);
     if (!mode.ok()) return mode;
     if (pollable) KeepFromRaisingSigpipe(fd.get());
     const bool stream = IsStream(fd.get());
     return std::make_unique<ReadinessFile>(shared_from_this(), std::move(fd), stream,
-                                           pollable ? *std::move(lanes) : nullptr);
+                                           std::move(lanes));
   }
 
   void Submit(IoState* op) override {

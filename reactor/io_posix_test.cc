@@ -30,6 +30,21 @@ using reactor_internal::MakeSocketPair;
 using reactor_internal::ReadSome;
 using reactor_internal::WriteByte;
 
+// Who asks about a socket has no turn to wait for.
+TEST_P(IoTest, StatOfASocketThatWaits) {
+  FdPair pair = MakeSocketPair();
+  const UniqueFd peer = std::move(pair.b);
+  const IoFile socket = Attach(pair.a);
+  CountingWaker counter;
+  auto receive = IoRecv(socket, std::string(1, '\0'));
+  EXPECT_TRUE(PollOnce(receive, counter).pending());
+  TurnOnce(*reactor_);
+  EXPECT_TRUE(S_ISSOCK(Await(IoStat(socket)).value().mode));
+  EXPECT_FALSE(Await(IoFsync(socket)).ok());
+  WriteByte(peer);
+  EXPECT_EQ(Await(std::move(receive)).count.value(), 1u);
+}
+
 TEST_P(IoTest, DescriptorsTravelInMessages) {
   using Strings = std::vector<std::string>;
   FdPair pair = MakeSocketPair();
