@@ -291,9 +291,9 @@ class BasicSender {
   // Sends all of `values`, in order and as room comes; others' values may come in between. It
   // moves from them and must not outlive them. Ready with the number that was sent, which is
   // less than all only if the channel is closed.
-  // Cancellation: what was sent stays sent, see sent(), for which the caller has to have the
-  // future: a combinator that drops it takes the number along; the rest is untouched. Cost: one RMW
-  // for as many values as go into a block.
+  // Cancellation: what was sent stays sent, see sent(), for which the caller needs the
+  // future: a combinator that drops it takes the number along. The rest is untouched.
+  // Cost: one RMW for as many values as go into a block.
   SendManyFuture SendMany(absl::Span<T> values) { return SendManyFuture(state_, values); }
 
   // SendMany() for a plain thread, up to `timeout`: the number that was sent, which is less than

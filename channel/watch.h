@@ -21,8 +21,8 @@
 // allocates if those are more than 16 (wake_list.h). Waiting locks it to take a place; whether
 // there is another value is a load. A value of up to 64 bytes that can be copied bit by bit (a
 // flag, a number, a few of them) lies in the channel: a snapshot is a copy of it, which takes no
-// RMW (value_cell.h). One of another type is allocated by Send(), and reading locks the mutex to
-// take a reference. No user code runs under it.
+// RMW unless a Send() is under way (value_cell.h). One of another type is allocated by Send(), and
+// reading locks the mutex to take a reference. No user code runs under it.
 
 #ifndef HOME_CHANNEL_WATCH_H_
 #define HOME_CHANNEL_WATCH_H_
@@ -67,7 +67,7 @@ class LatestValue {
 
 // The same for values that are copied bit by bit: who reads while nobody sends needs no mutex.
 template <typename T, typename Policy>
-  requires kCopiedBitByBit<T>
+  requires(kCopiedBitByBit<T> && std::copy_constructible<T>)
 class LatestValue<T, Policy> {
  public:
   using Snapshot = std::optional<T>;

@@ -51,6 +51,17 @@ TEST(WatchTest, ASnapshotStaysAsItIs) {
   EXPECT_EQ(limited.Borrow()->connections, 20);
   EXPECT_EQ(limited.Borrow()->load, 0.25);
 
+  // Nothing is copied that says it must not be.
+  struct Handle {
+    explicit Handle(int number_in) : number(number_in) {}
+    Handle(Handle&&) = default;
+    Handle& operator=(Handle&&) = default;
+    int number;
+  };
+  auto [handles, handle] = MakeWatch<Handle>(Handle(1));
+  static_assert(std::same_as<decltype(handle.Borrow()), std::shared_ptr<const Handle>>);
+  EXPECT_EQ(handle.Borrow()->number, 1);
+
   auto [sender, receiver] = MakeWatch<std::unique_ptr<int>>(std::make_unique<int>(1));
   const auto before = receiver.Borrow();
   sender.Send(std::make_unique<int>(2));
