@@ -10,15 +10,17 @@
 // simulation that is stuck shows the report, and PrometheusText() lists the uses.
 //
 // A guard of a Mutex or RwLock that is held across an await for longer than a threshold is
-// reported: by a runtime's watchdog while it lasts, which a guard in a deadlock does for ever, and
-// when it ends; to standard error, unless ReportLongHolds() says otherwise. (A permit of a
+// reported: while it lasts, which a guard in a deadlock does for ever, by the watchdog of a
+// multi-thread runtime, and when it ends; to standard error, unless ReportLongHolds() says
+// otherwise. (A permit of a
 // Semaphore may be held for long, that is what it is for; and a guard that is held for long within
 // one poll is a long poll, which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
 // waits or holds. An entry goes into its thread's list, so that the aid orders nothing between
-// threads that use one lock: ThreadSanitizer sees what it would see without. The locks know
-// nothing of it, and are the same in all builds.
+// threads that use one lock, and ThreadSanitizer sees what it would see without, but for what a
+// watchdog's looks order, some in a second. The locks know nothing of it, and are the same in all
+// builds.
 //
 // Cost: none where NDEBUG is defined; LockUses() is empty then. Elsewhere an allocation and two
 // uncontended mutexes for each use. All code of a program has to be compiled one way or the
@@ -59,12 +61,13 @@ struct LockUse {
 
 // A guard that was held across an await for at least the threshold.
 struct LongHold {
-  LockUse use;              // use.holds: it still is
+  LockUse use;              // use.holds: it still was when it was looked at
   std::size_t waiters = 0;  // how many wait for the lock, or did in the end
 };
-// From now on `report` is called for each: once while it is held, on the thread of a watchdog
+// From now on `report` is called for each: once while it is held, on the thread of the watchdog
 // (RuntimeBuilder::LongPollThreshold()) that finds it, and on the thread that ends the guard, after
-// the lock is free. Null: a line on standard error. Without this call the threshold is a second.
+// the lock is free. It should not block: the watchdog would. Null: a line on standard error.
+// Without this call the threshold is a second.
 void ReportLongHolds(absl::Duration threshold, std::function<void(const LongHold&)> report);
 
 namespace internal {

@@ -53,8 +53,17 @@ PolledTaskScope::~PolledTaskScope() {
 }
 
 ABSL_ATTRIBUTE_NOINLINE const std::shared_ptr<PollWatch::Number>& PollWatch::ThisThreadsNumber() {
-  thread_local const auto number = std::make_shared<Number>(0);
-  return number;
+  // For what is polled, or locked, when this thread's own is gone. Nobody is misled by it but who
+  // asks about a thread, or a process, that ends.
+  static const auto& nobodys = *new std::shared_ptr<Number>(std::make_shared<Number>(0));
+  thread_local bool is_gone = false;  // lasts as long as the thread
+  struct Own {
+    std::shared_ptr<Number> number = std::make_shared<Number>(0);
+    ~Own() { is_gone = true; }
+  };
+  if (is_gone) return nobodys;
+  thread_local const Own own;
+  return own.number;
 }
 
 PollWatch PollWatch::ThisThread() { return PollWatch(ThisThreadsNumber()); }

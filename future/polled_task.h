@@ -6,9 +6,9 @@
 //
 // Another thread may ask whether a poll is over (PollWatch).
 //
-// Cost: none where NDEBUG is defined; then nobody is ever named. Elsewhere some stores a poll.
-// All code of a program has to be compiled one way or the other.
-// Thread-safety: each thread has its own.
+// Cost: none where NDEBUG is defined; then nobody is ever named. Elsewhere some stores a poll
+// and an allocation a thread. All code of a program has to be compiled one way or the other.
+// Thread-safety: each thread has its own; a PollWatch by any thread.
 
 #ifndef HOME_FUTURE_POLLED_TASK_H_
 #define HOME_FUTURE_POLLED_TASK_H_

@@ -33,12 +33,13 @@ class BasicDormancy {
 
   // Sleeps so long, or until an Unpark().
   void Nap(absl::Duration duration) { static_cast<void>(parker_.ParkFor(duration)); }
-  // Sleeps until a worker wakes up, or an Unpark(), if all workers sleep. It may also return
-  // for no reason.
-  void SleepWhileAllSleep(BasicIdle<Policy>& idle) {
+  // Sleeps until a worker wakes up, or an Unpark(), if all workers sleep and have left nothing to
+  // look at: `stay_up()` is asked when they do. It may also return for no reason.
+  template <typename StayUp>
+  void SleepWhileAllSleep(BasicIdle<Policy>& idle, StayUp stay_up) {
     // relaxed: AllAsleep() releases it (D1). pairs with: OnWakeUp().
     dormant_.store(true, std::memory_order_relaxed);
-    if (idle.AllAsleep()) return parker_.Park();
+    if (idle.AllAsleep() && !stay_up()) return parker_.Park();
     // relaxed: whoever has seen it has left a token, and that ends the next sleep too soon.
     dormant_.store(false, std::memory_order_relaxed);
   }

@@ -25,7 +25,9 @@ using model::WithPreemptions;
 struct Scenario : ModelScenario {
   void Before() { idle.Sleep(0, /*searching=*/false); }
 
-  void Watch() { dormancy.SleepWhileAllSleep(idle); }
+  void Watch() {
+    dormancy.SleepWhileAllSleep(idle, [] { return false; });
+  }
   void WakeUp() {
     static_cast<void>(idle.WakeUp(0));
     dormancy.OnWakeUp();

@@ -54,7 +54,7 @@ void Watchdog::Run(Scheduler& scheduler) {
     if (quiet < kQuietLooks) {
       dormancy_.Nap(nap_);
     } else {
-      dormancy_.SleepWhileAllSleep(scheduler.idle());
+      dormancy_.SleepWhileAllSleep(scheduler.idle(), internal::ReportHoldsThatLast);
       quiet = 0;
     }
     const Instant now = clock->Now();
