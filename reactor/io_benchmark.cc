@@ -1,4 +1,4 @@
-// The completion layer beside bare system calls, and its two engines beside one another.
+// The completion layer beside bare system calls, and its engines beside one another.
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -4,9 +4,9 @@
 //   IoBufferPool pool = IoBufferPool::Create(reactor.io(), 256, 4096).value();
 //   IoRecvSource source = IoReceiveAll(socket, pool);          // io_source.h
 //
-// A thousand connections that wait so need no thousand buffers. On io_uring the kernel picks them
-// itself, from a ring in shared memory (since Linux 6.0); otherwise the engine does, when it
-// tries to receive.
+// A thousand connections that wait so need no thousand buffers. Of a socket that io_uring has the
+// kernel picks them itself, from a ring in shared memory (since Linux 6.0); otherwise the engine
+// does, when it tries to receive.
 //
 // Whoever finds the pool empty waits for the next buffer that comes back, and all who wait try
 // then: one of them may find nothing to receive and need none. So a pool that is too small

@@ -105,7 +105,7 @@ class IoEngine : public std::enable_shared_from_this<IoEngine> {
 // Takes the buffer of an operation that has its buffers from a pool. False: there is none.
 bool SelectBuffer(IoRequest& request);
 
-// What both engines ask of a descriptor that they take over: sets or clears O_NONBLOCK.
+// What engines ask of a descriptor that they take over: sets or clears O_NONBLOCK.
 absl::Status SetNonblocking(int fd, bool nonblocking);
 // Whether it has no positions: a socket, a pipe, a terminal.
 bool IsStream(int fd);

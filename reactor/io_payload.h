@@ -217,7 +217,7 @@ struct IoSplicePayload : IoFilePayload {
         to_offset(to_offset_in),
         size(size_in) {}
 
-  // A file that may block is a thread's of the pool, whichever end it is.
+  // A file that may block is the ring's or the pool's, whichever end it is.
   IoFileState* file() const { return to.state()->stream ? handle.state() : to.state(); }
   void Prepare(IoRequest& request) const {
     IoFilePayload::Prepare(request);

@@ -1,5 +1,6 @@
 // What io_uring offers and the engine does without, on bare rings: ways to wake a thread that
-// sleeps in epoll with a ring beside, and how a ring is set up. README.md has what came of it.
+// sleeps in epoll with a ring beside, and how a ring is set up. docs/performance.md has what came
+// of it.
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
