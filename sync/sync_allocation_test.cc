@@ -2,7 +2,10 @@
 // through, or to give up.
 
 #include <cstddef>
+#include <deque>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
@@ -11,6 +14,7 @@
 #include "home/future/map.h"
 #include "home/future/waker.h"
 #include "home/sync/barrier.h"
+#include "home/sync/cancellation_token.h"
 #include "home/sync/condvar.h"
 #include "home/sync/event.h"
 #include "home/sync/latch.h"
@@ -81,6 +85,27 @@ TEST(SyncAllocationTest, RwLock) {
   ExpectNoneAlone([&] { return lock.UpgradableRead(); });
   auto held = lock.TryRead();
   ExpectNoneWaiting([&] { return lock.Write(); }, [&] { held.reset(); });
+  auto writing = lock.TryWrite();
+  ExpectNoneWaiting([&] { return lock.Read(); }, [&] { writing.reset(); });
+  auto looking = lock.TryUpgradableRead();
+  ExpectNoneWaiting([&] { return lock.UpgradableRead(); }, [&] { looking.reset(); });
+}
+
+// Not for ExpectNoneWaiting(): there is one at a time.
+TEST(SyncAllocationTest, Upgrade) {
+  RwLock<int> lock;
+  for (const bool gives_up : {false, true}) {
+    auto looking = lock.TryUpgradableRead();
+    auto reading = lock.TryRead();
+    EXPECT_LE(AllocationsOf([&] {
+                auto upgrade = (*std::move(looking)).Upgrade();
+                EXPECT_FALSE(IsReady(upgrade));
+                if (gives_up) return;
+                reading.reset();
+                EXPECT_TRUE(IsReady(upgrade));
+              }),
+              kMost);
+  }
 }
 
 TEST(SyncAllocationTest, Semaphore) {
@@ -98,6 +123,13 @@ TEST(SyncAllocationTest, NotifyAndEvents) {
   Event event;
   ExpectNoneWaiting([&] { return event.Wait(); }, [&] { event.Set(); });
   ExpectNoneAlone([&] { return event.Wait(); });
+}
+
+TEST(SyncAllocationTest, CancellationToken) {
+  const CancellationToken token;
+  const CancellationToken child = token.Child();
+  ExpectNoneWaiting([&] { return child.Cancelled(); }, [&] { token.Cancel(); });
+  ExpectNoneAlone([&] { return child.Cancelled(); });
 }
 
 TEST(SyncAllocationTest, Counts) {
@@ -148,6 +180,74 @@ TEST(SyncAllocationTest, OnceCell) {
                       made.NotifyOne();
                       EXPECT_TRUE(IsReady(maker));
                     });
+}
+
+TEST(SyncAllocationTest, LazyCell) {
+  Notify made;
+  auto make = [&made] { return Map(made.Wait(), [] { return 1; }); };
+  LazyCell<int, decltype(make)> cell(make);
+  auto maker = cell.Get();
+  EXPECT_FALSE(IsReady(maker));
+  ExpectNoneWaiting([&] { return cell.Get(); },
+                    [&] {
+                      made.NotifyOne();
+                      EXPECT_TRUE(IsReady(maker));
+                    });
+  ExpectNoneAlone([&] { return cell.Get(); });
+}
+
+TEST(SyncAllocationTest, Once) {
+  Once once;
+  Notify done;
+  auto doer = once.Call([&done] { return done.Wait(); });
+  EXPECT_FALSE(IsReady(doer));
+  const auto call = [&once] { return once.Call([] {}); };
+  ExpectNoneWaiting(call, [&] {
+    done.NotifyOne();
+    EXPECT_TRUE(IsReady(doer));
+  });
+  ExpectNoneAlone(call);
+}
+
+// Of `wake()`, for which `count` futures of `wait()` wait.
+template <typename Wait, typename Wake>
+std::size_t AllocationsOfWaking(std::size_t count, Wait wait, Wake wake) {
+  std::deque<std::invoke_result_t<Wait&>> waiting;
+  for (std::size_t i = 0; i < count; ++i) {
+    waiting.push_back(wait());
+    EXPECT_FALSE(IsReady(waiting.back()));
+  }
+  return AllocationsOf(wake);
+}
+
+// The list of wakers, if there are more of them than it has room for.
+TEST(SyncAllocationTest, WakingManyAtOnce) {
+  constexpr std::size_t kRoom = 16;
+  for (const std::size_t count : {kRoom, kRoom + 1}) {
+    const std::size_t blocks = count > kRoom ? 1 : 0;
+    Event event;
+    EXPECT_EQ(
+        AllocationsOfWaking(count, [&] { return event.Wait(); }, [&] { event.Set(); }), blocks);
+    Notify notify;
+    EXPECT_EQ(AllocationsOfWaking(
+                  count, [&] { return notify.Wait(); }, [&] { notify.NotifyAll(); }),
+              blocks);
+    Latch latch(1);
+    EXPECT_EQ(AllocationsOfWaking(
+                  count, [&] { return latch.Wait(); }, [&] { latch.CountDown(); }),
+              blocks);
+    Mutex<int> mutex;
+    Condvar condvar;
+    EXPECT_EQ(
+        AllocationsOfWaking(
+            count, [&] { return condvar.Wait(*mutex.TryLock()); }, [&] { condvar.NotifyAll(); }),
+        blocks);
+    Barrier barrier(count + 1);
+    auto last = barrier.Wait();
+    EXPECT_EQ(AllocationsOfWaking(
+                  count, [&] { return barrier.Wait(); }, [&] { EXPECT_TRUE(IsReady(last)); }),
+              blocks);
+  }
 }
 
 }  // namespace
