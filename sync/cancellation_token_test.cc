@@ -17,10 +17,12 @@
 #include "home/future/future.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/sync/testing.h"
 
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using testing::Countdown;
 using testing::CountingWaker;
 using testing::Manual;
@@ -321,6 +323,17 @@ TEST(RunUntilCancelledTest, WorkThatWasCancelledBeforeIsNotBegun) {
   absl::StatusOr<int> result = *PollOnce(future);
   EXPECT_TRUE(absl::IsCancelled(result.status()));
   EXPECT_EQ(state.polls, 0);
+}
+
+TEST(RunUntilCancelledTest, HostileWaker) {
+  const CancellationToken token;
+  ExpectToStandAHostileWaker([&] { return RunUntilCancelled(token, PendingForever<int>()); },
+                             [&] { token.Cancel(); },
+                             [&] {
+                               auto run = RunUntilCancelled(token.Child(), PendingForever<int>());
+                               static_cast<void>(PollOnce(run).ready());
+                               const CancellationCallback callback(token, [] {});
+                             });
 }
 
 // Children, waits and callbacks come and go on some threads while others cancel.

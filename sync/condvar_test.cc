@@ -112,6 +112,20 @@ TEST_F(CondvarTest, HostileWaker) {
                              });
 }
 
+// This one notifies nobody, so that each notification meets one who waits.
+TEST_F(CondvarTest, HostileWakerThatIsNotified) {
+  for (const auto tell : {&Condvar::NotifyOne, &Condvar::NotifyAll}) {
+    ExpectToStandAHostileWaker([this] { return condvar_.Wait(*mutex_.TryLock()); },
+                               [this, tell] { (condvar_.*tell)(); },
+                               [this] {
+                                 if (auto guard = mutex_.TryLock()) {
+                                   auto wait = condvar_.Wait(*std::move(guard));
+                                   static_cast<void>(PollOnce(wait).ready());
+                                 }
+                               });
+  }
+}
+
 #if !defined(NDEBUG)
 TEST_F(CondvarTest, PollAfterReadyNamesTheFuture) {
   const auto misuse = [this] {

@@ -161,6 +161,18 @@ TEST(NotifyTest, HostileWaker) {
                              });
 }
 
+// This one notifies nobody, so that each notification meets one who waits.
+TEST(NotifyTest, HostileWakerThatIsNotified) {
+  for (const auto tell : {&Notify::NotifyOne, &Notify::NotifyLast, &Notify::NotifyAll}) {
+    Notify notify;
+    ExpectToStandAHostileWaker([&] { return notify.Wait(); }, [&] { (notify.*tell)(); },
+                               [&] {
+                                 auto wait = notify.Wait();
+                                 static_cast<void>(PollOnce(wait).ready());
+                               });
+  }
+}
+
 #if !defined(NDEBUG)
 TEST(NotifyDeathTest, PollAfterReadyNamesTheFuture) {
   Notify notify;

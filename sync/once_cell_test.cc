@@ -114,6 +114,23 @@ TEST(LazyCellTest, BringsItsFunction) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(LazyCellTest, HostileWaker) {
+  ManualState state;
+  auto make = [&state] { return Manual<int>(&state, 5); };
+  LazyCell<int, decltype(make)> cell(make);
+  auto makes = cell.Get();
+  EXPECT_TRUE(PollOnce(makes).pending());
+  ExpectToStandAHostileWaker([&] { return cell.Get(); },
+                             [&] {
+                               state.Set();
+                               EXPECT_TRUE(PollOnce(makes).ready());
+                             },
+                             [&] {
+                               auto get = cell.Get();
+                               static_cast<void>(PollOnce(get).ready());
+                             });
+}
+
 TEST(OnceTest, CallsOnce) {
   Once once;
   int calls = 0;
@@ -129,6 +146,22 @@ TEST(OnceTest, CallsOnce) {
   }
   EXPECT_TRUE(once.IsDone());
   EXPECT_EQ(calls, 1);
+}
+
+TEST(OnceTest, HostileWaker) {
+  Once once;
+  ManualState state;
+  auto does = once.Call([&state] { return Manual<std::true_type>(&state, {}); });
+  EXPECT_TRUE(PollOnce(does).pending());
+  ExpectToStandAHostileWaker([&] { return once.Call([] {}); },
+                             [&] {
+                               state.Set();
+                               EXPECT_TRUE(PollOnce(does).ready());
+                             },
+                             [&] {
+                               auto call = once.Call([] {});
+                               static_cast<void>(PollOnce(call).ready());
+                             });
 }
 
 }  // namespace

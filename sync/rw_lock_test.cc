@@ -218,8 +218,8 @@ TEST(RwLockTest, HostileWaker) {
     static_cast<void>(PollOnce(read).ready());
     auto write = lock.Write();
     static_cast<void>(PollOnce(write).ready());
-    auto look = lock.UpgradableRead();
-    static_cast<void>(PollOnce(look).ready());
+    auto upgradable = lock.UpgradableRead();
+    static_cast<void>(PollOnce(upgradable).ready());
   };
   const auto read = [&] {
     writing = lock.TryWrite();
@@ -229,6 +229,10 @@ TEST(RwLockTest, HostileWaker) {
     reading = lock.TryRead();
     return lock.Write();
   };
+  const auto look = [&] {
+    writing = lock.TryWrite();
+    return lock.UpgradableRead();
+  };
   const auto upgrade = [&] {
     reading = lock.TryRead();
     return lock.TryUpgradableRead().value().Upgrade();
@@ -236,6 +240,8 @@ TEST(RwLockTest, HostileWaker) {
   ExpectToStandAHostileWaker(read, release, intrude);
   release();
   ExpectToStandAHostileWaker(write, release, intrude);
+  release();
+  ExpectToStandAHostileWaker(look, release, intrude);
   release();
   ExpectToStandAHostileWaker(upgrade, release, intrude);
   release();
