@@ -384,5 +384,65 @@ TEST(LockStatesTest, Semaphore) {
                operations);
 }
 
+struct PermitWorld : World {
+  Semaphore semaphore{2};
+  std::optional<SemaphorePermit> whole;
+  std::optional<SemaphorePermit> part;
+  Place<AcquireFuture<Semaphore*>> waiter{*this};
+
+  // Gives both back at once.
+  static std::string Take(Poll<absl::StatusOr<SemaphorePermit>>& polled) {
+    return polled.value().ok() ? "ready" : polled.value().status().ToString();
+  }
+};
+
+// What a permit and the part that was split off it hold, - if there is none; w, w!: as above.
+TEST(LockStatesTest, SemaphorePermit) {
+  using W = PermitWorld;
+  const Operations<W> operations = {
+      {"Try", [](W& w) { return Keep(w.semaphore.TryAcquire(2), w.whole); }},
+      {"Split", Done<W>([](W& w) { w.part.emplace(w.whole->Split(1)); })},
+      {"Merge", Done<W>([](W& w) { w.whole->Merge(*std::exchange(w.part, std::nullopt)); })},
+      {"End", [](W& w) { return End(w.whole); }},
+      {"EndPart", [](W& w) { return End(w.part); }},
+      {"free", [](W& w) { return absl::StrCat(w.semaphore.available()); }},
+      {"count", [](W& w) { return absl::StrCat(w.whole->count()); }},
+      {"Acquire",
+       [](W& w) { return w.waiter.Ask([&w] { return w.semaphore.Acquire(2); }, W::Take); }},
+      {"Poll", [](W& w) { return w.waiter.Poll(W::Take); }},
+      {"Drop", [](W& w) { return w.waiter.Drop(); }},
+  };
+  WalkTable<W>(R"(
+         | Try       | Split        | Merge        | End                | EndPart
+  - -    | yes > 2 - |              |              |                    |
+  2 -    | no        | done > 1 1   |              | done > - -         |
+  1 1    | no        |              | done > 2 -   | done > - 1         | done > 1 -
+  1 -    | no        | done > 0 1   |              | done > - -         |
+  0 1    | no        |              | done > 1 -   | done > - 1         | done > 0 -
+  0 -    | yes > 2 - |              |              | done > - -         |
+  - 1    | no        |              |              |                    | done > - -
+  2 - w  | no        | done > 1 1 w |              | done+wake > - - w! |
+  1 1 w  | no        |              | done > 2 - w | done > - 1 w       | done > 1 - w
+  1 - w  | no        | done > ...   |              | done+wake > - - w! |
+  - 1 w  | no        |              |              |                    | done+wake > - - w!
+  - - w! | no        |              |              |                    |
+
+         | free | count | Acquire       | Poll        | Drop
+  - -    | 2    |       | ready         |             |
+  2 -    | 0    | 2     | waits > 2 - w |             |
+  1 1    | 0    | 1     | waits > 1 1 w |             |
+  1 -    | 1    | 1     | waits > 1 - w |             |
+  0 1    | 1    | 0     | waits > ...   |             |
+  0 -    | 2    | 0     | ready         |             |
+  - 1    | 1    |       | waits > - 1 w |             |
+  2 - w  | 0    | 2     | waits         | waits       | done > 2 -
+  1 1 w  | 0    | 1     | waits         | waits       | done > 1 1
+  1 - w  | 1    | 1     | waits         | waits       | done > 1 -
+  - 1 w  | 1    |       | waits         | waits       | done > - 1
+  - - w! | 0    |       | waits         | ready > - - | done > - -
+  )",
+               operations);
+}
+
 }  // namespace
 }  // namespace home

@@ -1,12 +1,17 @@
-// Tables of what happens once, for states_testing.h: Latch, OnceCell, CancellationToken.
+// Tables of what happens once, for states_testing.h: Latch, OnceCell, LazyCell, Once,
+// CancellationToken, RunUntilCancelled.
 
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "home/future/context.h"
 #include "home/future/poll.h"
 #include "home/future/testing.h"
 #include "home/sync/cancellation_token.h"
@@ -127,6 +132,229 @@ TEST(OnceStatesTest, OnceCell) {
                operations);
 }
 
+// Try() makes 2, or fails, once Finish() or Fail() has run, and Ask() makes 3 at once.
+struct TryWorld : World {
+  using Made = absl::StatusOr<int>;
+
+  // What Try() begins.
+  class Attempt {
+   public:
+    using Output = Made;
+
+    explicit Attempt(TryWorld& world) : made_(&world.made), ending_(&world.making, 0) {}
+    home::Poll<Made> Poll(Context& cx) {
+      if (ending_.Poll(cx).pending()) return kPending;
+      return Made(*made_);
+    }
+
+   private:
+    const Made* made_;
+    Manual<int> ending_;
+  };
+
+  OnceCell<int> cell;
+  ManualState making;
+  Made made = 2;
+  Place<OnceCell<int>::TryGetFuture<std::function<Attempt()>>> trying{*this};
+  Place<OnceCell<int>::TryGetFuture<std::function<Made()>>> asking{*this};
+
+  static std::string Take(Poll<absl::StatusOr<int*>>& value) {
+    return value.value().ok() ? absl::StrCat(**value.value()) : "error";
+  }
+  std::string Try() {
+    return trying.Ask(
+        [this] { return cell.GetOrTryInit(std::function([this] { return Attempt(*this); })); },
+        Take);
+  }
+  std::string Ask() {
+    return asking.Ask([this] { return cell.GetOrTryInit(std::function([] { return Made(3); })); },
+                      Take);
+  }
+  void Finish(Made result) {
+    made = std::move(result);
+    making.Set();
+  }
+  std::string PollTry() {
+    std::string answer = trying.Poll(Take);
+    if (!trying.taken()) making.ready = false;
+    return answer;
+  }
+  std::string DropTry() {
+    making.ready = false;
+    return trying.Drop();
+  }
+};
+
+// As above; failed: as made, but there is an error.
+TEST(OnceStatesTest, OnceCellThatIsTried) {
+  using W = TryWorld;
+  const Operations<W> operations = {
+      {"Get", [](W& w) { return w.cell.IsSet() ? absl::StrCat(*w.cell.Get()) : "none"; }},
+      {"Try", [](W& w) { return w.Try(); }},
+      {"Ask", [](W& w) { return w.Ask(); }},
+      {"Finish", Done<W>([](W& w) { w.Finish(2); })},
+      {"Fail", Done<W>([](W& w) { w.Finish(absl::UnavailableError("later")); })},
+      {"PollTry", [](W& w) { return w.PollTry(); }},
+      {"PollAsk", [](W& w) { return w.asking.Poll(W::Take); }},
+      {"DropTry", [](W& w) { return w.DropTry(); }},
+      {"DropAsk", [](W& w) { return w.asking.Drop(); }},
+  };
+  WalkTable<W>(R"(
+             | Get  | Try            | Ask
+  empty      | none | waits > making | 3 > 3
+  2          | 2    | 2              | 2
+  3          | 3    | 3              | 3
+  making     | none | waits          | waits > making ask
+  making ask | none | waits          | waits
+  made       | none | waits          | waits > made ask
+  made ask   | none | waits          | waits
+  failed     | none | waits          | waits > failed ask
+  failed ask | none | waits          | waits
+  empty ask! | none | waits > ...    | 3 > 3 ask!
+  2 ask!     | 2    | 2              | 2
+  3 ask!     | 3    | 3              | 3
+
+             | Finish               | Fail
+  making     | done+wake > made     | done+wake > failed
+  making ask | done+wake > made ask | done+wake > failed ask
+
+             | PollTry                 | PollAsk | DropTry                | DropAsk
+  making     | waits                   |         | done > empty           |
+  making ask | waits                   | waits   | done+wake > empty ask! | done > making
+  made       | 2 > 2                   |         | done > empty           |
+  made ask   | 2+wake > 2 ask!         | waits   | done+wake > empty ask! | done > made
+  failed     | error > empty           |         | done > empty           |
+  failed ask | error+wake > empty ask! | waits   | done+wake > empty ask! | done > failed
+  empty ask! |                         | 3 > 3   |                        | done > empty
+  2 ask!     |                         | 2 > 2   |                        | done > 2
+  3 ask!     |                         | 3 > 3   |                        | done > 3
+  )",
+               operations);
+}
+
+// Its function makes 5 once Finish() has run.
+struct LazyCellWorld : World {
+  using Cell = LazyCell<int, std::function<Manual<int>()>>;
+  using Getting = decltype(std::declval<Cell&>().Get());
+
+  ManualState making;
+  Cell cell{[this] { return Manual<int>(&making, 5); }};
+  Place<Getting> first{*this};
+  Place<Getting> second{*this};
+
+  static std::string Take(Poll<int&>& value) { return absl::StrCat(value.value()); }
+  std::string Get(Place<Getting>& place) {
+    return place.Ask([this] { return cell.Get(); }, Take);
+  }
+  std::string Drop() {
+    making.ready = false;
+    return first.Drop();
+  }
+};
+
+// making, made: by the first that gets it; too, too!: as ask and ask! above.
+TEST(OnceStatesTest, LazyCell) {
+  using W = LazyCellWorld;
+  const Operations<W> operations = {
+      {"Peek",
+       [](W& w) {
+         const int* value = w.cell.Peek();
+         return value == nullptr ? "none" : absl::StrCat(*value);
+       }},
+      {"Get", [](W& w) { return w.Get(w.first); }},
+      {"GetToo", [](W& w) { return w.Get(w.second); }},
+      {"Finish", Done<W>([](W& w) { w.making.Set(); })},
+      {"Poll", [](W& w) { return w.first.Poll(W::Take); }},
+      {"PollToo", [](W& w) { return w.second.Poll(W::Take); }},
+      {"Drop", [](W& w) { return w.Drop(); }},
+      {"DropToo", [](W& w) { return w.second.Drop(); }},
+  };
+  WalkTable<W>(R"(
+             | Peek | Get            | GetToo             | Finish
+  empty      | none | waits > making | waits > ...        |
+  5          | 5    | 5              | 5                  |
+  making     | none | waits          | waits > making too | done+wake > made
+  making too | none | waits          | waits              | done+wake > made too
+  made       | none | waits          | waits > made too   |
+  made too   | none | waits          | waits              |
+  empty too! | none | waits > ...    |                    |
+  5 too!     | 5    | 5              | 5                  |
+
+             | Poll            | PollToo     | Drop                   | DropToo
+  making     | waits           |             | done > empty           |
+  making too | waits           | waits       | done+wake > empty too! | done > making
+  made       | 5 > 5           |             | done > empty           |
+  made too   | 5+wake > 5 too! | waits       | done+wake > empty too! | done > made
+  empty too! |                 | waits > ... |                        | done > empty
+  5 too!     |                 | 5 > 5       |                        | done > 5
+  )",
+               operations);
+}
+
+// Do() has done it once Finish() has run, and Call() does it at once.
+struct OnceWorld : World {
+  Once once;
+  ManualState doing;
+  int calls = 0;
+  Place<Once::CallFuture<std::function<Manual<std::true_type>()>>> slow{*this};
+  Place<Once::CallFuture<std::function<void()>>> quick{*this};
+
+  std::string Do() {
+    return slow.Ask([this] {
+      return once.Call(std::function([this] { return Manual<std::true_type>(&doing, {}); }));
+    });
+  }
+  // Whose function it was.
+  auto Take() {
+    return [this, before = calls](Poll<void>&) -> std::string {
+      return calls == before ? "ready" : "called";
+    };
+  }
+  std::string Call() {
+    return quick.Ask([this] { return once.Call(std::function([this] { ++calls; })); }, Take());
+  }
+  std::string DropDo() {
+    doing.ready = false;
+    return slow.Drop();
+  }
+};
+
+// doing: by Do(); over: what it waited for is there, and it has not been polled since; call, call!:
+// as ask and ask! above.
+TEST(OnceStatesTest, Once) {
+  using W = OnceWorld;
+  const Operations<W> operations = {
+      {"IsDone", [](W& w) { return YesOrNo(w.once.IsDone()); }},
+      {"Do", [](W& w) { return w.Do(); }},
+      {"Call", [](W& w) { return w.Call(); }},
+      {"Finish", Done<W>([](W& w) { w.doing.Set(); })},
+      {"PollDo", [](W& w) { return w.slow.Poll(); }},
+      {"PollCall", [](W& w) { return w.quick.Poll(w.Take()); }},
+      {"DropDo", [](W& w) { return w.DropDo(); }},
+      {"DropCall", [](W& w) { return w.quick.Drop(); }},
+  };
+  WalkTable<W>(R"(
+             | IsDone | Do            | Call                | Finish
+  not        | no     | waits > doing | called > done       |
+  done       | yes    | ready         | ready               |
+  doing      | no     | waits         | waits > doing call  | done+wake > over
+  doing call | no     | waits         | waits               | done+wake > over call
+  over       | no     | waits         | waits > over call   |
+  over call  | no     | waits         | waits               |
+  not call!  | no     | waits > ...   | called > done call! |
+  done call! | yes    | ready         | ready               |
+
+             | PollDo                  | PollCall      | DropDo                | DropCall
+  doing      | waits                   |               | done > not            |
+  doing call | waits                   | waits         | done+wake > not call! | done > doing
+  over       | ready > done            |               | done > not            |
+  over call  | ready+wake > done call! | waits         | done+wake > not call! | done > over
+  not call!  |                         | called > done |                       | done > not
+  done call! |                         | ready > done  |                       | done > done
+  )",
+               operations);
+}
+
 struct TokenWorld : World {
   using Callback = CancellationCallback<std::function<void()>>;
 
@@ -236,6 +464,58 @@ TEST(OnceStatesTest, CancellationTokenAndChild) {
   live live w | done > ...  | waits               | waits            | done > live live
   live off w! | done > ...  | ready               | ready > live off | done > live off
   off off w!  | done > ...  | ready               | ready > off off  | done > off off
+  )",
+               operations);
+}
+
+struct UntilCancelledWorld : World {
+  CancellationToken token;
+  ManualState work;
+  Place<UntilCancelledFuture<Manual<int>>> running{*this};
+
+  static std::string Take(home::Poll<absl::StatusOr<int>>& result) {
+    if (absl::IsCancelled(result.value().status())) return "cancelled";
+    return absl::StrCat(*result.value());
+  }
+  std::string Run() {
+    return running.Ask([this] { return RunUntilCancelled(token, Manual<int>(&work, 5)); }, Take);
+  }
+  std::string Poll() {
+    std::string answer = running.Poll(Take);
+    if (!running.taken()) work.ready = false;
+    return answer;
+  }
+  std::string Drop() {
+    work.ready = false;
+    return running.Drop();
+  }
+};
+
+// off: the token is cancelled; run: there is work; run!: its result is there, and it has not been
+// polled since.
+TEST(OnceStatesTest, RunUntilCancelled) {
+  using W = UntilCancelledWorld;
+  const Operations<W> operations = {
+      {"Run", [](W& w) { return w.Run(); }},
+      {"Finish", Done<W>([](W& w) { w.work.Set(); })},
+      {"Cancel", Done<W>([](W& w) { w.token.Cancel(); })},
+      {"Poll", [](W& w) { return w.Poll(); }},
+      {"Drop", [](W& w) { return w.Drop(); }},
+  };
+  WalkTable<W>(R"(
+           | Run         | Finish               | Cancel
+  live     | waits > run |                      | done > off
+  off      | cancelled   |                      | done
+  run      | waits       | done+wake > run!     | done+wake > off run
+  run!     | 5           |                      | done+wake > off run!
+  off run  | cancelled   | done+wake > off run! | done
+  off run! | cancelled   |                      | done
+
+           | Poll            | Drop
+  run      | waits           | done > live
+  run!     | 5 > live        | done > live
+  off run  | cancelled > off | done > off
+  off run! | 5 > off         | done > off
   )",
                operations);
 }
