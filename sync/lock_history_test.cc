@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -64,10 +64,11 @@ struct MutexSpec : NumberSpec<MutexSpec, MutexKind> {
   int value = 0;
 };
 
-Async<void> HoldMutex(History<MutexSpec>* history, MutexGuard<int> guard, int number) {
+template <typename Guard>
+Async<void> HoldMutex(History<MutexSpec>* history, Guard guard, int number) {
   const int before = *guard;
-  Held<MutexSpec, MutexGuard<int>> held(history, std::move(guard),
-                                        {.kind = MutexSpec::Kind::kUnlock, .argument = before});
+  Held<MutexSpec, Guard> held(history, std::move(guard),
+                              {.kind = MutexSpec::Kind::kUnlock, .argument = before});
   co_await Turns(Draw(3));
   *held.guard() = number;
   held.set_end({.kind = MutexSpec::Kind::kUnlock, .argument = number});
@@ -79,10 +80,10 @@ Async<void> UseMutex(History<MutexSpec>* history, MutexType* mutex, int index) {
     const int number = 10 * round + index;
     if (Draw(4) != 0) {
       auto guard = co_await Record(history, {.kind = MutexSpec::Kind::kLock}, mutex->Lock(),
-                                   [](const MutexGuard<int>& locked) { return *locked; });
+                                   [](const auto& locked) { return *locked; });
       if (guard) co_await HoldMutex(history, *std::move(guard), number);
     } else {
-      std::optional<MutexGuard<int>> guard;
+      decltype(mutex->TryLock()) guard;
       RecordNow(history, {.kind = MutexSpec::Kind::kTryLock}, [&] {
         guard = mutex->TryLock();
         return guard ? **guard : -1;
@@ -96,6 +97,21 @@ Async<void> UseMutex(History<MutexSpec>* history, MutexType* mutex, int index) {
 TEST(LockHistoryTest, Mutex) {
   EXPECT_TRUE(AgreesUnderEverySeed<MutexSpec>([](MutexSpec&) { return Mutex<int>(); },
                                               UseMutex<Mutex<int>>));
+}
+
+// The same by its owned forms.
+class OwnedMutex {
+ public:
+  auto Lock() { return LockOwned(mutex_); }
+  auto TryLock() { return TryLockOwned(mutex_); }
+
+ private:
+  std::shared_ptr<Mutex<int>> mutex_ = std::make_shared<Mutex<int>>();
+};
+
+TEST(LockHistoryTest, OwnedMutex) {
+  EXPECT_TRUE(AgreesUnderEverySeed<MutexSpec>([](MutexSpec&) { return OwnedMutex(); },
+                                              UseMutex<OwnedMutex>));
 }
 
 // Two may have it at a time.
@@ -172,6 +188,7 @@ struct SemaphoreSpec : NumberSpec<SemaphoreSpec, SemaphoreKind> {
 template <typename SemaphoreType>
 Async<void> UseSemaphore(History<SemaphoreSpec>* history, SemaphoreType* semaphore, int) {
   using Kind = SemaphoreSpec::Kind;
+  using Permit = typename decltype(semaphore->TryAcquire(1))::value_type;
   for (int round = 0; round < kRounds; ++round) {
     const int count = Draw(3) + 1;
     const auto permits = static_cast<std::size_t>(count);
@@ -194,24 +211,24 @@ Async<void> UseSemaphore(History<SemaphoreSpec>* history, SemaphoreType* semapho
         });
         break;
       case 3: {
-        std::optional<SemaphorePermit> permit;
+        std::optional<Permit> permit;
         RecordNow(history, {.kind = Kind::kTryAcquire, .argument = count}, [&] {
           permit = semaphore->TryAcquire(permits);
           return permit ? 1 : 0;
         });
         if (!permit) break;
-        const Held<SemaphoreSpec, SemaphorePermit> held(history, *std::move(permit),
-                                                        {.kind = Kind::kAdd, .argument = count});
+        const Held<SemaphoreSpec, Permit> held(history, *std::move(permit),
+                                               {.kind = Kind::kAdd, .argument = count});
         co_await Turns(Draw(3));
         break;
       }
       default: {
         auto permit = co_await Record(
             history, {.kind = Kind::kAcquire, .argument = count}, semaphore->Acquire(permits),
-            [](const absl::StatusOr<SemaphorePermit>& acquired) { return acquired.ok() ? 1 : 0; });
+            [](const absl::StatusOr<Permit>& acquired) { return acquired.ok() ? 1 : 0; });
         if (!permit || !permit->ok()) break;
-        const Held<SemaphoreSpec, SemaphorePermit> held(history, **std::move(permit),
-                                                        {.kind = Kind::kAdd, .argument = count});
+        const Held<SemaphoreSpec, Permit> held(history, **std::move(permit),
+                                               {.kind = Kind::kAdd, .argument = count});
         co_await Turns(Draw(3));
       }
     }
@@ -222,6 +239,24 @@ Async<void> UseSemaphore(History<SemaphoreSpec>* history, SemaphoreType* semapho
 TEST(LockHistoryTest, Semaphore) {
   EXPECT_TRUE(AgreesUnderEverySeed<SemaphoreSpec>(
       [](SemaphoreSpec&) { return Semaphore(SemaphoreSpec::kPermits); }, UseSemaphore<Semaphore>));
+}
+
+// The same by its owned forms.
+class OwnedSemaphore {
+ public:
+  auto Acquire(std::size_t count) { return AcquireOwned(semaphore_, count); }
+  auto TryAcquire(std::size_t count) { return TryAcquireOwned(semaphore_, count); }
+  void Add(std::size_t count) { semaphore_->Add(count); }
+  std::size_t Forget(std::size_t count) { return semaphore_->Forget(count); }
+  void Close() { semaphore_->Close(); }
+
+ private:
+  std::shared_ptr<Semaphore> semaphore_ = std::make_shared<Semaphore>(SemaphoreSpec::kPermits);
+};
+
+TEST(LockHistoryTest, OwnedSemaphore) {
+  EXPECT_TRUE(AgreesUnderEverySeed<SemaphoreSpec>([](SemaphoreSpec&) { return OwnedSemaphore(); },
+                                                  UseSemaphore<OwnedSemaphore>));
 }
 
 // Who gives up while it waits is granted its permits all the same.
@@ -253,8 +288,9 @@ enum class RwLockKind {
   kTryRead,
   kTryWrite,
   kTryUpgradable,
-  kUnlock,     // gives up what the argument says
-  kDowngrade,  // the same for the right to read
+  kUnlock,        // gives up what the argument says
+  kDowngrade,     // the same for the right to read
+  kToUpgradable,  // gives up the right to write for an upgradable one to read
 };
 
 struct RwLockSpec : NumberSpec<RwLockSpec, RwLockKind> {
@@ -330,14 +366,18 @@ struct RwLockSpec : NumberSpec<RwLockSpec, RwLockKind> {
         ++line.stock.readers;
         GiveBack(op.call.argument);
         return true;
+      case Kind::kToUpgradable:
+        GiveBack(kUpgrading);
+        return true;
     }
     return false;
   }
   bool MayWait(std::size_t id, const Op&) const { return line.MayWait(id); }
 
-  static constexpr const char* kNames[] = {
-      "read",     "write",     "upgradable read",     "upgrade",  //
-      "try read", "try write", "try upgradable read", "unlock",  "downgrade"};
+  static constexpr const char* kNames[] = {"read",     "write",     "upgradable read",
+                                           "upgrade",  //
+                                           "try read", "try write", "try upgradable read",
+                                           "unlock",   "downgrade", "downgrade to upgradable"};
   auto State() const { return std::tie(write, line); }
 
   void GiveBack(int right) {
@@ -352,25 +392,37 @@ struct RwLockSpec : NumberSpec<RwLockSpec, RwLockKind> {
 using Lock = RwLock<int>;
 
 template <typename Guard>
+concept Downgradable = requires(Guard guard) { std::move(guard).Downgrade(); };
+template <typename Guard>
+concept Upgradable = requires(Guard guard) { std::move(guard).Upgrade(); };
+
+template <typename Guard>
 Async<void> HoldRw(History<RwLockSpec>* history, Guard guard, RwLockSpec::Right right) {
   using Kind = RwLockSpec::Kind;
   Held<RwLockSpec, Guard> held(history, std::move(guard),
                                {.kind = Kind::kUnlock, .argument = right});
   co_await Turns(Draw(3));
-  if constexpr (!std::is_same_v<Guard, Lock::ReadGuard>) {
+  if constexpr (Downgradable<Guard>) {
     const int then = Draw(3);
     if (then == 0) {
-      std::optional<Lock::ReadGuard> reading;
+      std::optional<decltype(held.Take().Downgrade())> reading;
       RecordNow(history, {.kind = Kind::kDowngrade, .argument = right}, [&] {
         reading = held.Take().Downgrade();
         return 0;
       });
       co_await HoldRw(history, *std::move(reading), RwLockSpec::kReading);
     } else if (then == 1) {
-      if constexpr (std::is_same_v<Guard, Lock::UpgradableGuard>) {
+      if constexpr (Upgradable<Guard>) {
         auto writing = co_await Record(history, {.kind = Kind::kUpgrade}, held.Take().Upgrade(),
-                                       [](const Lock::WriteGuard&) { return 0; });
+                                       [](const auto&) { return 0; });
         if (writing) co_await HoldRw(history, *std::move(writing), RwLockSpec::kWriting);
+      } else {
+        std::optional<decltype(held.Take().DowngradeToUpgradable())> looking;
+        RecordNow(history, {.kind = Kind::kToUpgradable}, [&] {
+          looking = held.Take().DowngradeToUpgradable();
+          return 0;
+        });
+        co_await HoldRw(history, *std::move(looking), RwLockSpec::kUpgradable);
       }
     }
   }
@@ -426,14 +478,34 @@ Async<void> UseRwLock(History<RwLockSpec>* history, LockType* lock, int) {
   }
 }
 
+// The same by its owned forms.
+class OwnedLock {
+ public:
+  explicit OwnedLock(RwLockMode mode) : lock_(std::make_shared<Lock>(mode)) {}
+
+  auto Read() { return Lock::ReadOwned(lock_); }
+  auto Write() { return Lock::WriteOwned(lock_); }
+  auto UpgradableRead() { return Lock::UpgradableReadOwned(lock_); }
+  auto TryRead() { return Lock::TryReadOwned(lock_); }
+  auto TryWrite() { return Lock::TryWriteOwned(lock_); }
+  auto TryUpgradableRead() { return Lock::TryUpgradableReadOwned(lock_); }
+
+ private:
+  std::shared_ptr<Lock> lock_;
+};
+
+template <typename LockType>
+constexpr auto kMakeRwLock = [](RwLockSpec& spec) {
+  const bool writers_first = Draw(2) == 0;
+  if (writers_first) spec.write = RwLockSpec::kWritingFirst;
+  return LockType(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
+};
+
 TEST(LockHistoryTest, RwLock) {
-  EXPECT_TRUE(AgreesUnderEverySeed<RwLockSpec>(
-      [](RwLockSpec& spec) {
-        const bool writers_first = Draw(2) == 0;
-        if (writers_first) spec.write = RwLockSpec::kWritingFirst;
-        return Lock(writers_first ? RwLockMode::kPreferWriters : RwLockMode::kFair);
-      },
-      UseRwLock<Lock>));
+  EXPECT_TRUE(AgreesUnderEverySeed<RwLockSpec>(kMakeRwLock<Lock>, UseRwLock<Lock>));
+}
+TEST(LockHistoryTest, OwnedRwLock) {
+  EXPECT_TRUE(AgreesUnderEverySeed<RwLockSpec>(kMakeRwLock<OwnedLock>, UseRwLock<OwnedLock>));
 }
 
 // Whom it puts first is not whom it should.
