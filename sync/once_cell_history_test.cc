@@ -1,7 +1,8 @@
-// Random histories of OnceCell, with values that are made slowly, fail or are given up, and
-// tasks that are aborted, against a specification: see history_testing.h.
+// Random histories of OnceCell, LazyCell and Once, with values that are made slowly, fail or are
+// given up, and tasks that are aborted, against a specification: see history_testing.h.
 
 #include <cstddef>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -9,7 +10,10 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
 #include "home/future/map.h"
+#include "home/future/poll.h"
+#include "home/future/ready.h"
 #include "home/sync/history_testing.h"
 #include "home/sync/once_cell.h"
 
@@ -114,6 +118,69 @@ TEST(OnceCellHistoryTest, OnceCell) {
                                              UseCell<OnceCell<int>>));
 }
 
+// -- Once and LazyCell ------------------------------------------------------------------------
+
+// As cells: Get(number) puts in that number unless one is there, and gives what is there.
+
+// What is done is to put it in.
+class CellOfOnce {
+ public:
+  const int* Peek() const { return once_.IsDone() ? &value_ : nullptr; }
+  auto Get(int number) {
+    auto put_in = [this, number] {
+      return Map(MakeSlowly(number), [this](int made) { value_ = made; });
+    };
+    return Map(once_.Call(std::move(put_in)), [this] { return value_; });
+  }
+
+ private:
+  int value_ = 0;
+  Once once_;
+};
+// Its function takes the number of the one that is polled.
+class CellOfLazyCell {
+ public:
+  const int* Peek() { return cell_.Peek(); }
+  auto Get(int number) {
+    return PollFn([this, number, get = cell_.Get()](Context& cx) mutable -> Poll<int> {
+      polled_ = number;
+      Poll<int&> polled = get.Poll(cx);
+      if (polled.pending()) return kPending;
+      return polled.value();
+    });
+  }
+
+ private:
+  int polled_ = 0;
+  LazyCell<int, std::function<Async<int>()>> cell_{[this] { return MakeSlowly(polled_); }};
+};
+
+template <typename Cell>
+Async<void> UseOnce(History<CellSpec>* history, Cell* cell, int index) {
+  for (int round = 1; round <= kRounds; ++round) {
+    const int number = 10 * round + index;
+    if (Draw(4) == 0) {
+      RecordNow(history, {.kind = CellKind::kGet}, [=] {
+        const int* const there = cell->Peek();
+        return there == nullptr ? CellSpec::kNothing : *there;
+      });
+    } else {
+      co_await Record(history, {.kind = CellKind::kGetOrInit, .argument = number},
+                      cell->Get(number), [](int made) { return made; });
+    }
+    co_await Turns(Draw(3));
+  }
+}
+
+TEST(OnceCellHistoryTest, Once) {
+  EXPECT_TRUE(
+      AgreesUnderEverySeed<CellSpec>([](CellSpec&) { return CellOfOnce(); }, UseOnce<CellOfOnce>));
+}
+TEST(OnceCellHistoryTest, LazyCell) {
+  EXPECT_TRUE(AgreesUnderEverySeed<CellSpec>([](CellSpec&) { return CellOfLazyCell(); },
+                                             UseOnce<CellOfLazyCell>));
+}
+
 // -- Cells that are wrong -------------------------------------------------------------------
 
 // Who gives up what it makes has the cell for ever.
@@ -162,6 +229,25 @@ TEST(OnceCellHistoryMutationTest, ACellThatIsStuckIsFound) {
 TEST(OnceCellHistoryMutationTest, TwoThatMakeAreFound) {
   EXPECT_TRUE(
       DisagreesUnderSomeSeed<CellSpec>([](CellSpec&) { return CellOfTwo(); }, UseCell<CellOfTwo>));
+}
+
+// As CellThatIsStuck.
+template <typename Cell>
+class Stuck : public Cell {
+ public:
+  auto Get(int number) { return given_up_.Keep(Cell::Get(number)); }
+
+ private:
+  GivenUp given_up_;
+};
+
+TEST(OnceCellHistoryMutationTest, AOnceThatIsStuckIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CellSpec>([](CellSpec&) { return Stuck<CellOfOnce>(); },
+                                               UseOnce<Stuck<CellOfOnce>>));
+}
+TEST(OnceCellHistoryMutationTest, ALazyCellThatIsStuckIsFound) {
+  EXPECT_TRUE(DisagreesUnderSomeSeed<CellSpec>([](CellSpec&) { return Stuck<CellOfLazyCell>(); },
+                                               UseOnce<Stuck<CellOfLazyCell>>));
 }
 
 }  // namespace
