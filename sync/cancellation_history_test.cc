@@ -1,6 +1,6 @@
 // Random histories of CancellationToken, as a tree of tokens that come, are cancelled and dropped,
-// with waits that are given up and tasks that are aborted, against a specification: see
-// history_testing.h.
+// with waits, callbacks and work until then that are given up and tasks that are aborted, against a
+// specification: see history_testing.h.
 
 #include <array>
 #include <cstddef>
@@ -10,9 +10,13 @@
 #include <utility>
 #include <variant>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/ready.h"
 #include "home/sync/cancellation_token.h"
+#include "home/sync/event.h"
 #include "home/sync/history_testing.h"
 
 namespace home::sync_testing {
@@ -21,15 +25,17 @@ namespace {
 constexpr int kRounds = 5;
 constexpr std::size_t kMostTokens = 8;
 
-enum class TokenKind { kChild, kCancel, kIsCancelled, kWait, kDrop };
+enum class TokenKind { kChild, kCancel, kIsCancelled, kWait, kRun, kDrop };
 
-// The argument is the token's number; the result of making a child is the child's.
+// The argument is the token's number; the result of making a child is the child's, that of work
+// that ends soon whether it was cancelled.
 struct TokenSpec : NumberSpec<TokenSpec, TokenKind> {
   static constexpr int kNobody = -1;
 
-  // A wait acts once, when it is ready, and has no effect if it is given up.
+  // Waits and work act once, when they are ready, and have no effect if they are given up.
   static int Acts(const Op& op) {
-    return op.call.kind == Kind::kWait && op.end != End::kReturned ? 0 : 1;
+    const bool waits = op.call.kind == Kind::kWait || op.call.kind == Kind::kRun;
+    return waits && op.end != End::kReturned ? 0 : 1;
   }
   bool Act(std::size_t, const Op& op, int) {
     const auto token = static_cast<std::size_t>(op.call.argument);
@@ -50,6 +56,7 @@ struct TokenSpec : NumberSpec<TokenSpec, TokenKind> {
         }
         return true;
       case Kind::kIsCancelled:
+      case Kind::kRun:
         return op.result == (cancelled[token] ? 1 : 0);
       case Kind::kWait:
         return cancelled[token];
@@ -59,10 +66,11 @@ struct TokenSpec : NumberSpec<TokenSpec, TokenKind> {
     return false;
   }
   bool MayWait(std::size_t, const Op& op) const {
-    return !cancelled[static_cast<std::size_t>(op.call.argument)];
+    return op.call.kind == Kind::kWait && !cancelled[static_cast<std::size_t>(op.call.argument)];
   }
 
-  static constexpr const char* kNames[] = {"child", "cancel", "is cancelled", "wait", "drop"};
+  static constexpr const char* kNames[] = {"child", "cancel", "is cancelled",
+                                           "wait",  "run",    "drop"};
   auto State() const { return std::tie(parents, cancelled); }
 
   std::array<int, kMostTokens> parents = {kNobody, kNobody, kNobody, kNobody,
@@ -76,6 +84,41 @@ struct Tree {
   std::array<std::optional<Token>, kMostTokens> tokens{Token()};
   int count = 1;
 };
+
+Async<void> AwaitCallback(CancellationToken token) {
+  Event called;
+  const CancellationCallback callback(std::move(token), [&called] { called.Set(); });
+  co_await called.Wait();
+}
+
+template <typename Token>
+Async<void> Await(History<TokenSpec>* history, int number, Token token) {
+  co_await Record(history, {.kind = TokenKind::kWait, .argument = number}, token.Cancelled(),
+                  [](std::monostate) { return 0; });
+}
+// In one of the ways that there are, or as one that has something to do.
+Async<void> Await(History<TokenSpec>* history, int number, CancellationToken token) {
+  const TokenSpec::Call wait = {.kind = TokenKind::kWait, .argument = number};
+  switch (Draw(4)) {
+    case 0:
+      co_await Await<CancellationToken>(history, number, token);
+      break;
+    case 1:
+      co_await Record(history, wait, AwaitCallback(token), [](std::monostate) { return 0; });
+      break;
+    case 2:
+      co_await Record(history, wait, RunUntilCancelled(token, PendingForever<int>()),
+                      [](const absl::StatusOr<int>& ended) {
+                        EXPECT_TRUE(absl::IsCancelled(ended.status()));
+                        return 0;
+                      });
+      break;
+    default:
+      co_await Record(history, {.kind = TokenKind::kRun, .argument = number},
+                      RunUntilCancelled(token, Turns(Draw(4))),
+                      [](const absl::Status& ended) { return ended.ok() ? 0 : 1; });
+  }
+}
 
 template <typename Token>
 Async<void> UseTree(History<TokenSpec>* history, Tree<Token>* tree, int) {
@@ -111,8 +154,7 @@ Async<void> UseTree(History<TokenSpec>* history, Tree<Token>* tree, int) {
         });
         break;
       default:
-        co_await Record(history, {.kind = TokenKind::kWait, .argument = number}, token.Cancelled(),
-                        [](std::monostate) { return 0; });
+        co_await Await(history, number, token);
     }
     co_await Turns(Draw(3));
   }
@@ -170,6 +212,16 @@ class Guarded : public WrongToken<Guarded> {
   std::shared_ptr<CancellationGuard> guard_;
 };
 
+// Work goes on though it is cancelled.
+class Deaf : public WrongToken<Deaf> {
+ public:
+  explicit Deaf(CancellationToken token = CancellationToken()) : WrongToken(std::move(token)) {}
+};
+Async<void> Await(History<TokenSpec>* history, int number, Deaf) {
+  co_await Record(history, {.kind = TokenKind::kRun, .argument = number}, Turns(Draw(4)),
+                  [](std::monostate) { return 0; });
+}
+
 template <typename Token>
 void ExpectFault() {
   EXPECT_TRUE(DisagreesUnderSomeSeed<TokenSpec>(kMakeTree<Token>, UseTree<Token>));
@@ -179,6 +231,7 @@ TEST(CancellationHistoryMutationTest, AChildThatIsSparedIsFound) { ExpectFault<H
 TEST(CancellationHistoryMutationTest, AParentThatIsCancelledIsFound) { ExpectFault<Selfish>(); }
 TEST(CancellationHistoryMutationTest, AWaitThatIsNotToldIsFound) { ExpectFault<Silent>(); }
 TEST(CancellationHistoryMutationTest, ADropThatCancelsIsFound) { ExpectFault<Guarded>(); }
+TEST(CancellationHistoryMutationTest, WorkThatIsNotCancelledIsFound) { ExpectFault<Deaf>(); }
 
 }  // namespace
 }  // namespace home::sync_testing
