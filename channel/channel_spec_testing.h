@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "home/sync/history_testing.h"
@@ -30,13 +32,15 @@ enum class ChannelKind {
   kClose,
   kUpgrade,
   kDropSender,
+  kDropWeakSender,
   kDropReceiver,
 };
 
 // A channel of values. With capacity 0 there is room for as many as receivers wait: so a receipt
 // acts twice, when it begins to wait and when it takes a value.
 // The result is what is sent or received, above 0; or kClosed, or kNothing. That of a batch that
-// is sent is the number of its values; that of one that is received is Pack() of them.
+// is sent is the number of its values; that of one that is received is Pack() of them. That of the
+// use of a permit, and of each end, is what the hook for undelivered values got then: Fold() of it.
 struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
   static constexpr int kClosed = -1;
   static constexpr int kNothing = 0;
@@ -47,6 +51,12 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
   // The values of batch `argument`; no others are as large.
   static int ValueOf(int argument, int number) { return 10 * argument + number; }
   static int Pack(int first, int second) { return first + 10'000 * second; }
+  // A number for any values, in their order.
+  static int Fold(const std::vector<int>& some) {
+    std::uint32_t folded = 0;
+    for (const int value : some) folded = 31 * folded + static_cast<std::uint32_t>(value);
+    return static_cast<int>(folded);
+  }
 
   static int Acts(const Op& op) {
     switch (op.call.kind) {
@@ -84,11 +94,11 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
         return true;
       case Kind::kSendReserved:
         --reserved;
-        if (receivers != 0) values.push_back(value);
-        return true;
+        values.push_back(value);
+        return op.result == Undelivered();
       case Kind::kDropPermit:
         --reserved;
-        return true;
+        return op.result == Undelivered();
       case Kind::kRecv:
       case Kind::kRecvMany: {
         if (n == 0) {
@@ -114,12 +124,14 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
         return true;
       case Kind::kDropSender:
         if (--senders == 0) closed = true;
-        return true;
+        return op.result == Undelivered();
+      case Kind::kDropWeakSender:
+        --weak_senders;
+        return op.result == Undelivered();
       case Kind::kDropReceiver:
-        if (--receivers != 0) return true;
+        if (--receivers != 0) return op.result == kNothing;
         closed = true;
-        values.clear();
-        return true;
+        return op.result == TakeOut();
     }
     return false;
   }
@@ -129,10 +141,13 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
   }
 
   static constexpr const char* kNames[] = {
-      "send",          "send many",   "try send", "reserve",      "try reserve",
-      "send reserved", "drop permit", "receive",  "receive many", "try recv",
-      "is drained",    "close",       "upgrade",  "drop sender",  "drop receiver"};
-  auto State() const { return std::tie(values, reserved, offers, closed, senders, receivers); }
+      "send",         "send many",     "try send",         "reserve",
+      "try reserve",  "send reserved", "drop permit",      "receive",
+      "receive many", "try recv",      "is drained",       "close",
+      "upgrade",      "drop sender",   "drop weak sender", "drop receiver"};
+  auto State() const {
+    return std::tie(values, reserved, offers, closed, senders, weak_senders, receivers);
+  }
 
   [[nodiscard]] bool HasRoom() const {
     const int room = capacity == 0 ? offers : capacity;
@@ -153,8 +168,18 @@ struct ChannelSpec : NumberSpec<ChannelSpec, ChannelKind> {
     return true;
   }
 
+  // What the hook gets by an act: what there is if nobody can receive it. Where there is only one
+  // receiver it gets what is sent by a permit after that one is gone when the memory goes.
+  [[nodiscard]] int Undelivered() {
+    const bool used = senders != 0 || weak_senders != 0 || reserved != 0;
+    return receivers == 0 && (many_receivers || !used) ? TakeOut() : kNothing;
+  }
+  int TakeOut() { return Fold(std::exchange(values, {})); }
+
   int capacity = 0;
+  bool many_receivers = false;  // whether the kind can have many
   int senders = 0;
+  int weak_senders = 0;
   int receivers = 0;
   std::vector<int> values;
   int reserved = 0;

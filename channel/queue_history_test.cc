@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "home/channel/channel_policy.h"
 #include "home/channel/channel_spec_testing.h"
 #include "home/channel/kinds_testing.h"
 #include "home/future/async.h"
@@ -28,20 +30,42 @@ using Kind = ChannelSpec::Kind;
 template <typename Sender>
 using PermitOf = typename Sender::Permit;
 
+// What the hook for undelivered values got.
+class Undelivered {
+ public:
+  void Add(int value) { values_.push_back(value); }
+  // Since the last time.
+  int Take() { return ChannelSpec::Fold(std::exchange(values_, {})); }
+
+ private:
+  std::vector<int> values_;
+};
+using SharedUndelivered = std::shared_ptr<Undelivered>;
+
+// Something that keeps the channel's memory: its end may be the last one.
+template <typename Guard>
+Held<ChannelSpec, Guard> HoldEnd(History<ChannelSpec>* history, Guard guard, Kind end,
+                                 const SharedUndelivered& undelivered) {
+  return Held<ChannelSpec, Guard>(history, std::move(guard), {.kind = end},
+                                  [undelivered] { return undelivered->Take(); });
+}
+
 template <typename Sender>
-Async<void> UsePermit(History<ChannelSpec>* history, PermitOf<Sender> permit, int value) {
-  Held<ChannelSpec, PermitOf<Sender>> held(history, std::move(permit), {.kind = Kind::kDropPermit});
+Async<void> UsePermit(History<ChannelSpec>* history, PermitOf<Sender> permit, int value,
+                      SharedUndelivered undelivered) {
+  auto held = HoldEnd(history, std::move(permit), Kind::kDropPermit, undelivered);
   co_await Turns(Draw(3));
   if (Draw(3) != 0) {
     RecordNow(history, {.kind = Kind::kSendReserved, .argument = value}, [&] {
       held.Take().Send(value);
-      return value;
+      return undelivered->Take();
     });
   }
 }
 
 template <typename Sender>
-Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> held, int first) {
+Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> held, int first,
+                     SharedUndelivered undelivered) {
   Sender& sender = held.guard();
   for (int value = first; value < first + kRounds; ++value) {
     const auto result = [value](const auto& sent) {
@@ -62,14 +86,14 @@ Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> he
           if (permit) return value;
           return sender.IsClosed() ? ChannelSpec::kClosed : ChannelSpec::kNothing;
         });
-        if (permit) co_await UsePermit<Sender>(history, *std::move(permit), value);
+        if (permit) co_await UsePermit<Sender>(history, *std::move(permit), value, undelivered);
         break;
       }
       case 2: {
         auto permit = co_await Record(history, {.kind = Kind::kReserve, .argument = value},
                                       sender.Reserve(), result);
         if (permit && permit->ok()) {
-          co_await UsePermit<Sender>(history, **std::move(permit), value);
+          co_await UsePermit<Sender>(history, **std::move(permit), value, undelivered);
         }
         break;
       }
@@ -101,15 +125,16 @@ Async<void> SendSome(History<ChannelSpec>* history, Held<ChannelSpec, Sender> he
 
 // By a sender that comes from a weak one each time. `Sender`: what that is upgraded to.
 template <typename Sender, typename Weak>
-Async<void> SendWeakly(History<ChannelSpec>* history, Weak weak, int first) {
+Async<void> SendWeakly(History<ChannelSpec>* history, Held<ChannelSpec, Weak> weak, int first,
+                       SharedUndelivered undelivered) {
   for (int round = 0; round < 2; ++round) {
     std::optional<Sender> upgraded;
     RecordNow(history, {.kind = Kind::kUpgrade}, [&] {
-      upgraded = weak.Upgrade();
+      upgraded = weak.guard().Upgrade();
       return upgraded ? 1 : 0;
     });
     if (upgraded) {
-      Held<ChannelSpec, Sender> held(history, *std::move(upgraded), {.kind = Kind::kDropSender});
+      auto held = HoldEnd(history, *std::move(upgraded), Kind::kDropSender, undelivered);
       upgraded.reset();
       const int value = first + round;
       const auto result = [value](const absl::Status& sent) {
@@ -164,37 +189,40 @@ Async<void> ReceiveSome(History<ChannelSpec>* history, Held<ChannelSpec, Receive
   }
 }
 
-template <typename Kind>
-class QueueHistoryTest : public ::testing::Test {};
-TYPED_TEST_SUITE(QueueHistoryTest, channel_testing::Kinds);
+// How the channel tells its hook of a value that was not delivered.
+using Tell = void (*)(Undelivered& undelivered, int value);
+void TellOfEach(Undelivered& undelivered, int value) { undelivered.Add(value); }
 
 // A channel of two senders and two receivers, or one that takes twice as much; with a capacity
-// from `least` to `most`.
+// from `least` to `most`. To be started by RunOnce().
 template <typename ChannelKind>
-void CheckChannel(int least, int most) {
-  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>([least, most](
-                                                    ChannelSpec& spec,
-                                                    History<ChannelSpec>* history,
-                                                    std::vector<JoinHandle<void>>& tasks) {
+auto UseChannel(int least, int most, Tell tell = TellOfEach) {
+  return [=](ChannelSpec& spec, History<ChannelSpec>* history,
+             std::vector<JoinHandle<void>>& tasks) {
     constexpr int kReceivers = ChannelKind::kManyReceivers ? 2 : 1;
     spec.capacity = least + Draw(most - least + 1);
+    spec.many_receivers = ChannelKind::kManyReceivers;
     spec.senders = 2;
     spec.receivers = kReceivers;
-    auto ends = spec.capacity == kUnlimited
-                    ? ChannelKind::template MakeUnbounded<int>()
-                    : ChannelKind::template Make<int>(static_cast<std::size_t>(spec.capacity));
+    const auto undelivered = std::make_shared<Undelivered>();
+    const auto hook = [=](int value) { tell(*undelivered, value); };
+    auto ends = spec.capacity == kUnlimited ? ChannelKind::template MakeUnbounded<int>(hook)
+                                            : ChannelKind::template Make<int>(
+                                                  static_cast<std::size_t>(spec.capacity), hook);
     // Before the spawns: a task may be aborted before it begins.
-    const auto hold = [history](auto end, Kind kind) {
-      return Held<ChannelSpec, decltype(end)>(history, std::move(end), {.kind = kind});
+    const auto hold = [&](auto end, Kind kind) {
+      return HoldEnd(history, std::move(end), kind, undelivered);
     };
-    tasks.push_back(Spawn(SendSome(history, hold(ends.first, Kind::kDropSender), 100)));
-    tasks.push_back(Spawn(SendSome(history, hold(std::move(ends.first), Kind::kDropSender), 200)));
+    tasks.push_back(
+        Spawn(SendSome(history, hold(ends.first, Kind::kDropSender), 100, undelivered)));
+    tasks.push_back(
+        Spawn(SendSome(history, hold(std::move(ends.first), Kind::kDropSender), 200, undelivered)));
     if constexpr (ChannelKind::kManyReceivers) {
       tasks.push_back(Spawn(ReceiveSome(history, hold(ends.second, Kind::kDropReceiver), kRounds)));
     }
     tasks.push_back(Spawn(ReceiveSome(history, hold(std::move(ends.second), Kind::kDropReceiver),
                                       kRounds * 2 / kReceivers)));
-  }));
+  };
 }
 
 // A channel with one sender, whose life decides, and two weak ones. `Keep`: what these are.
@@ -202,19 +230,23 @@ template <typename ChannelKind, typename Keep>
 void UseWeakSenders(ChannelSpec& spec, History<ChannelSpec>* history,
                     std::vector<JoinHandle<void>>& tasks) {
   using Sender = typename ChannelKind::template Sender<int>;
-  using Receiver = typename ChannelKind::template Receiver<int>;
   spec.capacity = 1 + Draw(2);
+  spec.many_receivers = ChannelKind::kManyReceivers;
   spec.senders = 1;
+  spec.weak_senders = 2;
   spec.receivers = 1;
-  auto ends = ChannelKind::template Make<int>(static_cast<std::size_t>(spec.capacity));
+  const auto undelivered = std::make_shared<Undelivered>();
+  auto ends = ChannelKind::template Make<int>(static_cast<std::size_t>(spec.capacity),
+                                              [=](int value) { undelivered->Add(value); });
   // Before the spawns, as above.
   for (int i = 0; i < 2; ++i) {
-    tasks.push_back(Spawn(SendWeakly<Sender>(history, Keep()(ends.first), 200 + 100 * i)));
+    auto weak = HoldEnd(history, Keep()(ends.first), Kind::kDropWeakSender, undelivered);
+    tasks.push_back(
+        Spawn(SendWeakly<Sender>(history, std::move(weak), 200 + 100 * i, undelivered)));
   }
-  Held<ChannelSpec, Sender> sender(history, std::move(ends.first), {.kind = Kind::kDropSender});
-  Held<ChannelSpec, Receiver> receiver(history, std::move(ends.second),
-                                       {.kind = Kind::kDropReceiver});
-  tasks.push_back(Spawn(SendSome(history, std::move(sender), 100)));
+  auto sender = HoldEnd(history, std::move(ends.first), Kind::kDropSender, undelivered);
+  auto receiver = HoldEnd(history, std::move(ends.second), Kind::kDropReceiver, undelivered);
+  tasks.push_back(Spawn(SendSome(history, std::move(sender), 100, undelivered)));
   tasks.push_back(Spawn(ReceiveSome(history, std::move(receiver), kRounds)));
 }
 
@@ -241,16 +273,88 @@ struct Kept {
   }
 };
 
+// Blocks of three values, and ends that are biased to one thread early and then meet another: a
+// simulation has one thread, which each look takes for one of two.
+struct SmallBlocks : ChannelPolicy {
+  static constexpr std::size_t BlockPositions(std::size_t) { return 4; }
+  static constexpr std::size_t kPositionsPerTurn = 4;
+  static constexpr std::uint8_t kTurnsToBias = 1;
+  static constexpr std::uint8_t kMostTurnsToBias = 1;
+  static bool BiasPays() { return true; }
+  static const void* ThisThread() { return &threads[Draw(2)]; }
+  // By one who ends a bias. On one thread there is nothing to order.
+  static void HeavyFence() { ++biases; }
+
+  template <typename T, typename... Args>
+  [[nodiscard]] static T* New(Args&&... args) {
+    ++made;
+    return ChannelPolicy::New<T>(std::forward<Args>(args)...);
+  }
+  template <typename T>
+  static void Delete(T* object) noexcept {
+    ++freed;
+    ChannelPolicy::Delete(object);
+  }
+
+  inline static int biases = 0;
+  inline static int made = 0;  // blocks and channels
+  inline static int freed = 0;
+
+ private:
+  inline static char threads[2] = {};  // Their addresses stand for the threads.
+};
+
+template <typename Kind>
+class QueueHistoryTest : public ::testing::Test {};
+using Kinds =
+    ::testing::Types<channel_testing::Mpmc<>, channel_testing::Mpsc<>,
+                     channel_testing::Mpmc<SmallBlocks>, channel_testing::Mpsc<SmallBlocks>>;
+TYPED_TEST_SUITE(QueueHistoryTest, Kinds);
+
+TYPED_TEST(QueueHistoryTest, Rendezvous) {
+  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>(UseChannel<TypeParam>(0, 0)));
+}
+TYPED_TEST(QueueHistoryTest, Bounded) {
+  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>(UseChannel<TypeParam>(1, 3)));
+}
+TYPED_TEST(QueueHistoryTest, Unbounded) {
+  EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>(UseChannel<TypeParam>(kUnlimited, kUnlimited)));
+}
 TYPED_TEST(QueueHistoryTest, WeakSenders) {
   EXPECT_TRUE(AgreesUnderEverySeed<ChannelSpec>(UseWeakSenders<TypeParam, Downgraded>));
 }
+
 TYPED_TEST(QueueHistoryTest, AWeakSenderThatKeepsTheChannelOpenIsFound) {
   EXPECT_TRUE(DisagreesUnderSomeSeed<ChannelSpec>(UseWeakSenders<TypeParam, Kept>));
 }
+TYPED_TEST(QueueHistoryTest, AnUndeliveredValueThatNobodyHearsOfIsFound) {
+  const auto tell = [](Undelivered& undelivered, int value) {
+    if (value % 2 == 0) undelivered.Add(value);
+  };
+  EXPECT_TRUE(DisagreesUnderSomeSeed<ChannelSpec>(UseChannel<TypeParam>(1, 3, tell)));
+}
 
-TYPED_TEST(QueueHistoryTest, Rendezvous) { CheckChannel<TypeParam>(0, 0); }
-TYPED_TEST(QueueHistoryTest, Bounded) { CheckChannel<TypeParam>(1, 3); }
-TYPED_TEST(QueueHistoryTest, Unbounded) { CheckChannel<TypeParam>(kUnlimited, kUnlimited); }
+// Block after block is used up and freed, and both ends are biased and meet others.
+template <typename Kind>
+class SmallBlocksTest : public ::testing::Test {};
+using SmallKinds =
+    ::testing::Types<channel_testing::Mpmc<SmallBlocks>, channel_testing::Mpsc<SmallBlocks>>;
+TYPED_TEST_SUITE(SmallBlocksTest, SmallKinds);
+
+TYPED_TEST(SmallBlocksTest, HistoriesSeeBlocksAndBiasesEnd) {
+  constexpr int kSeeds = 20;
+  SmallBlocks::biases = 0;
+  SmallBlocks::made = 0;
+  SmallBlocks::freed = 0;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Runtime runtime = Runtime::Simulated(seed);
+    EXPECT_TRUE(RunOnce<ChannelSpec>(runtime, UseChannel<TypeParam>(2, 2)));
+  }
+  EXPECT_EQ(SmallBlocks::made, SmallBlocks::freed);
+  // The channel, its first block, and one more at the least.
+  EXPECT_GT(SmallBlocks::made, 3 * kSeeds);
+  EXPECT_GT(SmallBlocks::biases, 0);
+}
 
 }  // namespace
 }  // namespace home::sync_testing

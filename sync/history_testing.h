@@ -22,6 +22,7 @@
 #define HOME_SYNC_HISTORY_TESTING_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -170,20 +171,28 @@ typename Spec::Result RecordNow(History<Spec>* history, typename Spec::Call call
   return result;
 }
 
-// What a task holds: its end is an operation, also that by which the task is aborted.
+// What a task holds: its end is an operation, also that by which the task is aborted. `result`
+// tells what that has resulted in.
 template <typename Spec, typename Guard>
 class Held {
  public:
-  Held(History<Spec>* history, Guard guard, typename Spec::Call end)
-      : history_(history), guard_(std::move(guard)), end_(end) {}
+  using ToResult = std::function<typename Spec::Result()>;
+
+  Held(
+      History<Spec>* history, Guard guard, typename Spec::Call end,
+      ToResult result = [] { return 0; })
+      : history_(history), guard_(std::move(guard)), end_(end), result_(std::move(result)) {}
   Held(Held&& other) noexcept
-      : history_(other.history_), guard_(std::exchange(other.guard_, {})), end_(other.end_) {}
+      : history_(other.history_),
+        guard_(std::exchange(other.guard_, {})),
+        end_(other.end_),
+        result_(std::move(other.result_)) {}
   Held& operator=(Held&&) = delete;
   ~Held() {
     if (!guard_) return;
     RecordNow(history_, end_, [this] {
       guard_.reset();
-      return 0;
+      return result_();
     });
   }
 
@@ -201,6 +210,7 @@ class Held {
   History<Spec>* const history_;
   std::optional<Guard> guard_;
   typename Spec::Call end_;
+  ToResult result_;
 };
 
 // Keeps futures that were given up, as if nobody had noticed that they are gone: what they have,
