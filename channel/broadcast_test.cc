@@ -1,6 +1,7 @@
 #include "home/channel/broadcast.h"
 
-#include <memory>
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 namespace home {
 namespace {
 
+using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollNextOnce;
@@ -178,27 +180,95 @@ TYPED_TEST(BroadcastTest, ADroppedStreamTakesNothingFromOthers) {
 // Pitfall 12: user code that calls back into the channel.
 TYPED_TEST(BroadcastTest, HostileWaker) {
   auto ends = MakeBroadcast<TypeParam>(2);
-  HostileWaker hostile([&ends] {
-    ends.first.Send(Make<TypeParam>(9));
+  bool sending = false;
+  int sent_by_waker = 0;
+  const auto wait = [&ends] {
+    while (ends.second.TryRecv()) {
+    }
+    return ends.second.Recv();
+  };
+  const auto release = [&] {
+    sending = true;
+    ends.first.Send(Make<TypeParam>(1));
+    sending = false;
+  };
+  const auto intrude = [&] {
     auto copy = ends.second;
-    static_cast<void>(copy.TryRecv());
+    auto fresh = ends.first.Subscribe();
+    EXPECT_FALSE(fresh.TryRecv().has_value());
     auto receive = copy.Recv();
     static_cast<void>(PollOnce(receive).ready());
-  });
+    // Not while somebody is to wait: every value ends that.
+    if (!sending) return;
+    ends.first.Send(Make<TypeParam>(9));
+    ++sent_by_waker;
+  };
+  ExpectToStandAHostileWaker(wait, release, intrude);
+  EXPECT_EQ(sent_by_waker, 1);
+  EXPECT_EQ(ends.first.receivers(), 1u);
+}
+
+TYPED_TEST(BroadcastTest, AHostileCloneThatSends) {
+  auto ends = MakeBroadcast<TypeParam>(2);
+  HostileWaker hostile([&ends] { ends.first.Send(Make<TypeParam>(9)); });
   {
     const Waker waker = hostile.Make();
     Context cx(waker);
-    CountingWaker counter;
     auto receive = ends.second.Recv();
-    // Its clone sends, so that the poll is ready.
     EXPECT_TRUE(receive.Poll(cx).ready());
-    while (ends.second.TryRecv()) {
-    }
-    auto other = ends.second.Recv();
-    EXPECT_TRUE(PollOnce(other, counter).pending());
-    ends.first.Send(Make<TypeParam>(1));
   }
   EXPECT_GE(hostile.intrusions(), 2);
+}
+
+// Calls a function whenever it is copied or destroyed, but not from within that.
+class HostileValue {
+ public:
+  explicit HostileValue(std::function<void()>* intrude) : intrude_(intrude) {}
+  HostileValue(const HostileValue& other) : intrude_(other.intrude_) { Intrude(); }
+  HostileValue& operator=(const HostileValue&) = default;
+  ~HostileValue() { Intrude(); }
+
+ private:
+  void Intrude() {
+    std::function<void()> intrude = std::exchange(*intrude_, nullptr);
+    if (!intrude) return;
+    intrude();
+    *intrude_ = std::move(intrude);
+  }
+
+  std::function<void()>* intrude_;
+};
+
+TEST(BroadcastValueTest, HostileValue) {
+  int intrusions = 0;
+  std::function<void()> intrude;
+  auto ends = MakeBroadcast<HostileValue>(1);
+  const auto send = [&] { return ends.first.Send(HostileValue(&intrude)); };
+  ASSERT_EQ(send(), 1u);
+  intrude = [&] {
+    ++intrusions;
+    EXPECT_GE(send(), 1u);
+    auto copy = ends.second;
+    EXPECT_TRUE(copy.TryRecv().has_value());
+  };
+  // It overwrites a value.
+  EXPECT_EQ(send(), 1u);
+  EXPECT_GE(std::exchange(intrusions, 0), 1);
+  // A copy comes out, of a value that is overwritten meanwhile.
+  EXPECT_TRUE(ends.second.TryRecv().has_value());
+  EXPECT_GE(std::exchange(intrusions, 0), 1);
+  // The last receiver takes the last value with it.
+  EXPECT_EQ(send(), 1u);
+  intrusions = 0;
+  intrude = [&] {
+    ++intrusions;
+    EXPECT_EQ(send(), 0u);
+  };
+  {
+    const auto gone = std::move(ends.second);
+  }
+  EXPECT_EQ(intrusions, 1);
+  intrude = nullptr;
 }
 
 TEST(BroadcastDeathTest, ZeroCapacity) { EXPECT_DEATH((void)MakeBroadcast<int>(0), "capacity"); }
