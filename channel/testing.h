@@ -1,9 +1,26 @@
-// Helpers for tests of channels: values that count.
+// Helpers for tests of channels: values that count, and values of both ways to store them where all
+// receivers get each.
 
 #ifndef HOME_CHANNEL_TESTING_H_
 #define HOME_CHANNEL_TESTING_H_
 
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
 namespace home::channel_testing {
+
+// A value that stands for a number: one is stored as it is, a text is shared by its receivers.
+template <typename T>
+T ValueOf(std::uint64_t number) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return std::to_string(number);
+  } else {
+    return static_cast<T>(number);
+  }
+}
+inline std::uint64_t NumberOf(std::uint64_t value) { return value; }
+inline std::uint64_t NumberOf(const std::string& value) { return std::stoull(value); }
 
 // A move-only value that knows how many of its kind there are.
 class Counted {

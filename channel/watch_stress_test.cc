@@ -1,10 +1,8 @@
-// Broadcast and watch on the runtime, with receivers that fall behind and some that are aborted.
-// On threads, and on the simulated flavour, where channel_simulation_test runs it under many
-// seeds. And watch between threads and tasks.
+// Watch between tasks and threads, with receivers that fall behind and some that are aborted. On
+// threads, and on the simulated flavour, where channel_simulation_test runs it under many seeds.
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
@@ -13,7 +11,6 @@
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "home/channel/broadcast.h"
 #include "home/channel/watch.h"
 #include "home/future/async.h"
 #include "home/parker/barrier_testing.h"
@@ -26,62 +23,12 @@ namespace {
 
 using testing::Flavour;
 
-constexpr int kReceivers = 8;
-
-class FanStressTest : public ::testing::TestWithParam<Flavour> {
+class WatchStressTest : public ::testing::TestWithParam<Flavour> {
  protected:
   // Few where a seed makes each run another one.
   const int values_ = GetParam() == Flavour::kSimulated ? 40 : 2'000;
   Runtime runtime_ = testing::MakeRuntime(GetParam());
 };
-
-// Spawns a task of `follow(receiver)` for some copies of `receiver`, aborts one after half of
-// the values, `send(i)` for each i below `values`, and waits for all.
-template <typename Ends, typename FollowOne, typename SendOne>
-Async<void> SendToMany(Ends ends, FollowOne follow, SendOne send, int values) {
-  std::vector<JoinHandle<void>> tasks;
-  for (int i = 0; i < kReceivers; ++i) tasks.push_back(Spawn(follow(ends.second)));
-  {
-    auto sender = std::move(ends.first);
-    for (int i = 0; i < values; ++i) {
-      send(sender, i);
-      if (i % 10 == 0) co_await YieldNow();
-      if (i == values / 2) tasks[0].Abort();
-    }
-  }
-  for (auto& task : tasks) {
-    const auto done = co_await task;
-    static_cast<void>(done.ok());
-  }
-}
-
-// Each counts as many values as were sent.
-Async<void> FollowAll(BroadcastReceiver<std::string> receiver, std::atomic<int>* followed,
-                      int all) {
-  std::uint64_t seen = 0;
-  while (true) {
-    const auto received = co_await receiver.Recv();
-    if (!received.has_value()) break;
-    seen += received->missed() + 1;
-    EXPECT_EQ(received->value(), std::to_string(seen - 1));
-  }
-  EXPECT_EQ(seen, static_cast<std::uint64_t>(all));
-  followed->fetch_add(1);
-}
-
-TEST_P(FanStressTest, BroadcastToReceiversThatFallBehindAndGo) {
-  std::atomic<int> followed{0};
-  const int values = values_;
-  const auto follow = [&](const BroadcastReceiver<std::string>& receiver) {
-    return FollowAll(receiver, &followed, values);
-  };
-  const auto send = [](BroadcastSender<std::string>& sender, int i) {
-    sender.Send(std::to_string(i));
-  };
-  runtime_.BlockOn(SendToMany(MakeBroadcast<std::string>(16), follow, send, values));
-  // The aborted one, too, if it is in the middle of a poll that lasts until the end.
-  EXPECT_GE(followed, kReceivers - 1);
-}
 
 // Every receiver sees the last value, and versions only grow.
 Async<void> FollowLatest(WatchReceiver<int> receiver, int last) {
@@ -96,16 +43,26 @@ Async<void> FollowLatest(WatchReceiver<int> receiver, int last) {
   EXPECT_EQ(seen, last);
 }
 
-TEST_P(FanStressTest, EveryoneWatchesTheLast) {
-  const int values = values_;
-  const auto follow = [values](const WatchReceiver<int>& receiver) {
-    return FollowLatest(receiver, values);
-  };
-  const auto send = [](WatchSender<int>& sender, int i) { sender.Send(i + 1); };
-  runtime_.BlockOn(SendToMany(MakeWatch<int>(0), follow, send, values));
+Async<void> SendToMany(int values) {
+  std::vector<JoinHandle<void>> tasks;
+  {
+    auto ends = MakeWatch<int>(0);
+    for (int i = 0; i < 8; ++i) tasks.push_back(Spawn(FollowLatest(ends.second, values)));
+    for (int i = 0; i < values; ++i) {
+      ends.first.Send(i + 1);
+      if (i % 10 == 0) co_await YieldNow();
+      if (i == values / 2) tasks[0].Abort();
+    }
+  }
+  for (auto& task : tasks) {
+    const auto done = co_await task;
+    static_cast<void>(done.ok());
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Flavours, FanStressTest,
+TEST_P(WatchStressTest, EveryoneWatchesTheLast) { runtime_.BlockOn(SendToMany(values_)); }
+
+INSTANTIATE_TEST_SUITE_P(Flavours, WatchStressTest,
                          ::testing::Values(Flavour::kFourWorkers, Flavour::kSimulated),
                          testing::FlavourName);
 
