@@ -1,8 +1,10 @@
-// Broadcast and watch under the model checker: sending, waiting, giving up and the last sender's
-// end against one another.
+// Broadcast and watch under the model checker: sending, waiting, giving up, receivers that come and
+// go, and the last sender's end against one another.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -94,6 +96,82 @@ struct Broadcast : ModelBroadcast {
   int lasts[2] = {};
 };
 
+// One sends; a receiver is made meanwhile, and one goes. What each Send() said is the number of
+// receivers that it reached. `kLooksTooEarly`: the new one looks where it begins before it is
+// counted, which is wrong.
+template <std::size_t kCapacity, bool kLooksTooEarly = false>
+struct BroadcastInPassing : ModelBroadcast {
+  using State = channel_internal::BroadcastState<int, ModelChannelPolicy>;
+  using Receiver = BroadcastReceiver<int, ModelChannelPolicy>;
+
+  void Before() {
+    state = std::make_shared<State>(kCapacity);
+    sender.emplace(state);
+    other_sender.emplace(*sender);
+    receivers[0].emplace(state, 0);
+  }
+
+  void Thread(int index) {
+    if (index == 0) {
+      for (int i = 0; i < kSent; ++i) {
+        sent[i] = i + 1;
+        reached[i] = static_cast<int>(sender->Send(i + 1));
+      }
+      sender.reset();
+    } else if (index == 1) {
+      Receiver receiver = Subscribe();
+      other_sender.reset();
+      while (true) {
+        auto receive = receiver.Recv();
+        const auto received = tasks[1].Run(receive);
+        if (!received) return;
+        Note(*received, got_by_new);
+      }
+    } else {
+      {
+        auto receive = receivers[0]->Recv();
+        auto polled = tasks[2].PollOnce(receive);
+        if (polled.ready() && *polled) Note(**polled, got_by_old);
+      }
+      receivers[0].reset();
+    }
+  }
+  Receiver Subscribe() {
+    if (!kLooksTooEarly) return other_sender->Subscribe();
+    const std::uint64_t position = state->AddReceiver();
+    state->DropReceiver();
+    static_cast<void>(state->AddReceiver());
+    return Receiver(state, position);
+  }
+  // It got the value, or knows that it missed it.
+  void Note(const Broadcasted<int>& received, bool (&got)[kSent]) {
+    const int missed = static_cast<int>(received.missed());
+    model::Expect(received.value() > missed, "no more is missed than was sent");
+    for (int value = received.value() - missed; value <= received.value(); ++value) {
+      model::Expect(!got[value - 1], "each once");
+      got[value - 1] = true;
+      ExpectSeen(value);
+    }
+  }
+  void After() {
+    int before = 1;
+    for (int i = 0; i < kSent; ++i) {
+      const int old = reached[i] - (got_by_new[i] ? 1 : 0);
+      model::Expect(old == 0 || old == before, "it reaches whom it counts, until that one goes");
+      model::Expect(old == 1 || !got_by_old[i], "it counts whom it reaches");
+      before = old;
+    }
+    ModelBroadcast::After();
+    state.reset();
+  }
+
+  std::shared_ptr<State> state;
+  std::optional<BroadcastSender<int, ModelChannelPolicy>> other_sender;
+  int reached[kSent] = {};
+  bool got_by_new[kSent] = {};
+  bool got_by_old[kSent] = {};
+};
+
 using ModelWatch =
     Scenario<WatchSender<int, ModelChannelPolicy>, WatchReceiver<int, ModelChannelPolicy>>;
 struct Watch : ModelWatch {
@@ -162,11 +240,18 @@ struct WatchFor : ModelWatch {
 
 TEST(BroadcastModelTest, WhoKeepsUp) { CheckRandomly<Broadcast<2>>(20'000); }
 TEST(BroadcastModelTest, WhoMisses) { CheckRandomly<Broadcast<1>>(20'000); }
+TEST(BroadcastModelTest, ReceiversComeAndGo) { CheckRandomly<BroadcastInPassing<2>>(20'000); }
+TEST(BroadcastModelTest, ReceiversComeAndGoAndMiss) {
+  CheckRandomly<BroadcastInPassing<1>>(20'000);
+}
 TEST(WatchModelTest, Versions) { CheckRandomly<Watch>(20'000); }
 TEST(WatchModelTest, WaitFor) { CheckRandomly<WatchFor<>>(20'000); }
 
 // -- Mutations ------------------------------------------------------------------------------
 
+TEST(BroadcastMutationTest, AReceiverThatLooksBeforeItIsCountedIsFound) {
+  ExpectFound<BroadcastInPassing<2, /*kLooksTooEarly=*/true>>(Randomly(20'000));
+}
 TEST(WatchMutationTest, SendingNeedsRelease) {
   ExpectFound<Watch>(Randomly(50'000),
                      {.function = "Send", .access = Access::kStore, .from = memory_order_release});
