@@ -20,6 +20,7 @@ namespace {
 using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
+using testing::OwningNext;
 using testing::PollNextOnce;
 using testing::PollOnce;
 
@@ -205,6 +206,12 @@ TYPED_TEST(BroadcastTest, HostileWaker) {
   };
   ExpectToStandAHostileWaker(wait, release, intrude);
   EXPECT_EQ(sent_by_waker, 1);
+  const auto wait_by_stream = [&] {
+    static_cast<void>(wait());
+    return OwningNext(BroadcastReceiver<TypeParam>(ends.second).AsStream());
+  };
+  ExpectToStandAHostileWaker(wait_by_stream, release, intrude);
+  EXPECT_EQ(sent_by_waker, 2);
   EXPECT_EQ(ends.first.receivers(), 1u);
 }
 

@@ -2,6 +2,8 @@
 // wake-up that is not used.
 
 #include <cstddef>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -9,6 +11,7 @@
 #include "home/channel/kinds_testing.h"
 #include "home/channel/mpmc.h"
 #include "home/future/context.h"
+#include "home/future/stream_testing.h"
 #include "home/future/testing.h"
 #include "home/future/waker.h"
 #include "home/sync/testing.h"
@@ -19,6 +22,7 @@ namespace {
 using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
+using testing::OwningNext;
 using testing::PollOnce;
 
 template <typename Kind>
@@ -271,6 +275,51 @@ TYPED_TEST(ChannelWaitingTest, HostileWaker) {
     }
   }
   EXPECT_GE(hostile.intrusions(), 4);
+}
+
+// Who waits for a value has a waker that takes what there is, or sends.
+TYPED_TEST(ChannelWaitingTest, HostileWakerOfReceipts) {
+  for (const std::size_t capacity : {0u, 1u}) {
+    auto ends = TypeParam::template Make<int>(capacity);
+    const auto fill = [&ends] {
+      while (ends.first.TrySend(9) == TrySendResult::kSent) {
+      }
+      auto send = ends.first.Send(9);
+      static_cast<void>(PollOnce(send).ready());
+    };
+    const auto drain = [&ends] {
+      while (ends.second.TryRecv()) {
+      }
+    };
+    const auto receive = [&ends, &drain] {
+      drain();
+      return ends.second.Recv();
+    };
+    const auto send = [&ends] { EXPECT_EQ(ends.first.TrySend(1), TrySendResult::kSent); };
+    ExpectToStandAHostileWaker(receive, send, drain);
+    ExpectToStandAHostileWaker(receive, send, fill);
+    ExpectToStandAHostileWaker(receive, [&ends] { ends.first.Close(); }, drain);
+  }
+}
+
+TYPED_TEST(ChannelWaitingTest, HostileWakerOfStreams) {
+  std::optional<typename TypeParam::template Sender<int>> sender;
+  const auto wait = [&sender] {
+    auto ends = TypeParam::template Make<int>(1);
+    sender.emplace(std::move(ends.first));
+    return OwningNext(std::move(ends.second).AsStream());
+  };
+  // Takes all room, and gives it back.
+  const auto intrude = [&sender] {
+    auto copy = *sender;
+    auto permit = copy.TryReserve();
+    auto reserve = copy.Reserve();
+    static_cast<void>(PollOnce(reserve).ready());
+    permit.reset();
+  };
+  const auto send = [&sender] { EXPECT_EQ(sender->TrySend(1), TrySendResult::kSent); };
+  ExpectToStandAHostileWaker(wait, send, intrude);
+  ExpectToStandAHostileWaker(wait, [&sender] { sender->Close(); }, intrude);
 }
 
 // Who waits for room has a waker that takes what room there is, or makes some.

@@ -1,11 +1,14 @@
 #include "home/channel/watch.h"
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "home/channel/testing.h"
 #include "home/future/future.h"
 #include "home/future/stream.h"
 #include "home/future/stream_testing.h"
@@ -15,9 +18,12 @@
 namespace home {
 namespace {
 
+using channel_testing::NumberOf;
+using channel_testing::ValueOf;
 using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
+using testing::OwningNext;
 using testing::PollNextOnce;
 using testing::PollOnce;
 
@@ -195,41 +201,78 @@ TEST(WatchTest, ADroppedStreamTakesNothingFromOthers) {
   EXPECT_EQ(*receiver.BorrowAndUpdate(), 2);
 }
 
-// Pitfall 12: user code that calls back into the channel: wakers, and a value's destructor.
-TEST(WatchTest, HostileWaker) {
-  auto ends = MakeWatch<int>(1);
-  HostileWaker hostile([&ends] {
-    ends.first.Send(9);
+// Pitfall 12: user code that calls back into the channel: wakers, and a value's destructor. Of a
+// value of each way to store it.
+template <typename T>
+class HostileWatchTest : public ::testing::Test {};
+using Values = ::testing::Types<int, std::string>;
+TYPED_TEST_SUITE(HostileWatchTest, Values);
+
+TYPED_TEST(HostileWatchTest, WakerOfAChange) {
+  auto ends = MakeWatch<TypeParam>(ValueOf<TypeParam>(1));
+  bool sending = false;
+  int sent_by_waker = 0;
+  const auto wait = [&ends] {
+    static_cast<void>(ends.second.BorrowAndUpdate());
+    return ends.second.Changed();
+  };
+  const auto release = [&] {
+    sending = true;
+    ends.first.Send(ValueOf<TypeParam>(2));
+    sending = false;
+  };
+  const auto intrude = [&] {
     auto copy = ends.second;
     auto changed = copy.Changed();
     static_cast<void>(PollOnce(changed).ready());
-  });
+    EXPECT_GE(NumberOf(*ends.first.Subscribe().Borrow()), 1u);
+    // Not while somebody is to wait: every value ends that.
+    if (!sending) return;
+    ends.first.Send(ValueOf<TypeParam>(9));
+    ++sent_by_waker;
+  };
+  ExpectToStandAHostileWaker(wait, release, intrude);
+  EXPECT_EQ(sent_by_waker, 1);
+  const auto wait_by_stream = [&] {
+    static_cast<void>(wait());
+    return OwningNext(WatchReceiver<TypeParam>(ends.second).AsStream());
+  };
+  ExpectToStandAHostileWaker(wait_by_stream, release, intrude);
+  EXPECT_EQ(sent_by_waker, 2);
+  EXPECT_EQ(ends.first.receivers(), 1u);
+}
+
+TYPED_TEST(HostileWatchTest, CloneThatSends) {
+  auto ends = MakeWatch<TypeParam>(ValueOf<TypeParam>(1));
+  HostileWaker hostile([&ends] { ends.first.Send(ValueOf<TypeParam>(9)); });
   {
     const Waker waker = hostile.Make();
     Context cx(waker);
     auto changed = ends.second.Changed();
-    // Its clone sends, so that the poll is ready.
     EXPECT_TRUE(changed.Poll(cx).ready());
   }
   EXPECT_GE(hostile.intrusions(), 2);
 }
 
-TEST(WatchTest, HostileWakerOfWaitFor) {
-  auto ends = MakeWatch<int>(0);
-  int wanted = 3;
+TYPED_TEST(HostileWatchTest, WakerOfWaitFor) {
+  auto ends = MakeWatch<TypeParam>(ValueOf<TypeParam>(0));
+  std::uint64_t wanted = 3;
   const auto wait = [&] {
     ++wanted;
-    return ends.second.WaitFor([least = wanted](int value) { return value >= least; });
+    return ends.second.WaitFor(
+        [least = wanted](const TypeParam& value) { return NumberOf(value) >= least; });
   };
   const auto intrude = [&ends] {
     // Changes that do not suffice, and an end to them.
-    if (*ends.first.Borrow() < 3) ends.first.Send(*ends.first.Borrow() + 1);
+    const std::uint64_t latest = NumberOf(*ends.first.Borrow());
+    if (latest < 3) ends.first.Send(ValueOf<TypeParam>(latest + 1));
     auto copy = ends.second;
-    auto wait_for = copy.WaitFor([](int value) { return value == 0; });
+    auto wait_for = copy.WaitFor([](const TypeParam& value) { return NumberOf(value) == 0; });
     static_cast<void>(PollOnce(wait_for).ready());
   };
-  ExpectToStandAHostileWaker(wait, [&] { ends.first.Send(int{wanted}); }, intrude);
-  EXPECT_EQ(*ends.first.Borrow(), 4);
+  const auto release = [&] { ends.first.Send(ValueOf<TypeParam>(wanted)); };
+  ExpectToStandAHostileWaker(wait, release, intrude);
+  EXPECT_EQ(NumberOf(*ends.first.Borrow()), 4u);
 }
 
 TEST(WatchTest, HostileValue) {

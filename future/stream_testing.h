@@ -1,4 +1,4 @@
-// Helpers for tests of streams: a source that is fed by hand, and one poll.
+// Helpers for tests of streams: sources, and polls for one item.
 
 #ifndef HOME_FUTURE_STREAM_TESTING_H_
 #define HOME_FUTURE_STREAM_TESTING_H_
@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "home/future/context.h"
+#include "home/future/poll.h"
 #include "home/future/stream.h"
 #include "home/future/testing.h"
 #include "home/future/waker.h"
@@ -24,6 +26,19 @@ Poll<std::optional<StreamItem<S>>> PollNextOnce(S& stream, CountingWaker& counte
   auto next = Next(stream);
   return PollOnce(next, counter);
 }
+
+// The next item of a stream that goes with it, and with it what the stream has registered.
+template <Stream S>
+class [[nodiscard]] OwningNext {
+ public:
+  using Output = std::optional<StreamItem<S>>;
+
+  explicit OwningNext(S stream) : stream_(std::move(stream)) {}
+  home::Poll<Output> Poll(Context& cx) { return stream_.PollNext(cx); }
+
+ private:
+  S stream_;
+};
 
 // Gives what it is told to. Must outlive its one stream.
 class Source {
