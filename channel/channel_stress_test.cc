@@ -1,15 +1,12 @@
 // Channels of values between tasks and threads: what Go's and crossbeam's tests of channels
-// check, with tasks that are aborted in between. On threads, and on the simulated flavour, where
-// channel_simulation_test runs it under many seeds.
+// check. On threads, and on the simulated flavour, where channel_simulation_test runs it under many
+// seeds.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "home/channel/channel_stress_testing.h"
 #include "home/channel/kinds_testing.h"
 #include "home/future/async.h"
 #include "home/future/random.h"
@@ -29,48 +27,16 @@
 namespace home {
 namespace {
 
-using channel_testing::Mpmc;
-using channel_testing::Mpsc;
-using testing::Flavour;
-
-template <typename Kind>
-inline constexpr int kReceivers = Kind::kManyReceivers ? 3 : 1;
-
-// A kind of channel on a flavour of the runtime: much of each, or little where a seed makes
-// each run another one.
-template <typename Kind, Flavour kOn>
-struct On : Kind {
-  static constexpr Flavour kFlavour = kOn;
-  static constexpr bool kSimulated = kOn == Flavour::kSimulated;
-  static constexpr int kEach = kSimulated ? 20 : 3'000;
-  static constexpr int kRounds = kSimulated ? 8 : 60;
-};
-using Cases = ::testing::Types<On<Mpmc<>, Flavour::kFourWorkers>, On<Mpsc<>, Flavour::kFourWorkers>,
-                               On<Mpmc<>, Flavour::kSimulated>, On<Mpsc<>, Flavour::kSimulated>>;
-struct CaseName {
-  template <typename Case>
-  static std::string GetName(int) {
-    return std::string(Case::kManyReceivers ? "Mpmc" : "Mpsc") +
-           (Case::kSimulated ? "Simulated" : "FourWorkers");
-  }
-};
+using channel_testing::kReceivers;
+using channel_testing::Share;
+using channel_testing::Tally;
 
 template <typename Case>
 class ChannelStressTest : public ::testing::Test {
  protected:
   Runtime runtime_ = testing::MakeRuntime(Case::kFlavour);
 };
-TYPED_TEST_SUITE(ChannelStressTest, Cases, CaseName);
-
-// The copy of a receiver, or the only one.
-template <typename Receiver>
-Receiver Share(Receiver& receiver) {
-  if constexpr (std::is_copy_constructible_v<Receiver>) {
-    return receiver;
-  } else {
-    return std::move(receiver);
-  }
-}
+TYPED_TEST_SUITE(ChannelStressTest, channel_testing::Cases, channel_testing::CaseName);
 
 struct Message {
   int sender;
@@ -136,121 +102,6 @@ TYPED_TEST(ChannelStressTest, FanInFanOut) {
   }
 }
 
-// Tasks are aborted in the middle of sending and receiving. What was accepted is received, or
-// undelivered, once.
-struct Tally {
-  std::atomic<std::int64_t> sent{0};
-  std::atomic<std::int64_t> received{0};
-  std::atomic<std::int64_t> undelivered{0};
-};
-
-using Value = std::unique_ptr<int>;
-
-// Values to send. What is left in it at the end was not sent.
-class Batch {
- public:
-  explicit Batch(Tally* tally) : tally_(tally) {
-    for (int i = 1; i <= 40; ++i) {
-      values_.push_back(std::make_unique<int>(i));
-      tally_->sent += i;
-    }
-  }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-  ~Batch() {
-    for (const Value& value : values_) {
-      if (value != nullptr) tally_->sent -= *value;
-    }
-  }
-  [[nodiscard]] absl::Span<Value> values() { return absl::MakeSpan(values_); }
-
- private:
-  Tally* tally_;
-  std::vector<Value> values_;
-};
-
-template <typename Sender>
-Async<void> SendForEver(Sender sender, Tally* tally) {
-  for (int i = 1;; ++i) {
-    // The count must not lose what an abort comes between, so the value is counted by the
-    // permit that can't fail.
-    auto permit = co_await sender.Reserve();
-    if (!permit.ok()) co_return;
-    tally->sent.fetch_add(i);
-    permit->Send(std::make_unique<int>(i));
-  }
-}
-template <typename Sender>
-Async<void> SendBatchesForEver(Sender sender, Tally* tally) {
-  while (true) {
-    Batch batch(tally);
-    const auto sent = co_await sender.SendMany(batch.values());
-    if (sent < batch.values().size()) co_return;
-    co_await YieldNow();  // nothing else ends its turn where there is always room
-  }
-}
-template <typename Receiver>
-Async<void> ReceiveForEver(Receiver receiver, Tally* tally) {
-  while (true) {
-    const auto value = co_await receiver.Recv();
-    if (!value.has_value()) co_return;
-    tally->received.fetch_add(**value);
-  }
-}
-template <typename Receiver>
-Async<void> ReceiveBatchesForEver(Receiver receiver, Tally* tally) {
-  std::vector<Value> batch;
-  while (true) {
-    const auto received = co_await receiver.RecvMany(batch, 30);
-    if (received == 0) co_return;
-    for (const Value& value : batch) tally->received.fetch_add(*value);
-    batch.clear();
-  }
-}
-
-// Without a capacity, unbounded.
-template <typename Kind>
-Async<void> Abortive(std::optional<std::size_t> capacity) {
-  Tally tally;
-  // Nobody holds up those who send into an unbounded one: less of it.
-  const int yields = capacity ? 10 : 1;
-  for (int round = 0; round < Kind::kRounds; ++round) {
-    {
-      const auto count = [&tally](const Value& value) { tally.undelivered += *value; };
-      auto ends = capacity ? Kind::template Make<Value>(*capacity, count)
-                           : Kind::template MakeUnbounded<Value>(count);
-      std::vector<JoinHandle<void>> tasks;
-      for (int i = 0; i < 3; ++i) {
-        tasks.push_back(Spawn((i + round) % 3 == 0 ? SendBatchesForEver(ends.first, &tally)
-                                                   : SendForEver(ends.first, &tally)));
-      }
-      for (int i = 0; i < kReceivers<Kind>; ++i) {
-        tasks.push_back(Spawn((i + round) % 3 == 0
-                                  ? ReceiveBatchesForEver(Share(ends.second), &tally)
-                                  : ReceiveForEver(Share(ends.second), &tally)));
-      }
-      for (int i = 0; i < round % 7 * yields; ++i) co_await YieldNow();
-      for (std::size_t i = 0; i < tasks.size(); ++i) {
-        JoinHandle<void>& task = tasks[(i + static_cast<std::size_t>(round)) % tasks.size()];
-        task.Abort();
-        if (round % 2 == 0) co_await YieldNow();
-      }
-      for (auto& task : tasks) {
-        const auto ended = co_await task;
-        static_cast<void>(ended.ok());
-      }
-    }
-    EXPECT_EQ(tally.received + tally.undelivered, tally.sent);
-  }
-}
-
-TYPED_TEST(ChannelStressTest, AbortedTasks) {
-  for (const std::size_t capacity : {0u, 1u, 5u, 64u}) {
-    this->runtime_.BlockOn(Abortive<TypeParam>(capacity));
-  }
-  this->runtime_.BlockOn(Abortive<TypeParam>(std::nullopt));
-}
-
 // Select in a loop, whose losers are dropped each time, loses no message.
 template <typename Kind>
 Async<void> SelectLoop() {
@@ -293,6 +144,128 @@ Async<void> SelectLoop() {
   EXPECT_TRUE(first_done.ok() && second_done.ok());
 }
 TYPED_TEST(ChannelStressTest, SelectLoop) { this->runtime_.BlockOn(SelectLoop<TypeParam>()); }
+
+// A task sends to one of two, whoever takes it first: each value arrives once.
+template <typename Kind>
+Async<void> SelectOfSends() {
+  auto a = Kind::template Make<int>(0);
+  auto b = Kind::template Make<int>(1);
+  auto consume = [](auto receiver) -> Async<std::int64_t> {
+    std::int64_t sum = 0;
+    int last = -1;
+    while (true) {
+      const auto value = co_await receiver.Recv();
+      if (!value.has_value()) co_return sum;
+      EXPECT_GT(*value, last);
+      last = *value;
+      sum += *value;
+    }
+  };
+  auto first = Spawn(consume(std::move(a.second)));
+  auto second = Spawn(consume(std::move(b.second)));
+  {
+    auto to_first = std::move(a.first);
+    auto to_second = std::move(b.first);
+    for (int i = 0; i < Kind::kEach; ++i) {
+      auto select = Select(to_first.Send(i), to_second.Send(i));
+      const auto winner = co_await select;
+      EXPECT_TRUE(std::visit([](const auto& sent) { return sent.ok(); }, winner));
+    }
+  }
+  const auto of_first = co_await first;
+  const auto of_second = co_await second;
+  EXPECT_EQ(*of_first + *of_second, std::int64_t{Kind::kEach} * (Kind::kEach - 1) / 2);
+}
+TYPED_TEST(ChannelStressTest, SelectOfSends) { this->runtime_.BlockOn(SelectOfSends<TypeParam>()); }
+
+// Tasks that send and receive on one channel, whichever comes first, as Go's TestSelfSelect: there
+// is always one of the two. At a capacity of 0 a task may find itself waiting for what it sends.
+template <typename Sender, typename Receiver>
+Async<void> UseBothEnds(Sender sender, Receiver receiver, int rounds, Tally* tally) {
+  for (int i = 1; i <= rounds; ++i) {
+    auto select = Select(sender.Send(i), receiver.Recv());
+    const auto winner = co_await select;
+    if (winner.index() == 0) {
+      EXPECT_TRUE(std::get<0>(winner).ok());
+      tally->sent.fetch_add(i);
+    } else {
+      tally->received.fetch_add(std::get<1>(winner).value_or(0));
+    }
+  }
+}
+template <typename Kind>
+Async<void> SelfSelect(std::size_t capacity) {
+  Tally tally;
+  std::vector<JoinHandle<void>> tasks;
+  {
+    auto ends =
+        Kind::template Make<int>(capacity, [&tally](int value) { tally.undelivered += value; });
+    for (int i = 0; i < kReceivers<Kind>; ++i) {
+      tasks.push_back(Spawn(UseBothEnds(ends.first, Share(ends.second), Kind::kEach, &tally)));
+    }
+  }
+  for (auto& task : tasks) {
+    const auto done = co_await task;
+    EXPECT_TRUE(done.ok());
+  }
+  EXPECT_EQ(tally.received + tally.undelivered, tally.sent);
+}
+TYPED_TEST(ChannelStressTest, SelfSelect) {
+  for (const std::size_t capacity : {0u, 1u, 10u}) {
+    this->runtime_.BlockOn(SelfSelect<TypeParam>(capacity));
+  }
+}
+
+// Channels through a channel: each question brings the one that its answer goes to. Who has asked
+// may be aborted before that.
+template <typename Kind>
+struct Question {
+  Question(int asked, typename Kind::template Sender<int> to)
+      : number(asked), answer(std::move(to)) {}
+
+  int number;
+  typename Kind::template Sender<int> answer;
+};
+template <typename Kind>
+Async<void> Ask(typename Kind::template Sender<Question<Kind>> questions) {
+  for (int i = 0; i < Kind::kEach; ++i) {
+    auto ends = Kind::template Make<int>(1);
+    Question<Kind> question(i, std::move(ends.first));
+    const auto sent = co_await questions.Send(std::move(question));
+    EXPECT_TRUE(sent.ok());
+    const auto answer = co_await ends.second.Recv();
+    EXPECT_EQ(answer.value_or(0), i + 1);
+  }
+}
+template <typename Kind>
+Async<void> Answer(typename Kind::template Receiver<Question<Kind>> questions) {
+  while (true) {
+    auto question = co_await questions.Recv();
+    if (!question.has_value()) co_return;
+    const auto sent = co_await question->answer.Send(question->number + 1);
+    static_cast<void>(sent.ok());
+  }
+}
+template <typename Kind>
+Async<void> ChannelsThroughAChannel() {
+  std::vector<JoinHandle<void>> tasks;
+  {
+    auto ends = Kind::template Make<Question<Kind>>(2);
+    for (int i = 0; i < 4; ++i) tasks.push_back(Spawn(Ask<Kind>(ends.first)));
+    for (int i = 0; i < kReceivers<Kind>; ++i) {
+      tasks.push_back(Spawn(Answer<Kind>(Share(ends.second))));
+    }
+  }
+  for (int i = 0; i < 10; ++i) co_await YieldNow();
+  tasks[0].Abort();
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const auto done = co_await tasks[i];
+    EXPECT_TRUE(done.ok() || i == 0);
+  }
+}
+TYPED_TEST(ChannelStressTest, ChannelsThroughAChannel) {
+  this->runtime_.BlockOn(ChannelsThroughAChannel<TypeParam>());
+}
 
 // A close in the middle of the traffic: all that was accepted before is received.
 template <typename Kind>
