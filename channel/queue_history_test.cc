@@ -351,8 +351,8 @@ TYPED_TEST(SmallBlocksTest, HistoriesSeeBlocksAndBiasesEnd) {
     EXPECT_TRUE(RunOnce<ChannelSpec>(runtime, UseChannel<TypeParam>(2, 2)));
   }
   EXPECT_EQ(SmallBlocks::made, SmallBlocks::freed);
-  // The channel, its first block, and one more at the least.
-  EXPECT_GT(SmallBlocks::made, 3 * kSeeds);
+  // More than the channel and its first block.
+  EXPECT_GT(SmallBlocks::made, 2 * kSeeds);
   EXPECT_GT(SmallBlocks::biases, 0);
 }
 
