@@ -199,9 +199,11 @@ class ReadinessEngine final : public IoEngine {
     std::shared_ptr<ReadinessLanes> lanes;
     if (!IsOnDisk(fd.get())) {
       auto created = ReadinessLanes::Create(registry_, fd.get());
-      if (created.ok()) lanes = *std::move(created);
-      // What else has no readiness is refused so.
-      if (!created.ok() && !absl::IsPermissionDenied(created.status())) return created.status();
+      if (created.ok()) {
+        lanes = *std::move(created);
+      } else if (!absl::IsPermissionDenied(created.status())) {
+        return created.status();  // What else has no readiness is refused with that.
+      }
     }
     const bool pollable = lanes != nullptr;
     absl::Status mode = SetNonblocking(fd.get(), pollable);
