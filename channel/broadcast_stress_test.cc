@@ -92,8 +92,9 @@ Async<void> SendToMany(int values) {
   std::vector<JoinHandle<void>> tasks;
   {
     auto ends = MakeBroadcast<T>(16);
-    for (int i = 0; i < kCopies; ++i)
+    for (int i = 0; i < kCopies; ++i) {
       tasks.push_back(Spawn(Follow<T>(ends.second, 0, values, &followed)));
+    }
     for (int i = 0; i < values; ++i) {
       if (i == values / 2) {
         tasks[0].Abort();

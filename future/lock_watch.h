@@ -12,9 +12,8 @@
 // A guard of a Mutex or RwLock that is held across an await for longer than a threshold is
 // reported: while it lasts, which a guard in a deadlock does for ever, by the watchdog of a
 // multi-thread runtime, and when it ends; to standard error, unless ReportLongHolds() says
-// otherwise. (A permit of a
-// Semaphore may be held for long, that is what it is for; and a guard that is held for long within
-// one poll is a long poll, which the watchdog reports as such.)
+// otherwise. (A permit of a Semaphore may be held for long, that is what it is for; and a guard
+// that is held for long within one poll is a long poll, which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
 // waits or holds. An entry goes into its thread's list, so that the aid orders nothing between

@@ -9,8 +9,8 @@
 // on Linux, or left to a pool of threads; or io_uring has them all (io_engine.h, IoBackend). On
 // Windows they are overlapped. Each way the same operations give the same results, but for what
 // Windows lacks: splices, descriptors in messages, control messages over connections
-// (kUnimplemented). And where a Unix socket's backlog is full IoConnect() is an error by readiness,
-// and waits in io_uring; urgent bytes alone end an IoPoll() for reading in io_uring only.
+// (kUnimplemented). And by readiness IoConnect() to a Unix socket whose backlog is full is an
+// error, and IoPoll() does not ask for urgent bytes.
 //
 // Buffers are owned by the operation and come back with its result. Several operations on
 // one file may be under way at once; those of one direction on a socket or pipe are served
