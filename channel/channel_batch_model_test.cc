@@ -20,6 +20,7 @@ using channel_testing::Forgetful;
 using channel_testing::ModelChannelPolicy;
 using channel_testing::Mpmc;
 using channel_testing::Mpsc;
+using channel_testing::RecvIsLazy;
 using channel_testing::Scenario;
 using channel_testing::Sparing;
 using channel_testing::WideBlocks;
@@ -39,28 +40,6 @@ struct BatchExchange : Scenario<Kind, 2, kCapacity> {
     if (index == 0) return this->SendMany(0, 4);
     while (this->next[1][0] != 4) model::Expect(this->ReceiveMany(1, 2), "a value comes");
   }
-};
-// One batch for two that wait, of which one is woken and does not look: the other one is not held
-// up.
-template <typename Policy>
-struct BatchForTwo : Scenario<Mpmc<Policy>, 3, 4> {
-  using Base = Scenario<Mpmc<Policy>, 3, 4>;
-  void Thread(int index) {
-    if (index == 0) {
-      this->SendMany(0, 2);
-    } else if (index == 1) {
-      lazy.emplace(this->receivers[1]->Recv());
-      auto polled = this->tasks[1].PollOnce(*lazy);
-      if (polled.ready()) this->Take(1, **polled);
-    } else {
-      model::Expect(this->Receive(2), "a value comes");
-    }
-  }
-  void After() {
-    lazy.reset();
-    Base::After();
-  }
-  std::optional<typename Receiver<Value, Policy>::RecvFuture> lazy;
 };
 // The same of two senders that wait, when a batch is taken.
 template <typename Policy>
@@ -155,7 +134,7 @@ using MpscWide = Mpsc<WideBlocks>;
 TEST(MpmcBatchModelTest, Exchange) { CheckRandomly<BatchExchange<MpmcWide, 2>>(10'000); }
 TEST(MpmcBatchModelTest, NarrowExchange) { CheckRandomly<BatchExchange<MpmcNarrow, 3>>(10'000); }
 TEST(MpmcBatchModelTest, Rendezvous) { CheckRandomly<BatchExchange<MpmcWide, 0>>(10'000); }
-TEST(MpmcBatchModelTest, ForTwo) { CheckRandomly<BatchForTwo<WideBlocks>>(20'000); }
+TEST(MpmcBatchModelTest, ForTwo) { CheckRandomly<RecvIsLazy</*kBatch=*/true, WideBlocks>>(20'000); }
 TEST(MpmcBatchModelTest, RoomForTwo) { CheckRandomly<RoomForTwo<WideBlocks>>(20'000); }
 TEST(MpmcBatchModelTest, AgainstClose) { CheckRandomly<BatchAgainstClose<MpmcWide, 2>>(20'000); }
 TEST(MpmcBatchModelTest, AgainstTheEnd) { CheckRandomly<BatchAgainstTheEnd<MpmcWide>>(20'000); }
@@ -196,7 +175,7 @@ struct Greedy : State {
   }
 };
 TEST(BatchMutationTest, ABatchThatWakesOneIsFound) {
-  ExpectFound<BatchForTwo<Sparing>>(Randomly(20'000));
+  ExpectFound<RecvIsLazy</*kBatch=*/true, Sparing>>(Randomly(20'000));
 }
 TEST(BatchMutationTest, RoomForSeveralThatWakesOneIsFound) {
   ExpectFound<RoomForTwo<Sparing>>(Randomly(20'000));

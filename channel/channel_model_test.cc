@@ -19,6 +19,7 @@ namespace {
 using channel_testing::ModelChannelPolicy;
 using channel_testing::Mpmc;
 using channel_testing::Mpsc;
+using channel_testing::RecvIsLazy;
 using channel_testing::Scenario;
 using channel_testing::WideBlocks;
 using model::Access;
@@ -193,27 +194,6 @@ struct TwoReceivers : Scenario<Mpmc<Policy>, 3, 4> {
     }
   }
 };
-// One who was woken does not look for the rest of the run: the other one is not held up.
-template <typename Policy>
-struct RecvIsLazy : Scenario<Mpmc<Policy>, 3, 4> {
-  using Base = Scenario<Mpmc<Policy>, 3, 4>;
-  void Thread(int index) {
-    if (index == 0) {
-      for (int i = 0; i < 2; ++i) this->TrySend(0);
-    } else if (index == 1) {
-      lazy.emplace(this->receivers[1]->Recv());
-      auto polled = this->tasks[1].PollOnce(*lazy);
-      if (polled.ready()) this->Take(1, **polled);
-    } else {
-      model::Expect(this->Receive(2), "a value comes");
-    }
-  }
-  void After() {
-    lazy.reset();
-    Base::After();
-  }
-  std::optional<typename Receiver<Value, Policy>::RecvFuture> lazy;
-};
 template <typename Kind>
 struct SendIsLazy : Scenario<Kind, 3, 2> {
   using Base = Scenario<Kind, 3, 2>;
@@ -268,7 +248,7 @@ TEST(MpmcModelTest, TwoSenders) { CheckRandomly<TwoSenders<MpmcNarrow>>(20'000);
 TEST(MpmcModelTest, SendIsCancelled) { CheckRandomly<SendIsCancelled<MpmcNarrow>>(20'000); }
 TEST(MpmcModelTest, RecvIsCancelled) { CheckRandomly<RecvIsCancelled<WideBlocks>>(20'000); }
 TEST(MpmcModelTest, TwoReceivers) { CheckRandomly<TwoReceivers<WideBlocks>>(20'000); }
-TEST(MpmcModelTest, RecvIsLazy) { CheckRandomly<RecvIsLazy<WideBlocks>>(20'000); }
+TEST(MpmcModelTest, RecvIsLazy) { CheckRandomly<RecvIsLazy</*kBatch=*/false, WideBlocks>>(20'000); }
 TEST(MpmcModelTest, SendIsLazy) { CheckRandomly<SendIsLazy<MpmcWide>>(20'000); }
 TEST(MpmcModelTest, Crowd) { CheckRandomly<Crowd<WideBlocks>>(20'000); }
 TEST(MpmcModelTest, LeavingACell) { model::CheckExhaustively<LeavingACell>(); }

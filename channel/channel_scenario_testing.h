@@ -163,6 +163,30 @@ struct Scenario {
   model::Atomic<int> ended[kThreads];
 };
 
+// Two values, sent at once or one by one, for two that wait, of which one is woken and does not
+// look for the rest of the run: the other one is not held up.
+template <bool kBatch, typename Policy>
+struct RecvIsLazy : Scenario<Mpmc<Policy>, 3, 4> {
+  using Base = Scenario<Mpmc<Policy>, 3, 4>;
+  void Thread(int index) {
+    if (index == 0) {
+      if (kBatch) return this->SendMany(0, 2);
+      for (int i = 0; i < 2; ++i) this->TrySend(0);
+    } else if (index == 1) {
+      lazy.emplace(this->receivers[1]->Recv());
+      auto polled = this->tasks[1].PollOnce(*lazy);
+      if (polled.ready()) this->Take(1, **polled);
+    } else {
+      model::Expect(this->Receive(2), "a value comes");
+    }
+  }
+  void After() {
+    lazy.reset();
+    Base::After();
+  }
+  std::optional<typename Receiver<ModelValue, Policy>::RecvFuture> lazy;
+};
+
 // -- Channels that are wrong on purpose -------------------------------------------------------
 
 // One that was woken and is dropped wakes no other.
