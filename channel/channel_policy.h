@@ -24,7 +24,7 @@
 
 namespace home {
 
-// Atomic, Plain, Relax and BackOff are those of the queues.
+// Atomic, Plain, Relax and Pause are those of the queues.
 struct ChannelPolicy : QueuePolicy {
   using Mutex = FutexMutex;
 
@@ -49,10 +49,14 @@ struct ChannelPolicy : QueuePolicy {
   static constexpr std::uint8_t kFewRuns = 2;
   static constexpr std::uint64_t kFewValues = 16;
   // For two to six microseconds.
-  static void Slip() {
-    BackOff();
-    BackOff();
-  }
+  static void Slip() { Pause(128); }
+
+  // For how many pauses whoever loses a race for an end leaves it alone, at first and at the most,
+  // which is some ten microseconds; and how many a claim of the others may take there, about as
+  // long as two transfers of a cache line, for a wait to have paid (contention.h).
+  static constexpr std::uint16_t kLeastPauses = 16;
+  static constexpr std::uint16_t kMostPauses = 512;
+  static constexpr std::uint64_t kPausesPerClaim = 10;
 
   // Positions in a block of a channel's queue, a power of two of at least 2: one less
   // than that many cells, and a gap. As many as fit what the recycling cache holds.

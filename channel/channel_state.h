@@ -257,12 +257,12 @@ class ChannelState {
   // The senders' line, the receivers', and one for each list. Who waits is looked at with
   // every value, and changes seldom.
   alignas(ABSL_CACHELINE_SIZE) Tail tail_;
-  Atomic<std::uint32_t> senders_count_{1};
   alignas(ABSL_CACHELINE_SIZE) Head<T, Policy> head_;
   // With the receivers, who ask with each value: on the senders' line it would cost them a
   // transfer.
   const bool rendezvous_;
   alignas(ABSL_CACHELINE_SIZE) ReceiverQueue receivers_;
+  Atomic<std::uint32_t> senders_count_{1};
   Atomic<std::uint32_t> receivers_count_{1};
   Atomic<std::uint32_t> references_{2};
   std::unique_ptr<Undelivered> undelivered_;

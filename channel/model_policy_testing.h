@@ -34,9 +34,9 @@ struct ModelChannelPolicy : ChannelPolicy {
   static constexpr std::size_t BlockPositions(std::size_t) { return 2; }
 
   static void Relax(int) { model::Yield(); }
-  static void BackOff() {}
   // A pause is nothing to the checker, and the guess whether to make one would multiply its work.
   static constexpr std::uint8_t kFewRuns = 0;
+  static constexpr std::uint16_t kMostPauses = 0;
 
   template <typename T, typename... Args>
   [[nodiscard]] static T* New(Args&&... args) {

@@ -36,6 +36,7 @@
 #include "absl/base/optimization.h"
 #include "home/channel/biased_word.h"
 #include "home/channel/block.h"
+#include "home/channel/contention.h"
 #include "home/channel/tail_end.h"
 
 namespace home::channel_internal {
@@ -93,7 +94,7 @@ class SharedHead {
     Block* const block = head_block_.load(std::memory_order_acquire);
     if (ABSL_PREDICT_FALSE(block == nullptr)) return false;
     if (ABSL_PREDICT_FALSE(!head_.TryCompareExchange(head, head + kStep))) {
-      if ((head & BiasedWord<Policy>::kBiased) == 0) Policy::BackOff();
+      if ((head & BiasedWord<Policy>::kBiased) == 0) LoseRace(head);
       return false;
     }
     auto& cell = block->cells[offset];
@@ -171,8 +172,7 @@ class SharedHead {
         if (ABSL_PREDICT_FALSE(offset + count == Block::kCells)) MoveOn(block, head);
         return true;
       }
-      Policy::BackOff();
-      head = head_.Load(std::memory_order_acquire);
+      head = LoseRace(head);
     }
   }
 
@@ -200,6 +200,12 @@ class SharedHead {
     const std::uint8_t runs = few_runs_.load(std::memory_order_relaxed);
     const std::uint8_t next = few ? std::min<std::uint8_t>(runs + 1, Policy::kFewRuns) : 0;
     if (next != runs) few_runs_.store(next, std::memory_order_relaxed);
+  }
+
+  // As TailEnd's.
+  ABSL_ATTRIBUTE_NOINLINE Position LoseRace(Position head) {
+    // acquire: as in TryClaim().
+    return contention_.Wait(head, [this] { return head_.Load(std::memory_order_acquire); });
   }
 
   Block* CurrentBlock(const Tail& tail) {
@@ -258,6 +264,7 @@ class SharedHead {
   Atomic<Position> known_tail_{0};    // Some value that the tail has had, with its flags.
   Atomic<Block*> aside_{nullptr};     // Blocks that wait for a reader (I3).
   Atomic<std::uint8_t> few_runs_{0};  // Looks in a row that found few values.
+  Contention<Policy> contention_;
   // Here, because the senders' line is better left alone.
   const bool bounded_;
   const bool may_be_biased_;

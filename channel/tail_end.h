@@ -44,6 +44,7 @@
 #include "absl/base/optimization.h"
 #include "home/channel/biased_word.h"
 #include "home/channel/block.h"
+#include "home/channel/contention.h"
 
 namespace home::channel_internal {
 
@@ -93,7 +94,7 @@ class TailEnd {
     Block* const block = tail_block_.load(std::memory_order_acquire);
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
     if (ABSL_PREDICT_FALSE(!word_.TryCompareExchange(word, word + kStep))) {
-      if ((word & BiasedWord<Policy>::kBiased) == 0) Policy::BackOff();
+      if ((word & BiasedWord<Policy>::kBiased) == 0) LoseRace(word);
       return nullptr;
     }
     return &block->cells[offset];
@@ -221,10 +222,14 @@ class TailEnd {
         if (ABSL_PREDICT_FALSE(takes_last)) Install(block, std::exchange(fresh, nullptr), word);
         return PushResult::kPushed;
       }
-      Policy::BackOff();
-      // acquire: as above.
-      word = word_.Load(std::memory_order_acquire);
+      word = LoseRace(word);
     }
+  }
+
+  // Another thread has claimed, or ended a bias: what the word, which was `word`, is after a wait.
+  ABSL_ATTRIBUTE_NOINLINE std::uint64_t LoseRace(std::uint64_t word) {
+    // acquire: as in ClaimWith().
+    return contention_.Wait(word, [this] { return word_.Load(std::memory_order_acquire); });
   }
 
   // Moves on to `next` (I2).
@@ -298,6 +303,7 @@ class TailEnd {
   Atomic<Position> known_head_{0};  // Some value that the head has had.
   Atomic<std::uint64_t> capacity_;  // Changes for a rendezvous only.
   Atomic<Block*> first_{nullptr};
+  Contention<Policy> contention_;
 };
 
 }  // namespace home::channel_internal

@@ -38,12 +38,12 @@ struct QueuePolicy {
   // cache line, and both are faster if they do not share it now.
   static void BackOff() { Pause(kBackOffPauses); }
 
- private:
+  // A pause takes some 15 to 50 ns on the processors of these years.
   static void Pause(int times) {
     for (int i = 0; i < times; ++i) queue_internal::CpuRelax();
   }
 
-  // A pause takes some 15 to 50 ns on the processors of these years.
+ private:
   static constexpr int kBackOffPauses = 64;
   static constexpr int kWaitsBeforeYield = 3;
 };
