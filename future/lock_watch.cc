@@ -98,6 +98,9 @@ absl::Duration Since(SteadyTime time) {
   return absl::FromChrono(std::chrono::steady_clock::now() - time);
 }
 
+// Whether long holds of a kind are nobody's mistake.
+bool MayBeLong(const char* kind) { return kind == kPermitKind || kind == kCellKind; }
+
 struct Holds {
   // relaxed, all: a figure.
   std::atomic<std::int64_t> threshold_ns{1'000'000'000};
@@ -185,7 +188,7 @@ void LockMarkBase::Release() noexcept {
   use.duration = Since(entry_->since);
   // Whoever held it in a poll, and is not in that poll any more.
   const bool across_await = use.task.poll != 0 && use.task.poll != CurrentPolledTask().poll;
-  entry_->is_long = use.holds && across_await && kind_ != kPermitKind && IsLong(use.duration);
+  entry_->is_long = use.holds && across_await && !MayBeLong(kind_) && IsLong(use.duration);
 }
 
 bool ReportHoldsThatLast() {
@@ -195,7 +198,7 @@ bool ReportHoldsThatLast() {
     const std::lock_guard lock(list.mutex);
     for (LockEntry* entry = list.first; entry != nullptr; entry = entry->next) {
       const LockUse& use = entry->use;
-      if (entry->reported || !use.holds || use.kind == kPermitKind || use.task.poll == 0) continue;
+      if (entry->reported || !use.holds || MayBeLong(use.kind) || use.task.poll == 0) continue;
       const absl::Duration duration = Since(entry->since);
       if (!entry->poll.IsOver(use.task.poll) || !IsLong(duration)) {
         more = true;

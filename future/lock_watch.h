@@ -6,14 +6,16 @@
 //   lock 1, a mutex, is held by task 7 "accept" (spawned at server.cc:31) at server.cc:58
 //   lock 1, a mutex, is awaited by task 9 (spawned at server.cc:44) at pool.cc:12
 //
-// A lock is a Mutex, RwLock or Semaphore; those who wait for permits wait for a lock. A
-// simulation that is stuck shows the report, and PrometheusText() lists the uses.
+// A lock is a Mutex, RwLock or Semaphore, or a OnceCell, LazyCell or Once, which is held by whoever
+// makes its value; those who wait for permits wait for a lock. A simulation that is stuck shows the
+// report, and PrometheusText() lists the uses.
 //
 // A guard of a Mutex or RwLock that is held across an await for longer than a threshold is
 // reported: while it lasts, which a guard in a deadlock does for ever, by the watchdog of a
 // multi-thread runtime, and when it ends; to standard error, unless ReportLongHolds() says
-// otherwise. (A permit of a Semaphore may be held for long, that is what it is for; and a guard
-// that is held for long within one poll is a long poll, which the watchdog reports as such.)
+// otherwise. (A permit of a Semaphore may be held for long, that is what it is for, and to make a
+// cell's value may take long; and a guard that is held for long within one poll is a long poll,
+// which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
 // waits or holds. An entry goes into its thread's list, so that the aid orders nothing between
@@ -45,7 +47,7 @@ namespace home {
 
 // One who holds a lock, or waits for it.
 struct LockUse {
-  const char* kind = nullptr;     // "mutex", "rw lock (write)", "semaphore"
+  const char* kind = nullptr;     // "mutex", "rw lock (write)", "semaphore", "once cell"
   const void* lock = nullptr;     // its address
   bool holds = false;             // or it waits
   PolledTask task;                // that took it, or waits
@@ -75,41 +77,45 @@ namespace internal {
 // Whether there are guards for which the next look may have to.
 bool ReportHoldsThatLast();
 
-// The kind of those whose long holds are nobody's mistake.
+// The kinds of those whose long holds are nobody's mistake.
 inline constexpr char kPermitKind[] = "semaphore";
-
-#if defined(NDEBUG)
+inline constexpr char kCellKind[] = "once cell";
 
 // The place of a call; see TaskLabel for how it comes to be the caller's.
 class LockPlace {
  public:
+#if defined(NDEBUG)
   LockPlace(const std::source_location&) noexcept {}  // NOLINT: implicit
+#else
+  LockPlace(const std::source_location& where) noexcept  // NOLINT: implicit
+      : location(where) {}
+  std::source_location location;
+#endif
 };
 
-// What a future or guard has of a lock. `Owner` makes the types of nested members differ, so
-// that none needs an address of its own.
+// In the place of a LockMark, where nothing is told.
 template <typename Owner>
-class LockMark {
+class NoLockMark {
  public:
-  LockMark(const char*, const void*, const LockPlace&) noexcept {}
+  NoLockMark(const char*, const void*, const LockPlace&) noexcept {}
   template <typename Other>
-  explicit LockMark(LockMark<Other>&&) noexcept {}
+  explicit NoLockMark(NoLockMark<Other>&&) noexcept {}
 
   void Wait() noexcept {}
   void Hold() noexcept {}
   void Become(const char*) noexcept {}
   void Release() noexcept {}
-  [[nodiscard]] LockMark Another() const noexcept { return *this; }
+  [[nodiscard]] NoLockMark Another() const noexcept { return *this; }
 };
+
+// What a future or guard has of a lock. `Owner` makes the types of nested members differ, so
+// that none needs an address of its own.
+#if defined(NDEBUG)
+
+template <typename Owner>
+using LockMark = NoLockMark<Owner>;
 
 #else
-
-class LockPlace {
- public:
-  LockPlace(const std::source_location& where) noexcept  // NOLINT: implicit
-      : location(where) {}
-  std::source_location location;
-};
 
 struct LockEntry;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "home/sync/barrier.h"
 #include "home/sync/condvar.h"
 #include "home/sync/mutex.h"
+#include "home/sync/once_cell.h"
 #include "home/sync/rw_lock.h"
 #include "home/sync/semaphore.h"
 
@@ -30,6 +32,8 @@ namespace {
 using internal::PolledTaskScope;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::Manual;
+using testing::ManualState;
 using testing::PollOnce;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -145,6 +149,51 @@ TEST(LockWatchTest, Permits) {
   EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
   semaphore.Close();
   EXPECT_FALSE(PollOnce(acquire).value().ok());
+}
+
+TEST(LockWatchTest, WhoMakesACellsValueHoldsIt) {
+  OnceCell<int> cell;
+  ManualState source;
+  auto makes = cell.GetOrInit([&source] { return Manual<int>(&source, 5); });
+  auto waits = cell.GetOrInit([] { return 6; });
+  {
+    const PolledTaskScope scope = InPoll(7);
+    EXPECT_TRUE(PollOnce(makes).pending());
+  }
+  {
+    const PolledTaskScope scope = InPoll(8);
+    EXPECT_TRUE(PollOnce(waits).pending());
+  }
+  const auto both = UsesOf(&cell);
+  ASSERT_THAT(both, SizeIs(2));
+  for (const LockUse& use : both) {
+    EXPECT_STREQ(use.kind, "once cell");
+    EXPECT_EQ(use.task.id, use.holds ? 7u : 8u);
+    EXPECT_THAT(use.location.file_name(), HasSubstr("lock_watch_test.cc"));
+  }
+  EXPECT_NE(both[0].holds, both[1].holds);
+  source.Set();
+  EXPECT_EQ(*PollOnce(makes), 5);
+  EXPECT_EQ(*PollOnce(waits), 5);
+  EXPECT_THAT(UsesOf(&cell), IsEmpty());
+}
+
+TEST(LockWatchTest, OfALazyCellAndAOnceToo) {
+  ManualState source;
+  LazyCell<int, std::function<Manual<int>()>> lazy([&source] { return Manual<int>(&source, 5); });
+  Once once;
+  auto get = lazy.Get();
+  auto call = once.Call([] { return YieldNow(); });
+  const PolledTaskScope scope = InPoll();
+  EXPECT_TRUE(PollOnce(get).pending());
+  EXPECT_TRUE(PollOnce(call).pending());
+  std::vector<LockUse> uses = LockUses();
+  std::erase_if(uses, [](const LockUse& use) { return std::string(use.kind) != "once cell"; });
+  ASSERT_THAT(uses, SizeIs(2));
+  for (const LockUse& use : uses) {
+    EXPECT_TRUE(use.holds);
+    EXPECT_THAT(use.location.file_name(), HasSubstr("lock_watch_test.cc"));
+  }
 }
 
 TEST(LockWatchTest, ACondvarHoldsNothingWhileItWaits) {
@@ -275,14 +324,18 @@ TEST_F(LongHoldTest, OfAThreadThatIsGone) {
   EXPECT_THAT(reported_, SizeIs(1));
 }
 
-TEST_F(LongHoldTest, NotOfPermitsNorThreadsWhileTheyLast) {
+TEST_F(LongHoldTest, NotOfPermitsNorCellsNorThreadsWhileTheyLast) {
   Mutex<int> mutex;
   Semaphore semaphore(1);
+  OnceCell<int> cell;
+  ManualState source;
   const auto guard = mutex.TryLock();
   std::optional<SemaphorePermit> permit;
+  auto makes = cell.GetOrInit([&source] { return Manual<int>(&source, 5); });
   {
     const PolledTaskScope scope = InPoll();
     permit = semaphore.TryAcquire();
+    EXPECT_TRUE(PollOnce(makes).pending());
   }
   EXPECT_FALSE(internal::ReportHoldsThatLast());
   EXPECT_THAT(reported_, IsEmpty());

@@ -147,11 +147,11 @@ class LockWait {
     wait_.Cancel(side);
   }
 
-  // Ready once the caller has the lock.
-  home::Poll<void> Poll(Context& cx) {
+  // Ready once the caller has the lock. Until then the task waits for `reason`.
+  home::Poll<void> Poll(Context& cx, const char* reason = kMutexKind) {
     if (!cx.ConsumeBudget()) return kPending;
     typename Lock<Policy>::Side side(*lock_);
-    if (!wait_.Poll(side, cx.waker())) return cx.PendingFor("mutex");
+    if (!wait_.Poll(side, cx.waker())) return cx.PendingFor(reason);
     return kReady;
   }
 

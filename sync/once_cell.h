@@ -26,6 +26,7 @@
 #include <concepts>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -34,6 +35,7 @@
 #include "home/future/context.h"
 #include "home/future/fallible.h"
 #include "home/future/future.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/ready.h"
 #include "home/sync/mutex.h"
@@ -64,9 +66,16 @@ class CellWait {
   using Made = FutureOutput<Making>;
 
  public:
-  CellWait(Cell& cell, Fn fn) : cell_(&cell), lock_(cell.lock_), fn_(std::move(fn)) {}
+  CellWait(Cell& cell, Fn fn, const internal::LockPlace& place)
+      : cell_(&cell),
+        lock_(cell.lock_),
+        mark_(internal::kCellKind, &cell, place),
+        fn_(std::move(fn)) {}
   CellWait(CellWait&& other) noexcept(std::is_nothrow_move_constructible_v<Fn>)
-      : cell_(other.cell_), lock_(std::move(other.lock_)), fn_(std::move(other.fn_)) {}
+      : cell_(other.cell_),
+        lock_(std::move(other.lock_)),
+        mark_(std::move(other.mark_)),
+        fn_(std::move(other.fn_)) {}
   CellWait& operator=(CellWait&&) = delete;
   ~CellWait() {
     if (has_lock_) Unlock();
@@ -74,9 +83,16 @@ class CellWait {
 
   home::Poll<bool> Poll(Context& cx, absl::Status& error) {
     if (!has_lock_) {
-      if (cell_->IsSet()) return true;
-      if (lock_.Poll(cx).pending()) return kPending;
+      if (cell_->IsSet()) {
+        mark_.Release();
+        return true;
+      }
+      if (lock_.Poll(cx, internal::kCellKind).pending()) {
+        mark_.Wait();
+        return kPending;
+      }
       has_lock_ = true;
+      mark_.Hold();
       if (cell_->IsSet()) {
         Unlock();
         return true;
@@ -112,11 +128,13 @@ class CellWait {
   void Unlock() {
     making_.reset();
     has_lock_ = false;
+    mark_.Release();
     cell_->lock_.Unlock();
   }
 
   Cell* cell_;
   LockWait<typename Cell::PolicyType> lock_;
+  [[no_unique_address]] typename Cell::template Mark<CellWait> mark_;
   Fn fn_;
   std::optional<Making> making_;
   bool has_lock_ = false;
@@ -140,7 +158,8 @@ class OnceCell {
    public:
     using Output = T&;
 
-    GetFuture(OnceCell& cell, Fn fn) : cell_(&cell), wait_(cell, std::move(fn)) {}
+    GetFuture(OnceCell& cell, Fn fn, const internal::LockPlace& place)
+        : cell_(&cell), wait_(cell, std::move(fn), place) {}
 
     home::Poll<T&> Poll(Context& cx) {
       absl::Status never;
@@ -158,7 +177,8 @@ class OnceCell {
    public:
     using Output = absl::StatusOr<T*>;
 
-    TryGetFuture(OnceCell& cell, Fn fn) : cell_(&cell), wait_(cell, std::move(fn)) {}
+    TryGetFuture(OnceCell& cell, Fn fn, const internal::LockPlace& place)
+        : cell_(&cell), wait_(cell, std::move(fn), place) {}
 
     home::Poll<Output> Poll(Context& cx) {
       absl::Status error;
@@ -193,19 +213,26 @@ class OnceCell {
   // The value; made by `fn()` if it is not there, which gives a T or a future of one.
   // Cancellation: dropping the future destroys what is being made, and lets the next one make it.
   template <std::invocable Fn>
-  [[nodiscard]] GetFuture<Fn> GetOrInit(Fn fn) {
-    return GetFuture<Fn>(*this, std::move(fn));
+  [[nodiscard]] GetFuture<Fn> GetOrInit(
+      Fn fn, const internal::LockPlace& place = std::source_location::current()) {
+    return GetFuture<Fn>(*this, std::move(fn), place);
   }
   // The same with a function that can fail: of StatusOr<T>, or a future of that. An error leaves
   // the cell as it was.
   template <std::invocable Fn>
-  [[nodiscard]] TryGetFuture<Fn> GetOrTryInit(Fn fn) {
-    return TryGetFuture<Fn>(*this, std::move(fn));
+  [[nodiscard]] TryGetFuture<Fn> GetOrTryInit(
+      Fn fn, const internal::LockPlace& place = std::source_location::current()) {
+    return TryGetFuture<Fn>(*this, std::move(fn), place);
   }
 
  private:
   template <typename Cell, typename Fn>
   friend class sync_internal::CellWait;
+
+  // The model checker's threads are none that the watch knows.
+  template <typename Owner>
+  using Mark = std::conditional_t<std::is_same_v<Policy, sync_internal::SyncPolicy>,
+                                  internal::LockMark<Owner>, internal::NoLockMark<Owner>>;
 
   // Under the lock.
   template <typename... Args>
@@ -228,7 +255,9 @@ class LazyCell {
 
   // The value, made by the first one.
   // Cancellation: as OnceCell::GetOrInit().
-  [[nodiscard]] auto Get() { return cell_.GetOrInit(std::ref(fn_)); }
+  [[nodiscard]] auto Get(const internal::LockPlace& place = std::source_location::current()) {
+    return cell_.GetOrInit(std::ref(fn_), place);
+  }
   // The value, if it is there.
   [[nodiscard]] T* Peek() { return cell_.Get(); }
 
@@ -246,7 +275,8 @@ class Once {
    public:
     using Output = void;
 
-    CallFuture(OnceCell<std::true_type>& cell, Fn fn) : wait_(cell, std::move(fn)) {}
+    CallFuture(OnceCell<std::true_type>& cell, Fn fn, const internal::LockPlace& place)
+        : wait_(cell, std::move(fn), place) {}
 
     home::Poll<void> Poll(Context& cx) {
       absl::Status never;
@@ -261,8 +291,9 @@ class Once {
   // Runs `fn()`, which gives void or a future of void, unless that was done; ready once it is.
   // Cancellation: dropping the future stops what is being done, and lets the next one do it anew.
   template <std::invocable Fn>
-  [[nodiscard]] CallFuture<Fn> Call(Fn fn) {
-    return CallFuture<Fn>(cell_, std::move(fn));
+  [[nodiscard]] CallFuture<Fn> Call(
+      Fn fn, const internal::LockPlace& place = std::source_location::current()) {
+    return CallFuture<Fn>(cell_, std::move(fn), place);
   }
   [[nodiscard]] bool IsDone() const { return cell_.IsSet(); }
 
