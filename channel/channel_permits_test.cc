@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "home/channel/kinds_testing.h"
@@ -40,6 +41,44 @@ TYPED_TEST(ChannelPermitsTest, PermitsHoldRoom) {
   reserved.value()->Send(3);
   EXPECT_EQ(receiver.TryRecv(), 1);
   EXPECT_EQ(receiver.TryRecv(), 3);
+}
+
+// As many as the tail can count.
+constexpr std::size_t kMostPermits = 65535;
+
+TYPED_TEST(ChannelPermitsTest, PermitsAreCountedUpToALimit) {
+  auto [sender, receiver] = TypeParam::template MakeUnbounded<int>();
+  auto first = sender.TryReserve();
+  std::vector<decltype(first)> others;
+  while (others.size() + 1 < kMostPermits) others.push_back(sender.TryReserve());
+  EXPECT_TRUE(others.back().has_value());
+  EXPECT_FALSE(sender.TryReserve().has_value());
+  auto reserve = sender.Reserve();
+  EXPECT_EQ(PollOnce(reserve).value().status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(sender.TrySend(1), TrySendResult::kSent);
+  first.reset();
+  auto again = sender.Reserve();
+  EXPECT_TRUE(PollOnce(again).value().ok());
+}
+
+// Whoever cannot have a permit leaves the room that it was woken for to the next.
+TYPED_TEST(ChannelPermitsTest, WhoIsRefusedAPermitLeavesTheRoom) {
+  auto [sender, receiver] = TypeParam::template Make<int>(kMostPermits + 1);
+  std::vector<std::optional<typename TypeParam::template Sender<int>::Permit>> permits;
+  while (permits.size() < kMostPermits) permits.push_back(sender.TryReserve());
+  EXPECT_EQ(sender.TrySend(1), TrySendResult::kSent);
+  CountingWaker reserving;
+  CountingWaker sending;
+  auto reserve = sender.Reserve();
+  auto send = sender.Send(2);
+  EXPECT_TRUE(PollOnce(reserve, reserving).pending());
+  EXPECT_TRUE(PollOnce(send, sending).pending());
+  EXPECT_EQ(receiver.TryRecv(), 1);
+  EXPECT_EQ(reserving.wakes(), 1);
+  EXPECT_EQ(PollOnce(reserve, reserving).value().status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(sending.wakes(), 1);
+  EXPECT_TRUE(PollOnce(send, sending).value().ok());
 }
 
 TYPED_TEST(ChannelPermitsTest, PermitsOutliveAClose) {

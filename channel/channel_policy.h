@@ -52,11 +52,11 @@ struct ChannelPolicy : QueuePolicy {
   static void Slip() { Pause(128); }
 
   // For how many pauses whoever loses a race for an end leaves it alone, at first and at the most,
-  // which is some ten microseconds; and how many a claim of the others may take there, about as
-  // long as two transfers of a cache line, for a wait to have paid (contention.h).
+  // which is eight to 25 microseconds; and how many each position that the others get on may take,
+  // about as long as two transfers of a cache line, for a wait to have paid (contention.h).
   static constexpr std::uint16_t kLeastPauses = 16;
   static constexpr std::uint16_t kMostPauses = 512;
-  static constexpr std::uint64_t kPausesPerClaim = 10;
+  static constexpr std::uint64_t kPausesPerPosition = 10;
 
   // Positions in a block of a channel's queue, a power of two of at least 2: one less
   // than that many cells, and a gap. As many as fit what the recycling cache holds.

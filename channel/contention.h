@@ -2,9 +2,10 @@
 //
 // Two threads that claim at the same end of a channel take its cache line from one another, and
 // both are faster if one waits while the other makes a run of claims. Whether that pays is told by
-// what the others made of the last wait: if they claimed all the while, the next one is twice as
-// long; if not, be it as they do other work in between, half as long. So what a collision costs is
-// little beside the run that follows it, and where claims are rare hardly anybody waits.
+// what the others made of the last wait: if they claimed cells all the while, one by one or in
+// batches, the next one is twice as long; if not, be it as they do other work in between, half as
+// long. So what a collision costs is little beside the run that follows it, and where claims are
+// rare hardly anybody waits.
 //
 // It is the bounded exponential back-off of Anderson ("The Performance of Spin Lock Alternatives
 // for Shared-Memory Multiprocessors", 1990), driven by what the others achieve instead of by
@@ -34,8 +35,8 @@ class Contention {
     const std::uint16_t pauses = pauses_.load(std::memory_order_relaxed);
     Policy::Pause(pauses);
     const std::uint64_t now = load();
-    const std::uint64_t claims = ((now & ~kFlags) - (found & ~kFlags)) / kStep;
-    const std::uint16_t next = claims * Policy::kPausesPerClaim >= pauses
+    const std::uint64_t positions = ((now & ~kFlags) - (found & ~kFlags)) / kStep;
+    const std::uint16_t next = positions * Policy::kPausesPerPosition >= pauses
                                    ? std::min<std::uint16_t>(pauses * 2, Policy::kMostPauses)
                                    : std::max<std::uint16_t>(pauses / 2, Policy::kLeastPauses);
     if (next != pauses) pauses_.store(next, std::memory_order_relaxed);

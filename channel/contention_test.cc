@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "home/channel/block.h"
 #include "home/channel/channel_policy.h"
+#include "home/channel/kinds_testing.h"
 
 namespace home::channel_internal {
 namespace {
@@ -19,13 +20,13 @@ struct CountingPolicy : ChannelPolicy {
 
 class ContentionTest : public testing::Test {
  protected:
-  // Loses a race, after which the others claim once every `pauses_per_claim` pauses, or not at all
-  // if that is 0. How many pauses the loser made.
-  int LoseRace(std::uint64_t pauses_per_claim) {
+  // Loses a race, after which the others claim a cell every `pauses_per_position` pauses, or not at
+  // all if that is 0. How many pauses the loser made.
+  int LoseRace(std::uint64_t pauses_per_position) {
     const std::uint64_t found = word_;
     const std::uint64_t now = contention_.Wait(found, [&] {
-      if (pauses_per_claim != 0) {
-        word_ += static_cast<std::uint64_t>(CountingPolicy::pauses) / pauses_per_claim * kStep;
+      if (pauses_per_position != 0) {
+        word_ += static_cast<std::uint64_t>(CountingPolicy::pauses) / pauses_per_position * kStep;
       }
       return word_;
     });
@@ -48,7 +49,7 @@ TEST_F(ContentionTest, WhoSeesTheOthersGoOnWaitsLonger) {
 
 TEST_F(ContentionTest, WhoSeesThemDoOtherThingsWaitsLess) {
   for (int i = 0; i < 20; ++i) LoseRace(1);
-  EXPECT_EQ(LoseRace(CountingPolicy::kPausesPerClaim * 2), CountingPolicy::kMostPauses);
+  EXPECT_EQ(LoseRace(CountingPolicy::kPausesPerPosition * 2), CountingPolicy::kMostPauses);
   EXPECT_EQ(LoseRace(0), CountingPolicy::kMostPauses / 2);
   for (int i = 0; i < 20; ++i) LoseRace(0);
   EXPECT_EQ(LoseRace(0), CountingPolicy::kLeastPauses);
@@ -64,6 +65,29 @@ TEST_F(ContentionTest, FlagsAndTheEndOfThePositionsDoNotMatter) {
   EXPECT_EQ(CountingPolicy::pauses, CountingPolicy::kLeastPauses);
   static_cast<void>(contention.Wait(word_, [&] { return word_; }));
   EXPECT_EQ(CountingPolicy::pauses, CountingPolicy::kLeastPauses * 2);
+}
+
+// Two threads in turn, for one that runs.
+struct TwoThreadsPolicy : CountingPolicy {
+  static constexpr std::uint8_t kTurnsToBias = 1;
+  static bool BiasPays() { return true; }
+  static const void* ThisThread() { return thread; }
+
+  inline static const void* thread = nullptr;
+};
+
+TEST(ContentionOfAChannelTest, WhoEndsABiasDoesNotWait) {
+  const int first = 0;
+  const int second = 0;
+  constexpr int kValues = 4 * static_cast<int>(TwoThreadsPolicy::kPositionsPerTurn);
+  auto [sender, receiver] = channel_testing::Mpmc<TwoThreadsPolicy>::MakeUnbounded<int>();
+  CountingPolicy::pauses = 0;
+  for (const int* thread : {&first, &second}) {
+    TwoThreadsPolicy::thread = thread;
+    for (int i = 0; i < kValues; ++i) EXPECT_EQ(sender.TrySend(int{i}), TrySendResult::kSent);
+    for (int i = 0; i < kValues; ++i) EXPECT_EQ(receiver.TryRecv(), i);
+  }
+  EXPECT_EQ(CountingPolicy::pauses, 0);
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ inline absl::Status ClosedError(const char* operation) {
 }
 inline constexpr char kSendClosed[] = "channel send: the channel is closed";
 inline constexpr char kReserveClosed[] = "channel reserve: the channel is closed";
+inline constexpr char kTooManyPermits[] = "channel reserve: 65535 permits are not used yet";
 
 // What senders wait for (wait.h). `Step` tries: true once its future is done.
 template <typename State, typename Step>
@@ -231,6 +232,11 @@ class BasicSender {
       });
       if (polled.pending()) return kPending;
       if (result == PushResult::kPushed) return Output(Permit(&wait_.state()));
+      if (result == PushResult::kTooMany) {
+        // It may have been woken for the room that it leaves to the next.
+        wait_.state().senders().Notify();
+        return Output(absl::ResourceExhaustedError(channel_internal::kTooManyPermits));
+      }
       return Output(channel_internal::ClosedError(channel_internal::kReserveClosed));
     }
 
@@ -269,6 +275,7 @@ class BasicSender {
       case PushResult::kFull:
         return TrySendResult::kFull;
       case PushResult::kClosed:
+      case PushResult::kTooMany:  // of reservations only
         break;
     }
     return TrySendResult::kClosed;
@@ -305,11 +312,12 @@ class BasicSender {
   }
 
   // A permit once there is room: after that, sending neither waits nor fails. Or
-  // kFailedPrecondition. A channel has at most 65,535 permits at a time. A plain thread waits by
+  // kFailedPrecondition; or kResourceExhausted, as a channel has at most 65,535 permits at a time.
+  // A plain thread waits by
   // BlockingWait(sender.Reserve()), or up to some time by BlockingWaitFor() (blocking.h).
   // Cancellation: dropping the future loses the place in the queue, no room and no value.
   ReserveFuture Reserve() { return ReserveFuture(state_); }
-  // A permit if there is room now.
+  // A permit if there is room now, and no more than that are out.
   [[nodiscard]] std::optional<Permit> TryReserve() {
     if (state_->TryReserve() != PushResult::kPushed) return std::nullopt;
     return Permit(state_);
@@ -322,6 +330,7 @@ class BasicSender {
   // The capacity; nothing if there is no limit.
   [[nodiscard]] std::optional<std::size_t> capacity() const { return state_->capacity(); }
 
+  // A handle that does not keep the channel open.
   [[nodiscard]] BasicWeakSender<State> Downgrade() const;
 
  private:

@@ -166,13 +166,15 @@ class SharedHead {
         continue;
       }
       const Position claimed = head + count * kStep;
+      const bool was_biased = (head & BiasedWord<Policy>::kBiased) != 0;
       // The claim, a publication of room (wait_queue.h).
       if (ABSL_PREDICT_TRUE(head_.CompareExchange(head, claimed))) {
         claim = {block, offset, count};
         if (ABSL_PREDICT_FALSE(offset + count == Block::kCells)) MoveOn(block, head);
         return true;
       }
-      head = LoseRace(head);
+      // As in TailEnd::ClaimWith().
+      if (!was_biased) head = LoseRace(head);
     }
   }
 

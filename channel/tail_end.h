@@ -48,7 +48,12 @@
 
 namespace home::channel_internal {
 
-enum class PushResult : std::uint8_t { kPushed, kFull, kClosed };
+enum class PushResult : std::uint8_t {
+  kPushed,
+  kFull,
+  kClosed,
+  kTooMany,  // there is room, but no further permit can be counted
+};
 
 // The cells that a thread has claimed: `count` of `block`, from `offset` on.
 template <typename T, typename Policy>
@@ -107,7 +112,8 @@ class TailEnd {
     std::uint64_t word = word_.Load(std::memory_order_seq_cst);
     do {
       if ((word & kClosed) != 0) return PushResult::kClosed;
-      if (!HasRoom(word, head) || (word & kReserved) == kReserved) return PushResult::kFull;
+      if (!HasRoom(word, head)) return PushResult::kFull;
+      if ((word & kReserved) == kReserved) return PushResult::kTooMany;
     } while (!word_.CompareExchange(word, word + kReservedOne));
     return PushResult::kPushed;
   }
@@ -148,7 +154,7 @@ class TailEnd {
   [[nodiscard]] bool HasRoomOrEnd(const Head& head) {
     // seq_cst: the look of a sender.
     const std::uint64_t word = word_.Load(std::memory_order_seq_cst);
-    return (word & kClosed) != 0 || (HasRoom(word, head) && (word & kReserved) != kReserved);
+    return (word & kClosed) != 0 || HasRoom(word, head);
   }
 
   // The very first block; null before the first claim.
@@ -215,6 +221,7 @@ class TailEnd {
       }
       const std::uint64_t claimed =
           word + count * kStep - (kUsesPermit ? kReservedOne : std::uint64_t{0});
+      const bool was_biased = (word & BiasedWord<Policy>::kBiased) != 0;
       // The claim, a publication of values (wait_queue.h): a receiver that looks after it finds
       // the position moved, and waits for the cell to be filled.
       if (ABSL_PREDICT_TRUE(word_.CompareExchange(word, claimed))) {
@@ -222,11 +229,13 @@ class TailEnd {
         if (ABSL_PREDICT_FALSE(takes_last)) Install(block, std::exchange(fresh, nullptr), word);
         return PushResult::kPushed;
       }
-      word = LoseRace(word);
+      // Who only ended a bias has lost to nobody.
+      if (!was_biased) word = LoseRace(word);
     }
   }
 
-  // Another thread has claimed, or ended a bias: what the word, which was `word`, is after a wait.
+  // Another thread was quicker to change the word, which it found to be `word`; mostly by a claim.
+  // What it is after a wait.
   ABSL_ATTRIBUTE_NOINLINE std::uint64_t LoseRace(std::uint64_t word) {
     // acquire: as in ClaimWith().
     return contention_.Wait(word, [this] { return word_.Load(std::memory_order_acquire); });

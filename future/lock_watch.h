@@ -48,7 +48,7 @@ namespace home {
 // One who holds a lock, or waits for it.
 struct LockUse {
   const char* kind = nullptr;     // "mutex", "rw lock (write)", "semaphore", "once cell"
-  const void* lock = nullptr;     // its address
+  const void* lock = nullptr;     // its address; of a LazyCell or Once, the inner cell's
   bool holds = false;             // or it waits
   PolledTask task;                // that took it, or waits
   std::source_location location;  // where it was asked for

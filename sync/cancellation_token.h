@@ -19,7 +19,7 @@
 // Neither of these is ever called under a lock.
 // Memory ordering: what happens before Cancel() happens before an IsCancelled() that
 // returns true because of it, before a wait for it is ready, and before a callback.
-// Cost: a token that is no copy is one allocation (232 bytes); IsCancelled() one load,
+// Cost: a token that is no copy is one allocation (128 bytes); IsCancelled() one load,
 // however deep the tree; waiting allocates nothing; Cancel() is linear in the tokens
 // below this one, their waiters and callbacks, and uses no stack for the depth. Making
 // and dropping a child takes its parent's lock.

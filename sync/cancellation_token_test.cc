@@ -151,7 +151,7 @@ TEST(CancellationTokenTest, ADeepTreeUsesNoStack) {
 }
 
 TEST(CancellationTokenTest, ANodeHasTheSizeThatIsStated) {
-  EXPECT_LE(sizeof(sync_internal::CancellationNode), 232u);
+  EXPECT_LE(sizeof(sync_internal::CancellationNode), 128u);
 }
 
 TEST(CancellationCallbackTest, IsCalledOnceOnCancellation) {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -178,6 +180,14 @@ TEST(LockWatchTest, WhoMakesACellsValueHoldsIt) {
   EXPECT_THAT(UsesOf(&cell), IsEmpty());
 }
 
+TEST(LockWatchTest, WhoFailsToMakeItHoldsItNoMore) {
+  OnceCell<int> cell;
+  auto fails =
+      cell.GetOrTryInit([]() -> absl::StatusOr<int> { return absl::UnavailableError("not yet"); });
+  EXPECT_FALSE(PollOnce(fails).value().ok());
+  EXPECT_THAT(UsesOf(&cell), IsEmpty());
+}
+
 TEST(LockWatchTest, OfALazyCellAndAOnceToo) {
   ManualState source;
   LazyCell<int, std::function<Manual<int>()>> lazy([&source] { return Manual<int>(&source, 5); });
@@ -331,13 +341,17 @@ TEST_F(LongHoldTest, NotOfPermitsNorCellsNorThreadsWhileTheyLast) {
   ManualState source;
   const auto guard = mutex.TryLock();
   std::optional<SemaphorePermit> permit;
-  auto makes = cell.GetOrInit([&source] { return Manual<int>(&source, 5); });
+  const auto make = [&source] { return Manual<int>(&source, 5); };
+  std::optional makes{cell.GetOrInit(make)};
   {
     const PolledTaskScope scope = InPoll();
     permit = semaphore.TryAcquire();
-    EXPECT_TRUE(PollOnce(makes).pending());
+    EXPECT_TRUE(PollOnce(*makes).pending());
   }
   EXPECT_FALSE(internal::ReportHoldsThatLast());
+  permit.reset();
+  makes.reset();
+  EXPECT_THAT(UsesOf(&cell), IsEmpty());
   EXPECT_THAT(reported_, IsEmpty());
 }
 

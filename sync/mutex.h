@@ -26,7 +26,7 @@
 // Cost: locking and unlocking are one RMW each if nobody waits; unlocking a mutex for which nobody
 // has waited for long is a store (bias.h), and who has to wait for such a one pays a few
 // microseconds more. Waiting allocates nothing.
-// 72 bytes besides the value.
+// 40 bytes besides the value.
 
 #ifndef HOME_SYNC_MUTEX_H_
 #define HOME_SYNC_MUTEX_H_

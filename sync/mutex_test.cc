@@ -22,6 +22,8 @@ using testing::PollOnce;
 static_assert(Future<LockFuture<int, Mutex<int>*>>);
 
 // Who was woken may never look: others get the lock all the same.
+static_assert(sizeof(Mutex<void*>) <= 40 + sizeof(void*));
+
 TEST(MutexTest, ALazyWaiterHoldsUpNobody) {
   Mutex<int> mutex;
   CountingWaker other;

@@ -16,8 +16,8 @@
 //
 // Fairness: RwLockMode::kFair serves in order of coming, readers together up to the next writer.
 // kPreferWriters puts a writer before all readers that wait: then readers starve for as long as
-// writers keep coming. In both nobody passes one who waits, so readers that keep coming starve
-// no writer. An upgrade comes before all: it holds a place already.
+// writers keep coming. In both no reader passes a writer that waits, so readers that keep coming
+// starve none. An upgrade comes before all: it holds a place already.
 // So a task that holds one guard and waits for a second one of the same lock may wait for ever:
 // a writer may have come in between.
 //
@@ -352,6 +352,7 @@ class RwLock {
   }
 
   // The same, of both, for a guard that keeps the lock.
+  // Cancellation: as Read(), Write() and UpgradableRead().
   [[nodiscard]] static RwLockFuture<OwnedReadGuard, Shared> ReadOwned(
       Shared lock, const Place& place = std::source_location::current()) {
     return RwLockFuture<OwnedReadGuard, Shared>(std::move(lock), Kind::kReader, place);

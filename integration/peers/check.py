@@ -16,14 +16,14 @@ def key_of(workload, threads, wanted):
     return "%s %d %s" % (workload, threads, wanted)
 
 
-def ratios_of(tables, ours, limit):
-    """Key -> {peer: ours as a multiple of it}, of those that gave right results."""
+def ratios_of(tables, ours, apart):
+    """Key -> {peer: ours as a multiple of it}, of those that gave right results and are not `apart`."""
     ratios = {}
     for row, table in tables.items():
         of_row = {
             peer: round(entry["ours_to_it"], 3)
             for peer, entry in table.items()
-            if peer not in (ours, limit) and not entry["failures"]
+            if peer != ours and peer not in apart and not entry["failures"]
             and entry.get("ours_to_it") is not None
         }
         ratios[key_of(*row)] = {} if table.get(ours, {}).get("failures") else of_row

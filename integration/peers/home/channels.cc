@@ -149,29 +149,36 @@ Sample PingPong(std::uint64_t n, std::size_t threads) {
 }
 Sample PingPongOfOne(std::uint64_t n, std::size_t threads) { return Pairs(1, n, threads); }
 
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample BoundedForMany(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n] {
+    return Stream<true>(MakeChannel<std::uint64_t>(kCapacity), n, kProducers, kConsumers,
+                        [](auto& receiver) { return receiver; });
+  });
+}
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample UnboundedForMany(std::uint64_t n, std::size_t threads) {
+  return RunOnWorker(threads, [n] {
+    return Stream<false>(MakeUnboundedChannel<std::uint64_t>(), n, kProducers, kConsumers,
+                         [](auto& receiver) { return receiver; });
+  });
+}
+
 // To one receiver by the channel for one, to more by that for many.
 template <std::uint64_t kProducers, std::uint64_t kConsumers>
 Sample Bounded(std::uint64_t n, std::size_t threads) {
+  if constexpr (kConsumers != 1) return BoundedForMany<kProducers, kConsumers>(n, threads);
   return RunOnWorker(threads, [n] {
-    if constexpr (kConsumers == 1) {
-      return Stream<true>(MakeMpscChannel<std::uint64_t>(kCapacity), n, kProducers, 1,
-                          [](auto& receiver) { return std::move(receiver); });
-    } else {
-      return Stream<true>(MakeChannel<std::uint64_t>(kCapacity), n, kProducers, kConsumers,
-                          [](auto& receiver) { return receiver; });
-    }
+    return Stream<true>(MakeMpscChannel<std::uint64_t>(kCapacity), n, kProducers, 1,
+                        [](auto& receiver) { return std::move(receiver); });
   });
 }
 template <std::uint64_t kProducers, std::uint64_t kConsumers>
 Sample Unbounded(std::uint64_t n, std::size_t threads) {
+  if constexpr (kConsumers != 1) return UnboundedForMany<kProducers, kConsumers>(n, threads);
   return RunOnWorker(threads, [n] {
-    if constexpr (kConsumers == 1) {
-      return Stream<false>(MakeUnboundedMpscChannel<std::uint64_t>(), n, kProducers, 1,
-                           [](auto& receiver) { return std::move(receiver); });
-    } else {
-      return Stream<false>(MakeUnboundedChannel<std::uint64_t>(), n, kProducers, kConsumers,
-                           [](auto& receiver) { return receiver; });
-    }
+    return Stream<false>(MakeUnboundedMpscChannel<std::uint64_t>(), n, kProducers, 1,
+                         [](auto& receiver) { return std::move(receiver); });
   });
 }
 template Sample Bounded<1, 1>(std::uint64_t, std::size_t);
@@ -179,11 +186,15 @@ template Sample Bounded<1, 4>(std::uint64_t, std::size_t);
 template Sample Bounded<2, 2>(std::uint64_t, std::size_t);
 template Sample Bounded<4, 1>(std::uint64_t, std::size_t);
 template Sample Bounded<4, 4>(std::uint64_t, std::size_t);
+template Sample BoundedForMany<1, 1>(std::uint64_t, std::size_t);
+template Sample BoundedForMany<4, 1>(std::uint64_t, std::size_t);
 template Sample Unbounded<1, 1>(std::uint64_t, std::size_t);
 template Sample Unbounded<1, 4>(std::uint64_t, std::size_t);
 template Sample Unbounded<2, 2>(std::uint64_t, std::size_t);
 template Sample Unbounded<4, 1>(std::uint64_t, std::size_t);
 template Sample Unbounded<4, 4>(std::uint64_t, std::size_t);
+template Sample UnboundedForMany<1, 1>(std::uint64_t, std::size_t);
+template Sample UnboundedForMany<4, 1>(std::uint64_t, std::size_t);
 
 Sample IdleReceive(std::uint64_t n, std::size_t threads) {
   return RunOnWorker(threads, [n]() -> Async<Sample> {

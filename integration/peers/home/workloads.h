@@ -37,7 +37,11 @@ Sample PingPongOfOne(std::uint64_t n, std::size_t threads);
 template <std::uint64_t kProducers, std::uint64_t kConsumers>
 Sample Bounded(std::uint64_t n, std::size_t threads);
 template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample BoundedForMany(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
 Sample Unbounded(std::uint64_t n, std::size_t threads);
+template <std::uint64_t kProducers, std::uint64_t kConsumers>
+Sample UnboundedForMany(std::uint64_t n, std::size_t threads);
 Sample IdleReceive(std::uint64_t n, std::size_t threads);
 Sample IdleChannel(std::uint64_t n, std::size_t threads);
 Sample ChannelDepth(std::uint64_t n, std::size_t threads);

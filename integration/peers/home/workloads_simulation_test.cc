@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "home/integration/peers/home/workloads.h"
+#include "home/integration/peers/home/workloads_testing.h"
 #include "home/integration/peers/measure.h"
 #include "home/runtime.h"
 #include "home/scheduler/simulation_testing.h"
@@ -32,9 +33,7 @@ TEST_P(SimulatedWorkloadsTest, ResultsAddUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SimulatedWorkloadsTest, ::testing::ValuesIn(InVirtualTime()),
-                         [](const ::testing::TestParamInfo<Workload>& workload) {
-                           return std::string(workload.param.name);
-                         });
+                         race_testing::TestName);
 
 }  // namespace
 }  // namespace home::race

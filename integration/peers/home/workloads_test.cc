@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "home/integration/peers/home/workloads_testing.h"
 #include "home/integration/peers/measure.h"
 
 namespace home::race {
@@ -34,10 +35,7 @@ TEST_P(WorkloadsTest, ResultsAddUp) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, WorkloadsTest, testing::ValuesIn(ThatEnd()),
-                         [](const testing::TestParamInfo<Workload>& workload) {
-                           return std::string(workload.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(All, WorkloadsTest, testing::ValuesIn(ThatEnd()), race_testing::TestName);
 
 TEST(MeasureTest, KnowsFibonacci) {
   EXPECT_EQ(Fibonacci(0).value, 0u);

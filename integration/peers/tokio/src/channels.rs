@@ -10,8 +10,9 @@ const CAPACITY: usize = 1024;
 
 /// A function that sends 1 to n from `producers` tasks to `consumers` tasks, which receive
 /// from clones of one receiver. `$turn` is awaited after each value that was sent or received.
+/// Who sends to a channel without a bound never waits, and awaits nothing.
 macro_rules! stream {
-    ($name:ident, $make:expr, $send:ident, $recv:ident, $turn:expr) => {
+    ($name:ident, $make:expr, |$to:ident, $value:ident| $send:expr, $recv:ident, $turn:expr) => {
         fn $name(n: u64, threads: usize, producers: u64, consumers: u64) -> Sample {
             run(threads, async move {
                 let watch = Watch::start();
@@ -19,10 +20,11 @@ macro_rules! stream {
                 for producer in 0..producers {
                     let sender = sender.clone();
                     tokio::spawn(async move {
-                        let mut value = producer + 1;
-                        while value <= n {
-                            sender.$send(value).await.expect("a listener");
-                            value += producers;
+                        let $to = sender;
+                        let mut $value = producer + 1;
+                        while $value <= n {
+                            $send.expect("a listener");
+                            $value += producers;
                             $turn.await;
                         }
                     });
@@ -54,48 +56,60 @@ macro_rules! stream {
 stream!(
     flume_b,
     flume::bounded(CAPACITY),
-    send_async,
+    |to, value| to.send_async(value).await,
     recv_async,
     ready(())
 );
 stream!(
     flume_u,
     flume::unbounded(),
-    send_async,
+    |to, value| to.send(value),
     recv_async,
     ready(())
 );
 stream!(
     kanal_b,
     kanal::bounded_async(CAPACITY),
-    send,
+    |to, value| to.send(value).await,
     recv,
     ready(())
 );
-stream!(kanal_u, kanal::unbounded_async(), send, recv, ready(()));
+stream!(
+    kanal_u,
+    kanal::unbounded_async(),
+    |to, value| to.try_send(value),
+    recv,
+    ready(())
+);
 // With the budget that Tokio's own channels spend: a task gives way after 128 values.
 stream!(
     kanal_budget_b,
     kanal::bounded_async(CAPACITY),
-    send,
+    |to, value| to.send(value).await,
     recv,
     consume_budget()
 );
 stream!(
     kanal_budget_u,
     kanal::unbounded_async(),
-    send,
+    |to, value| to.try_send(value),
     recv,
     consume_budget()
 );
 stream!(
     async_b,
     async_channel::bounded(CAPACITY),
-    send,
+    |to, value| to.send(value).await,
     recv,
     ready(())
 );
-stream!(async_u, async_channel::unbounded(), send, recv, ready(()));
+stream!(
+    async_u,
+    async_channel::unbounded(),
+    |to, value| to.try_send(value),
+    recv,
+    ready(())
+);
 
 /// PEER/WORKLOAD, and what runs it.
 pub const WORKLOADS: &[crate::Workload] = &[
