@@ -103,7 +103,7 @@ struct Channel {
 };
 
 template <typename Kind>
-constexpr std::array<Operation<Channel<Kind>>, 17> kOperations = {{
+constexpr std::array<Operation<Channel<Kind>>, 19> kOperations = {{
     {"TrySend(7)",
      [](Channel<Kind>& channel) -> std::string {
        switch (channel.sender->TrySend(7)) {
@@ -153,6 +153,13 @@ constexpr std::array<Operation<Channel<Kind>>, 17> kOperations = {{
      [](Channel<Kind>& channel) -> std::string {
        return channel.weak.Upgrade().has_value() ? "sender" : "none";
      }},
+    {"Downgrade() and Upgrade()",
+     [](Channel<Kind>& channel) -> std::string {
+       // It takes the other's place: the channel stays open only if it counts.
+       channel.sender = channel.sender->Downgrade().Upgrade();
+       if (!channel.sender) return "none";
+       return channel.sender->IsClosed() ? "closed" : "open";
+     }},
     {"TryRecv()",
      [](Channel<Kind>& channel) -> std::string {
        const std::optional<int> value = channel.receiver->TryRecv();
@@ -181,16 +188,21 @@ constexpr std::array<Operation<Channel<Kind>>, 17> kOperations = {{
      }},
     {"IsClosed()",
      [](Channel<Kind>& channel) {
+       if (channel.sender && channel.receiver) {
+         EXPECT_EQ(channel.receiver->IsClosed(), channel.sender->IsClosed());
+       }
        return YesOrNo(channel.sender ? channel.sender->IsClosed() : channel.receiver->IsClosed());
      }},
     {"IsDrained()", [](Channel<Kind>& channel) { return YesOrNo(channel.receiver->IsDrained()); }},
-    {"Close()",
+    {"Sender::Close()",
      [](Channel<Kind>& channel) -> std::string {
-       if (channel.sender) {
-         channel.sender->Close();
-       } else {
-         channel.receiver->Close();
-       }
+       channel.sender->Close();
+       EXPECT_TRUE(channel.sender->IsClosed());
+       return "closed";
+     }},
+    {"Receiver::Close()",
+     [](Channel<Kind>& channel) -> std::string {
+       channel.receiver->Close();
        EXPECT_TRUE(channel.sender ? channel.sender->IsClosed() : channel.receiver->IsClosed());
        return "closed";
      }},
@@ -206,7 +218,7 @@ constexpr std::array<Operation<Channel<Kind>>, 17> kOperations = {{
      }},
 }};
 
-using Table = std::vector<Row<Step, 17>>;
+using Table = std::vector<Row<Step, 19>>;
 
 template <typename Kind, typename Make>
 void Check(const Table& table, Make make) {
@@ -222,68 +234,86 @@ template <typename Kind>
 class ChannelStatesTest : public ::testing::Test {};
 TYPED_TEST_SUITE(ChannelStatesTest, channel_testing::Kinds);
 
-// Columns: TrySend, Send, SendMany, TryReserve, Reserve; Permit::Send, ~Permit, Upgrade; TryRecv,
-// Recv, TryRecvMany, RecvMany; IsClosed, IsDrained, Close, and the last ends' drops, none of which
-// comes before those of their futures.
+// Columns: TrySend, Send, SendMany, TryReserve, Reserve; Permit::Send, ~Permit, Upgrade, Downgrade;
+// TryRecv, Recv, TryRecvMany, RecvMany; IsClosed, IsDrained, the ends' Close, and the last ends'
+// drops. No end goes before its futures.
 
 // clang-format off
 TYPED_TEST(ChannelStatesTest, RoomForTwo) {
   using enum Step;
   Check<TypeParam>({
       {"it is empty", {},
-       {"sent | 7", "sent | 7", "2 sent, waits | 7 8", "permit |", "permit |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed |", "gone |", "gone |"}},
+       {"sent | 7", "sent | 7", "2 sent, waits | 7 8", "permit |", "permit |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed |", "closed |", "gone |", "gone |"}},
       {"there is a value", {kValue},
-       {"sent | 1 7", "sent | 1 7", "1 sent, waits | 1 7", "permit | 1", "permit | 1", "", "", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "no | 1", "no | 1", "closed | 1", "gone | 1", "gone |"}},
+       {"sent | 1 7", "sent | 1 7", "1 sent, waits | 1 7", "permit | 1", "permit | 1",
+        "", "", "sender | 1", "open | 1", "1 |", "1 |", "1 |", "1 |",
+        "no | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", "gone |"}},
       {"it is full", {kValue, kValue},
-       {"full | 1 2", "waits | 1 2", "0 sent, waits | 1 2", "none | 1 2", "waits | 1 2", "", "", "sender | 1 2",
-        "1 | 2", "1 | 2", "1 2 |", "1 2 |", "no | 1 2", "no | 1 2", "closed | 1 2", "gone | 1 2", "gone |"}},
+       {"full | 1 2", "waits | 1 2", "0 sent, waits | 1 2", "none | 1 2", "waits | 1 2",
+        "", "", "sender | 1 2", "open | 1 2", "1 | 2", "1 | 2", "1 2 |", "1 2 |",
+        "no | 1 2", "no | 1 2", "closed | 1 2", "closed | 1 2", "gone | 1 2", "gone |"}},
       {"it is full and a sender waits", {kValue, kValue, kSender},
-       {"full | 1 2", "waits | 1 2", "0 sent, waits | 1 2", "none | 1 2", "waits | 1 2", "", "", "sender | 1 2",
-        "1* | 2", "1* | 2", "1 2* |", "1 2* |", "no | 1 2", "no | 1 2", "closed* | 1 2", "", "gone* |"}},
+       {"full | 1 2", "waits | 1 2", "0 sent, waits | 1 2", "none | 1 2", "waits | 1 2",
+        "", "", "sender | 1 2", "", "1* | 2", "1* | 2", "1 2* |", "1 2* |",
+        "no | 1 2", "no | 1 2", "closed* | 1 2", "closed* | 1 2", "", "gone* |"}},
       {"there is a permit", {kPermit},
-       {"sent | 7", "sent | 7", "1 sent, waits | 7", "permit |", "permit |", "sent | 5", "gone |", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed |", "gone |", "gone |"}},
+       {"sent | 7", "sent | 7", "1 sent, waits | 7", "permit |", "permit |",
+        "sent | 5", "gone |", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed |", "closed |", "gone |", "gone |"}},
       {"a value and a permit take all room", {kValue, kPermit},
-       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1", "sent | 1 5", "gone | 1", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "no | 1", "no | 1", "closed | 1", "gone | 1", "gone |"}},
+       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1",
+        "sent | 1 5", "gone | 1", "sender | 1", "open | 1", "1 |", "1 |", "1 |", "1 |",
+        "no | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", "gone |"}},
       {"a sender waits for the permit's room", {kValue, kPermit, kSender},
-       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1", "sent | 1 5", "gone* | 1", "sender | 1",
-        "1* |", "1* |", "1* |", "1* |", "no | 1", "no | 1", "closed* | 1", "", "gone* |"}},
+       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1",
+        "sent | 1 5", "gone* | 1", "sender | 1", "", "1* |", "1* |", "1* |", "1* |",
+        "no | 1", "no | 1", "closed* | 1", "closed* | 1", "", "gone* |"}},
       {"a receiver waits", {kReceiver},
-       {"sent* | 7", "sent* | 7", "2 sent, waits* | 7 8", "permit |", "permit |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed* |", "gone* |", ""}},
+       {"sent* | 7", "sent* | 7", "2 sent, waits* | 7 8", "permit |", "permit |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed* |", "closed* |", "gone* |", ""}},
       {"a receiver waits for a permit's value", {kPermit, kReceiver},
-       {"sent* | 7", "sent* | 7", "1 sent, waits* | 7", "permit |", "permit |", "sent* | 5", "gone |", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed* |", "gone* |", ""}},
+       {"sent* | 7", "sent* | 7", "1 sent, waits* | 7", "permit |", "permit |",
+        "sent* | 5", "gone |", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed* |", "closed* |", "gone* |", ""}},
       {"it was closed empty", {kClose},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "", "", "sender |",
-        "none |", "end |", "none |", "end |", "yes |", "yes |", "closed |", "gone |", "gone |"}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "", "", "sender |", "closed |", "none |", "end |", "none |", "end |",
+        "yes |", "yes |", "closed |", "closed |", "gone |", "gone |"}},
       {"it was closed with a value", {kValue, kClose},
-       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1", "", "", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "gone | 1", "gone |"}},
+       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1",
+        "", "", "sender | 1", "closed | 1", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", "gone |"}},
       {"it was closed with a permit", {kPermit, kClose},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "sent | 5", "gone |", "sender |",
-        "none |", "waits |", "none |", "waits |", "yes |", "no |", "closed |", "gone |", "gone |"}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "sent | 5", "gone |", "sender |", "closed |", "none |", "waits |", "none |", "waits |",
+        "yes |", "no |", "closed |", "closed |", "gone |", "gone |"}},
       {"it was closed with a permit and a receiver waits", {kPermit, kClose, kReceiver},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "sent* | 5", "gone* |", "sender |",
-        "none |", "waits |", "none |", "waits |", "yes |", "no |", "closed |", "gone |", ""}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "sent* | 5", "gone* |", "sender |", "closed |", "none |", "waits |", "none |", "waits |",
+        "yes |", "no |", "closed |", "closed |", "gone |", ""}},
       {"the senders are gone", {kNoSenders},
-       {"", "", "", "", "", "", "", "none |",
-        "none |", "end |", "none |", "end |", "yes |", "yes |", "closed |", "", "gone |"}},
+       {"", "", "", "", "",
+        "", "", "none |", "", "none |", "end |", "none |", "end |",
+        "yes |", "yes |", "", "closed |", "", "gone |"}},
       {"the senders are gone and a value is left", {kValue, kNoSenders},
-       {"", "", "", "", "", "", "", "none | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "", "gone |"}},
+       {"", "", "", "", "",
+        "", "", "none | 1", "", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "", "closed | 1", "", "gone |"}},
       {"the senders are gone and a permit is left", {kPermit, kNoSenders},
-       {"", "", "", "", "", "sent | 5", "gone |", "none |",
-        "none |", "waits |", "none |", "waits |", "yes |", "no |", "closed |", "", "gone |"}},
+       {"", "", "", "", "",
+        "sent | 5", "gone |", "none |", "", "none |", "waits |", "none |", "waits |",
+        "yes |", "no |", "", "closed |", "", "gone |"}},
       {"the receivers are gone", {kValue, kNoReceivers},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "", "", "sender |",
-        "", "", "", "", "yes |", "", "closed |", "gone |", ""}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "", "", "sender |", "closed |", "", "", "", "",
+        "yes |", "", "closed |", "", "gone |", ""}},
       {"the receivers are gone and a permit is left", {kPermit, kNoReceivers},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "sent |", "gone |", "sender |",
-        "", "", "", "", "yes |", "", "closed |", "gone |", ""}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "sent |", "gone |", "sender |", "closed |", "", "", "", "",
+        "yes |", "", "closed |", "", "gone |", ""}},
   }, [] { return TypeParam::template Make<int>(2); });
 }
 
@@ -291,35 +321,45 @@ TYPED_TEST(ChannelStatesTest, Rendezvous) {
   using enum Step;
   Check<TypeParam>({
       {"nobody waits", {},
-       {"full |", "waits |", "0 sent, waits |", "none |", "waits |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed |", "gone |", "gone |"}},
+       {"full |", "waits |", "0 sent, waits |", "none |", "waits |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed |", "closed |", "gone |", "gone |"}},
       {"a sender waits", {kSender},
-       {"full |", "waits |", "0 sent, waits |", "none |", "waits |", "", "", "sender |",
-        "none |", "waits* |", "none |", "waits* |", "no |", "no |", "closed* |", "", "gone* |"}},
+       {"full |", "waits |", "0 sent, waits |", "none |", "waits |",
+        "", "", "sender |", "", "none |", "waits* |", "none |", "waits* |",
+        "no |", "no |", "closed* |", "closed* |", "", "gone* |"}},
       {"a receiver waits", {kReceiver},
-       {"sent* | 7", "sent* | 7", "1 sent, waits* | 7", "permit |", "permit |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed* |", "gone* |", ""}},
+       {"sent* | 7", "sent* | 7", "1 sent, waits* | 7", "permit |", "permit |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed* |", "closed* |", "gone* |", ""}},
       {"a receiver waits for a permit's value", {kReceiver, kPermit},
-       {"full |", "waits |", "0 sent, waits |", "none |", "waits |", "sent* | 5", "gone |", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed* |", "gone* |", ""}},
+       {"full |", "waits |", "0 sent, waits |", "none |", "waits |",
+        "sent* | 5", "gone |", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed* |", "closed* |", "gone* |", ""}},
       {"a value came for a receiver that waits", {kReceiver, kValue},
-       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1", "", "", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "no | 1", "no | 1", "closed | 1", "gone | 1", ""}},
+       {"full | 1", "waits | 1", "0 sent, waits | 1", "none | 1", "waits | 1",
+        "", "", "sender | 1", "open | 1", "1 |", "1 |", "1 |", "1 |",
+        "no | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", ""}},
       {"it was closed empty", {kClose},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "", "", "sender |",
-        "none |", "end |", "none |", "end |", "yes |", "yes |", "closed |", "gone |", "gone |"}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "", "", "sender |", "closed |", "none |", "end |", "none |", "end |",
+        "yes |", "yes |", "closed |", "closed |", "gone |", "gone |"}},
       {"it was closed with a value", {kReceiver, kValue, kClose},
-       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1", "", "", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "gone | 1", ""}},
+       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1",
+        "", "", "sender | 1", "closed | 1", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", ""}},
       {"the senders are gone", {kNoSenders},
-       {"", "", "", "", "", "", "", "none |",
-        "none |", "end |", "none |", "end |", "yes |", "yes |", "closed |", "", "gone |"}},
+       {"", "", "", "", "",
+        "", "", "none |", "", "none |", "end |", "none |", "end |",
+        "yes |", "yes |", "", "closed |", "", "gone |"}},
       {"the senders are gone and a value is left", {kReceiver, kValue, kNoSenders},
-       {"", "", "", "", "", "", "", "none | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "", ""}},
+       {"", "", "", "", "",
+        "", "", "none | 1", "", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "", "closed | 1", "", ""}},
       {"the receivers are gone", {kNoReceivers},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "", "", "sender |",
-        "", "", "", "", "yes |", "", "closed |", "gone |", ""}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "", "", "sender |", "closed |", "", "", "", "",
+        "yes |", "", "closed |", "", "gone |", ""}},
   }, [] { return TypeParam::template Make<int>(0); });
 }
 
@@ -327,26 +367,33 @@ TYPED_TEST(ChannelStatesTest, Unbounded) {
   using enum Step;
   Check<TypeParam>({
       {"it is empty", {},
-       {"sent | 7", "sent | 7", "3 sent | 7 8 9", "permit |", "permit |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed |", "gone |", "gone |"}},
+       {"sent | 7", "sent | 7", "3 sent | 7 8 9", "permit |", "permit |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed |", "closed |", "gone |", "gone |"}},
       {"there are values", {kValue, kValue},
-       {"sent | 1 2 7", "sent | 1 2 7", "3 sent | 1 2 7 8 9", "permit | 1 2", "permit | 1 2", "", "", "sender | 1 2",
-        "1 | 2", "1 | 2", "1 2 |", "1 2 |", "no | 1 2", "no | 1 2", "closed | 1 2", "gone | 1 2", "gone |"}},
+       {"sent | 1 2 7", "sent | 1 2 7", "3 sent | 1 2 7 8 9", "permit | 1 2", "permit | 1 2",
+        "", "", "sender | 1 2", "open | 1 2", "1 | 2", "1 | 2", "1 2 |", "1 2 |",
+        "no | 1 2", "no | 1 2", "closed | 1 2", "closed | 1 2", "gone | 1 2", "gone |"}},
       {"a receiver waits", {kReceiver},
-       {"sent* | 7", "sent* | 7", "3 sent* | 7 8 9", "permit |", "permit |", "", "", "sender |",
-        "none |", "waits |", "none |", "waits |", "no |", "no |", "closed* |", "gone* |", ""}},
+       {"sent* | 7", "sent* | 7", "3 sent* | 7 8 9", "permit |", "permit |",
+        "", "", "sender |", "open |", "none |", "waits |", "none |", "waits |",
+        "no |", "no |", "closed* |", "closed* |", "gone* |", ""}},
       {"it was closed with a value and a permit", {kValue, kPermit, kClose},
-       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1", "sent | 1 5", "gone | 1", "sender | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "gone | 1", "gone |"}},
+       {"closed | 1", "closed | 1", "0 sent | 1", "none | 1", "closed | 1",
+        "sent | 1 5", "gone | 1", "sender | 1", "closed | 1", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "closed | 1", "closed | 1", "gone | 1", "gone |"}},
       {"the senders are gone", {kNoSenders},
-       {"", "", "", "", "", "", "", "none |",
-        "none |", "end |", "none |", "end |", "yes |", "yes |", "closed |", "", "gone |"}},
+       {"", "", "", "", "",
+        "", "", "none |", "", "none |", "end |", "none |", "end |",
+        "yes |", "yes |", "", "closed |", "", "gone |"}},
       {"the senders are gone and a value is left", {kValue, kNoSenders},
-       {"", "", "", "", "", "", "", "none | 1",
-        "1 |", "1 |", "1 |", "1 |", "yes | 1", "no | 1", "closed | 1", "", "gone |"}},
+       {"", "", "", "", "",
+        "", "", "none | 1", "", "1 |", "1 |", "1 |", "1 |",
+        "yes | 1", "no | 1", "", "closed | 1", "", "gone |"}},
       {"the receivers are gone", {kValue, kNoReceivers},
-       {"closed |", "closed |", "0 sent |", "none |", "closed |", "", "", "sender |",
-        "", "", "", "", "yes |", "", "closed |", "gone |", ""}},
+       {"closed |", "closed |", "0 sent |", "none |", "closed |",
+        "", "", "sender |", "closed |", "", "", "", "",
+        "yes |", "", "closed |", "", "gone |", ""}},
   }, [] { return TypeParam::template MakeUnbounded<int>(); });
 }
 // clang-format on

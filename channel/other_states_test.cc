@@ -36,6 +36,7 @@ enum class Step {
   kClose,
   kNoSender,
   kNoReceiver,
+  kSubscribe,  // a receiver is made
 };
 
 template <typename T>
@@ -182,6 +183,7 @@ struct Broadcast {
     }
     if (step == Step::kNoSender) sender.reset();
     if (step == Step::kNoReceiver) receiver.reset();
+    if (step == Step::kSubscribe) receiver.emplace(sender->Subscribe());
   }
 
   static std::string InWords(const Broadcasted<int>& received) {
@@ -207,7 +209,7 @@ struct Broadcast {
   std::optional<BroadcastReceiver<int>::RecvFuture> receiving;
 };
 
-constexpr std::array<Operation<Broadcast>, 6> kBroadcast = {{
+constexpr std::array<Operation<Broadcast>, 7> kBroadcast = {{
     {"Send(7)", [](Broadcast& channel) { return absl::StrCat("to ", channel.sender->Send(7)); }},
     {"Subscribe() and Recv()",
      [](Broadcast& channel) -> std::string {
@@ -233,31 +235,45 @@ constexpr std::array<Operation<Broadcast>, 6> kBroadcast = {{
        channel.sender.reset();
        return "gone";
      }},
+    {"~Receiver()",
+     [](Broadcast& channel) -> std::string {
+       channel.receiver.reset();
+       return channel.sender ? absl::StrCat(channel.sender->receivers(), " left") : "gone";
+     }},
 }};
 
 // clang-format off
 TEST(BroadcastStatesTest, Table) {
   using enum Step;
-  const std::vector<Row<Step, 6>> table = {
+  const std::vector<Row<Step, 7>> table = {
       {"nothing was sent", {},
-       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |"}},
+       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |", "0 left |"}},
       {"the receiver waits", {kReceiver},
-       {"to 1* | 7", "waits |", "1 |", "", "", "gone* |"}},
+       {"to 1* | 7", "waits |", "1 |", "", "", "gone* |", ""}},
       {"there is a value", {kValue},
-       {"to 1 | 1 7", "waits | 1", "1 | 1", "1 |", "1 |", "gone | 1"}},
+       {"to 1 | 1 7", "waits | 1", "1 | 1", "1 |", "1 |", "gone | 1", "0 left |"}},
       {"it is full", {kValue, kValue},
-       {"to 1 | 2 after 1 7", "waits | 1 2", "1 | 1 2", "1 | 2", "1 | 2", "gone | 1 2"}},
+       {"to 1 | 2 after 1 7", "waits | 1 2", "1 | 1 2", "1 | 2", "1 | 2", "gone | 1 2", "0 left |"}},
       {"the receiver was too slow", {kValue, kValue, kValue, kValue},
        {"to 1 | 4 after 3 7", "waits | 3 after 2 4", "1 | 3 after 2 4", "3 after 2 | 4", "3 after 2 | 4",
-        "gone | 3 after 2 4"}},
+        "gone | 3 after 2 4", "0 left |"}},
       {"all was received", {kValue, kValue, kReceive, kReceive},
-       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |"}},
+       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |", "0 left |"}},
       {"the senders are gone", {kNoSender},
-       {"", "", "", "none |", "end |", ""}},
+       {"", "", "", "none |", "end |", "", "gone |"}},
       {"the senders are gone and a value is left", {kValue, kNoSender},
-       {"", "", "", "1 |", "1 |", ""}},
+       {"", "", "", "1 |", "1 |", "", "gone |"}},
       {"the receivers are gone", {kNoReceiver},
-       {"to 0 |", "waits |", "0 |", "", "", "gone |"}},
+       {"to 0 |", "waits |", "0 |", "", "", "gone |", ""}},
+      {"the receivers are gone before a value was received", {kValue, kNoReceiver},
+       {"to 0 |", "waits |", "0 |", "", "", "gone |", ""}},
+      {"a receiver came after they were gone", {kValue, kNoReceiver, kSubscribe},
+       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |", "0 left |"}},
+      {"a receiver came after a value for nobody", {kNoReceiver, kValue, kSubscribe},
+       {"to 1 | 7", "waits |", "1 |", "none |", "waits |", "gone |", "0 left |"}},
+      {"a receiver came after they were gone, and then a value",
+       {kValue, kValue, kNoReceiver, kValue, kSubscribe, kValue},
+       {"to 1 | 4 7", "waits | 4", "1 | 4", "4 |", "4 |", "gone | 4", "0 left |"}},
   };
   CheckTable(kBroadcast, table, [] { return Broadcast(); });
 }
@@ -279,12 +295,15 @@ struct Watched {
       EXPECT_TRUE(PollOnce(receiving.emplace(receiver->Changed()), counter).pending());
     }
     if (step == Step::kNoSender) sender.reset();
+    if (step == Step::kNoReceiver) receiver.reset();
+    if (step == Step::kSubscribe) receiver.emplace(sender->Subscribe());
   }
 
   int wakes() const { return counter.wakes(); }
-  // The value, and whether it is news.
+  // The value, and whether it is news to the receiver.
   std::string Contents() {
     receiving.reset();
+    if (!receiver) return sender ? absl::StrCat(" ", *sender->Borrow()) : "";
     return absl::StrCat(" ", *receiver->Borrow(), receiver->HasChanged() ? " new" : "");
   }
 
@@ -295,7 +314,7 @@ struct Watched {
   std::optional<WatchReceiver<int>::ChangedFuture> receiving;
 };
 
-constexpr std::array<Operation<Watched>, 8> kWatch = {{
+constexpr std::array<Operation<Watched>, 11> kWatch = {{
     {"Send(7)",
      [](Watched& channel) -> std::string {
        channel.sender->Send(7);
@@ -307,6 +326,8 @@ constexpr std::array<Operation<Watched>, 8> kWatch = {{
        auto changed = late.Changed();
        return PollOnce(changed).pending() ? "waits" : "changed";
      }},
+    {"receivers()", [](Watched& channel) { return absl::StrCat(channel.sender->receivers()); }},
+    {"Sender::Borrow()", [](Watched& channel) { return absl::StrCat(*channel.sender->Borrow()); }},
     {"~Sender()",
      [](Watched& channel) -> std::string {
        channel.sender.reset();
@@ -329,27 +350,43 @@ constexpr std::array<Operation<Watched>, 8> kWatch = {{
        if (polled.pending()) return "waits";
        return polled.value() ? absl::StrCat(*polled.value()) : "end";
      }},
+    {"~Receiver()",
+     [](Watched& channel) -> std::string {
+       channel.receiver.reset();
+       return channel.sender ? absl::StrCat(channel.sender->receivers(), " left") : "gone";
+     }},
 }};
 
 // clang-format off
 TEST(WatchStatesTest, Table) {
   using enum Step;
-  const std::vector<Row<Step, 8>> table = {
+  const std::vector<Row<Step, 11>> table = {
       {"the value was seen", {},
-       {"sent | 7 new", "waits | 0", "gone | 0", "0 | 0", "0 | 0", "no | 0", "waits | 0", "waits | 0"}},
+       {"sent | 7 new", "waits | 0", "1 | 0", "0 | 0", "gone | 0",
+        "0 | 0", "0 | 0", "no | 0", "waits | 0", "waits | 0", "0 left | 0"}},
       {"the receiver waits", {kReceiver},
-       {"sent* | 7 new", "waits | 0", "gone* | 0", "0 | 0", "0 | 0", "no | 0", "", ""}},
+       {"sent* | 7 new", "waits | 0", "1 | 0", "0 | 0", "gone* | 0",
+        "0 | 0", "0 | 0", "no | 0", "", "", ""}},
       {"there is a new value", {kValue},
-       {"sent | 7 new", "waits | 1 new", "gone | 1 new", "1 | 1 new", "1 | 1", "yes | 1 new", "changed | 1",
-        "waits | 1"}},
+       {"sent | 7 new", "waits | 1 new", "1 | 1 new", "1 | 1 new", "gone | 1 new",
+        "1 | 1 new", "1 | 1", "yes | 1 new", "changed | 1", "waits | 1", "0 left | 1"}},
       {"there are two new values", {kValue, kValue},
-       {"sent | 7 new", "waits | 2 new", "gone | 2 new", "2 | 2 new", "2 | 2", "yes | 2 new", "changed | 2", "2 | 2"}},
+       {"sent | 7 new", "waits | 2 new", "1 | 2 new", "2 | 2 new", "gone | 2 new",
+        "2 | 2 new", "2 | 2", "yes | 2 new", "changed | 2", "2 | 2", "0 left | 2"}},
       {"the new values were seen", {kValue, kValue, kReceive},
-       {"sent | 7 new", "waits | 2", "gone | 2", "2 | 2", "2 | 2", "no | 2", "waits | 2", "2 | 2"}},
+       {"sent | 7 new", "waits | 2", "1 | 2", "2 | 2", "gone | 2",
+        "2 | 2", "2 | 2", "no | 2", "waits | 2", "2 | 2", "0 left | 2"}},
       {"the senders are gone", {kNoSender},
-       {"", "", "", "0 | 0", "0 | 0", "no | 0", "end | 0", "end | 0"}},
+       {"", "", "", "", "", "0 | 0", "0 | 0", "no | 0", "end | 0", "end | 0", "gone |"}},
       {"the senders are gone and a value is new", {kValue, kNoSender},
-       {"", "", "", "1 | 1 new", "1 | 1", "yes | 1 new", "changed | 1", "end | 1"}},
+       {"", "", "", "", "", "1 | 1 new", "1 | 1", "yes | 1 new", "changed | 1", "end | 1", "gone |"}},
+      {"the receivers are gone", {kNoReceiver},
+       {"sent | 7", "waits | 0", "0 | 0", "0 | 0", "gone |", "", "", "", "", "", ""}},
+      {"a value was sent to nobody", {kNoReceiver, kValue},
+       {"sent | 7", "waits | 1", "0 | 1", "1 | 1", "gone |", "", "", "", "", "", ""}},
+      {"a receiver came after a value for nobody", {kNoReceiver, kValue, kSubscribe},
+       {"sent | 7 new", "waits | 1", "1 | 1", "1 | 1", "gone | 1",
+        "1 | 1", "1 | 1", "no | 1", "waits | 1", "waits | 1", "0 left | 1"}},
   };
   CheckTable(kWatch, table, [] { return Watched(); });
 }

@@ -396,13 +396,15 @@ struct PermitWorld : World {
   }
 };
 
-// What a permit and the part that was split off it hold, - if there is none; w, w!: as above.
+// What a permit and the part that was split off it hold, - if there is none; w, w!: as above. of:
+// how many permits there are, where some were forgotten.
 TEST(LockStatesTest, SemaphorePermit) {
   using W = PermitWorld;
   const Operations<W> operations = {
       {"Try", [](W& w) { return Keep(w.semaphore.TryAcquire(2), w.whole); }},
       {"Split", Done<W>([](W& w) { w.part.emplace(w.whole->Split(1)); })},
       {"Merge", Done<W>([](W& w) { w.whole->Merge(*std::exchange(w.part, std::nullopt)); })},
+      {"Forget", Done<W>([](W& w) { w.whole->Forget(); })},
       {"End", [](W& w) { return End(w.whole); }},
       {"EndPart", [](W& w) { return End(w.part); }},
       {"free", [](W& w) { return absl::StrCat(w.semaphore.available()); }},
@@ -413,33 +415,47 @@ TEST(LockStatesTest, SemaphorePermit) {
       {"Drop", [](W& w) { return w.waiter.Drop(); }},
   };
   WalkTable<W>(R"(
-         | Try       | Split        | Merge        | End                | EndPart
-  - -    | yes > 2 - |              |              |                    |
-  2 -    | no        | done > 1 1   |              | done > - -         |
-  1 1    | no        |              | done > 2 -   | done > - 1         | done > 1 -
-  1 -    | no        | done > 0 1   |              | done > - -         |
-  0 1    | no        |              | done > 1 -   | done > - 1         | done > 0 -
-  0 -    | yes > 2 - |              |              | done > - -         |
-  - 1    | no        |              |              |                    | done > - -
-  2 - w  | no        | done > 1 1 w |              | done+wake > - - w! |
-  1 1 w  | no        |              | done > 2 - w | done > - 1 w       | done > 1 - w
-  1 - w  | no        | done > ...   |              | done+wake > - - w! |
-  - 1 w  | no        |              |              |                    | done+wake > - - w!
-  - - w! | no        |              |              |                    |
+           | Try       | Split           | Merge           | End                | EndPart
+  - -      | yes > 2 - |                 |                 |                    |
+  2 -      | no        | done > 1 1      |                 | done > - -         |
+  1 1      | no        |                 | done > 2 -      | done > - 1         | done > 1 -
+  1 -      | no        | done > 0 1      |                 | done > - -         |
+  0 1      | no        |                 | done > 1 -      | done > - 1         | done > 0 -
+  0 -      | yes > 2 - |                 |                 | done > - -         |
+  - 1      | no        |                 |                 |                    | done > - -
+  2 - w    | no        | done > 1 1 w    |                 | done+wake > - - w! |
+  1 1 w    | no        |                 | done > 2 - w    | done > - 1 w       | done > 1 - w
+  1 - w    | no        | done > ...      |                 | done+wake > - - w! |
+  - 1 w    | no        |                 |                 |                    | done+wake > - - w!
+  - - w!   | no        |                 |                 |                    |
+  0 1 of 1 | no        |                 | done > 1 - of 1 | done > - 1 of 1    | done > 0 - of 1
+  1 - of 1 | no        | done > 0 1 of 1 |                 | done > - - of 1    |
+  0 - of 1 | no        |                 |                 | done > - - of 1    |
+  - 1 of 1 | no        |                 |                 |                    | done > - - of 1
+  - - of 1 | no        |                 |                 |                    |
+  0 - of 0 | no        |                 |                 | done > - - of 0    |
+  - - of 0 | no        |                 |                 |                    |
 
-         | free | count | Acquire       | Poll        | Drop
-  - -    | 2    |       | ready         |             |
-  2 -    | 0    | 2     | waits > 2 - w |             |
-  1 1    | 0    | 1     | waits > 1 1 w |             |
-  1 -    | 1    | 1     | waits > 1 - w |             |
-  0 1    | 1    | 0     | waits > ...   |             |
-  0 -    | 2    | 0     | ready         |             |
-  - 1    | 1    |       | waits > - 1 w |             |
-  2 - w  | 0    | 2     | waits         | waits       | done > 2 -
-  1 1 w  | 0    | 1     | waits         | waits       | done > 1 1
-  1 - w  | 1    | 1     | waits         | waits       | done > 1 -
-  - 1 w  | 1    |       | waits         | waits       | done > - 1
-  - - w! | 0    |       | waits         | ready > - - | done > - -
+           | free | count | Forget          | Acquire       | Poll        | Drop
+  - -      | 2    |       |                 | ready         |             |
+  2 -      | 0    | 2     | done > 0 - of 0 | waits > 2 - w |             |
+  1 1      | 0    | 1     | done > 0 1 of 1 | waits > 1 1 w |             |
+  1 -      | 1    | 1     | done > 0 - of 1 | waits > 1 - w |             |
+  0 1      | 1    | 0     | done            | waits > ...   |             |
+  0 -      | 2    | 0     | done            | ready         |             |
+  - 1      | 1    |       |                 | waits > - 1 w |             |
+  2 - w    | 0    | 2     | done > ...      | waits         | waits       | done > 2 -
+  1 1 w    | 0    | 1     | done > ...      | waits         | waits       | done > 1 1
+  1 - w    | 1    | 1     | done > ...      | waits         | waits       | done > 1 -
+  - 1 w    | 1    |       |                 | waits         | waits       | done > - 1
+  - - w!   | 0    |       |                 | waits         | ready > - - | done > - -
+  0 1 of 1 | 0    | 0     | done            | waits > ...   |             |
+  1 - of 1 | 0    | 1     | done > 0 - of 0 | waits > ...   |             |
+  0 - of 1 | 1    | 0     | done            | waits > ...   |             |
+  - 1 of 1 | 0    |       |                 | waits > ...   |             |
+  - - of 1 | 1    |       |                 | waits > ...   |             |
+  0 - of 0 | 0    | 0     | done            | waits > ...   |             |
+  - - of 0 | 0    |       |                 | waits > ...   |             |
   )",
                operations);
 }

@@ -1,5 +1,5 @@
 // Tables of what happens once, for states_testing.h: Latch, OnceCell, LazyCell, Once,
-// CancellationToken, RunUntilCancelled.
+// CancellationToken, CancellationGuard, RunUntilCancelled.
 
 #include <functional>
 #include <optional>
@@ -464,6 +464,36 @@ TEST(OnceStatesTest, CancellationTokenAndChild) {
   live live w | done > ...  | waits               | waits            | done > live live
   live off w! | done > ...  | ready               | ready > live off | done > live off
   off off w!  | done > ...  | ready               | ready > off off  | done > off off
+  )",
+               operations);
+}
+
+struct GuardWorld : World {
+  CancellationToken token;
+  std::optional<CancellationGuard> guard;
+
+  void Move() { guard.emplace(*std::exchange(guard, std::nullopt)); }
+};
+
+// off: the token is cancelled; g: it has a guard; d: the same, but it was disarmed.
+TEST(OnceStatesTest, CancellationGuard) {
+  using W = GuardWorld;
+  const Operations<W> operations = {
+      {"IsCancelled", [](W& w) { return YesOrNo(w.token.IsCancelled()); }},
+      {"Cancel", Done<W>([](W& w) { w.token.Cancel(); })},
+      {"Guard", Done<W>([](W& w) { w.guard.emplace(w.token); })},
+      {"Move", Done<W>([](W& w) { w.Move(); })},
+      {"Disarm", [](W& w) { return YesOrNo(std::move(*w.guard).Disarm() == w.token); }},
+      {"End", [](W& w) { return End(w.guard); }},
+  };
+  WalkTable<W>(R"(
+         | IsCancelled | Cancel       | Guard         | Move | Disarm       | End
+  live   | no          | done > off   | done > live g |      |              |
+  off    | yes         | done         | done > off g  |      |              |
+  live g | no          | done > off g |               | done | yes > live d | done > off
+  off g  | yes         | done         |               | done | yes > off d  | done > off
+  live d | no          | done > off d |               | done |              | done > live
+  off d  | yes         | done         |               | done |              | done > off
   )",
                operations);
 }
