@@ -88,7 +88,12 @@ BlockingScope::BlockingScope() : parker_(ThisThreads().Take()), waker_(parker_->
 
 BlockingScope::~BlockingScope() { ThisThreads().Keep(parker_); }
 
-bool BlockingScope::SleepUntil(std::int64_t deadline) { return parker_->ParkUntil(deadline); }
+bool BlockingScope::SleepUntil(std::int64_t deadline) {
+  if (is_late_ || !parker_->ParkUntil(deadline)) return false;
+  // A future that wakes itself at each poll must not go on for ever.
+  is_late_ = deadline != kForever && ParkerPolicy::Now() >= deadline;
+  return true;
+}
 
 std::int64_t DeadlineAfter(absl::Duration timeout) {
   return parker_internal::DeadlineAfter<ParkerPolicy>(timeout);

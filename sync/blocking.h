@@ -11,8 +11,8 @@
 // So the parker is counted. A thread keeps one from wait to wait; a wait inside of a
 // wait (in a waker's code) brings its own, because a parker holds one token only.
 //
-// The time of BlockingWaitFor() ends a sleep, and no poll: who was woken polls, be it late.
-// What the future loses when it is dropped then, its cancellation line says.
+// The time of BlockingWaitFor() ends a sleep, and no poll: who was woken polls once more, be it
+// late. What the future loses when it is dropped then, its cancellation line says.
 //
 // Thread-safety: all functions from any thread. The future belongs to the one that waits; any may
 // wake it.
@@ -52,12 +52,13 @@ class BlockingScope {
   ~BlockingScope();
 
   [[nodiscard]] const Waker& waker() const { return waker_.get(); }
-  // Sleeps until a wake since the last one. False: the deadline was first.
+  // Sleeps until a wake since the last one. False: the deadline was first, or at the last call.
   [[nodiscard]] bool SleepUntil(std::int64_t deadline);
 
  private:
   ThreadParker* parker_;
   BorrowedWaker waker_;
+  bool is_late_ = false;
 };
 
 // The deadline that is `timeout` from now, for BlockUntilReady().

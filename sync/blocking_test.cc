@@ -509,7 +509,14 @@ TYPED_TEST(BlockingTest, OneThatGivesUpLeavesAllAsItWas) {
 
 // The time ends a sleep only.
 TEST(BlockingWaitForTest, WhoIsWokenPollsThoughTheTimeIsOver) {
-  EXPECT_EQ(BlockingWaitFor(testing::Countdown(3, kValue), absl::ZeroDuration()), kValue);
+  EXPECT_EQ(BlockingWaitFor(testing::Countdown(2, kValue), absl::ZeroDuration()), kValue);
+}
+
+TEST(BlockingWaitForTest, WhoIsWokenAgainAndAgainDoesNotPollForEver) {
+  constexpr int kForLong = 2'000'000'000;
+  for (const absl::Duration time : {absl::ZeroDuration(), absl::Milliseconds(2)}) {
+    EXPECT_EQ(BlockingWaitFor(testing::Countdown(kForLong, kValue), time), std::nullopt);
+  }
 }
 
 struct Ledger {
