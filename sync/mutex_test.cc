@@ -19,10 +19,9 @@ using testing::CountingWaker;
 using testing::PollOnce;
 
 static_assert(Future<LockFuture<int, Mutex<int>*>>);
-
-// Who was woken may never look: others get the lock all the same.
 static_assert(sizeof(Mutex<void*>) <= 40 + sizeof(void*));
 
+// Who was woken may never look: others get the lock all the same.
 TEST(MutexTest, ALazyWaiterHoldsUpNobody) {
   Mutex<int> mutex;
   CountingWaker other;
