@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -99,7 +100,9 @@ absl::Duration Since(SteadyTime time) {
 }
 
 // Whether long holds of a kind are nobody's mistake.
-bool MayBeLong(const char* kind) { return kind == kPermitKind || kind == kCellKind; }
+bool MayBeLong(const char* kind) {
+  return kind == kPermitKind || kind == kCellKind || kind == kGroupKind;
+}
 
 struct Holds {
   // relaxed, all: a figure.
@@ -137,6 +140,8 @@ void Report(LongHold hold) {
 
 }  // namespace
 
+LockMarkBase::LockMarkBase() noexcept
+    : kind_(nullptr), lock_(nullptr), place_(std::source_location()) {}
 LockMarkBase::LockMarkBase(const char* kind, const void* lock, const LockPlace& place) noexcept
     : kind_(kind), lock_(lock), place_(place) {}
 LockMarkBase::LockMarkBase(LockMarkBase&& other) noexcept = default;
@@ -157,7 +162,7 @@ LockMarkBase::~LockMarkBase() {
 }
 
 void LockMarkBase::Wait() {
-  if (entry_ == nullptr) Enter(/*holds=*/false);
+  if (entry_ == nullptr && kind_ != nullptr) Enter(/*holds=*/false);
 }
 void LockMarkBase::Hold() { Enter(/*holds=*/true); }
 
@@ -258,7 +263,8 @@ std::string LockReport() {
     for (const bool holds : {true, false}) {
       for (const LockUse& use : uses) {
         if (use.lock != locks[i] || use.holds != holds) continue;
-        absl::StrAppend(&report, "lock ", i + 1, ", a ", use.kind,
+        const bool vowel = std::strchr("aeiou", use.kind[0]) != nullptr;
+        absl::StrAppend(&report, "lock ", i + 1, vowel ? ", an " : ", a ", use.kind,
                         holds ? ", is held by " : ", is awaited by ", Describe(use.task), " at ",
                         PlaceOf(use.location), "\n");
       }

@@ -1,4 +1,4 @@
-// LockWatch: in debug builds, who holds the locks of home/sync, and who waits for them.
+// LockWatch: in debug builds, who holds the primitives of home/sync, and who waits for them.
 //
 //   for (const LockUse& use : LockUses()) ...     // for tools and metrics
 //   std::fputs(LockReport().c_str(), stderr);     // for people
@@ -6,16 +6,16 @@
 //   lock 1, a mutex, is held by task 7 "accept" (spawned at server.cc:31) at server.cc:58
 //   lock 1, a mutex, is awaited by task 9 (spawned at server.cc:44) at pool.cc:12
 //
-// A lock is a Mutex, RwLock or Semaphore, or a OnceCell, LazyCell or Once, which is held by whoever
-// makes its value; those who wait for permits wait for a lock. A simulation that is stuck shows the
-// report, and PrometheusText() lists the uses.
+// A lock is whatever in home/sync is waited for. What is not held, such as an Event, has those who
+// wait only; a OnceCell, LazyCell or Once is held by whoever makes its value, a WaitGroup by its
+// members. A simulation that is stuck shows the report, and PrometheusText() lists the uses.
 //
 // A guard of a Mutex or RwLock that is held across an await for longer than a threshold is
 // reported: while it lasts, which a guard in a deadlock does for ever, by the watchdog of a
 // multi-thread runtime, and when it ends; to standard error, unless ReportLongHolds() says
-// otherwise. (A permit of a Semaphore may be held for long, that is what it is for, and to make a
-// cell's value may take long; and a guard that is held for long within one poll is a long poll,
-// which the watchdog reports as such.)
+// otherwise. (A permit of a Semaphore or a member of a WaitGroup may be held for long, that is what
+// they are for, and to make a cell's value may take long; and a guard that is held for long within
+// one poll is a long poll, which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
 // waits or holds. An entry goes into its thread's list, so that the aid orders nothing between
@@ -47,10 +47,10 @@ namespace home {
 
 // One who holds a lock, or waits for it.
 struct LockUse {
-  const char* kind = nullptr;     // "mutex", "rw lock (write)", "semaphore", "once cell"
-  const void* lock = nullptr;     // its address; of a LazyCell or Once, the inner cell's
-  bool holds = false;             // or it waits
-  PolledTask task;                // that took it, or waits
+  const char* kind = nullptr;  // "mutex", "rw lock (write)", "semaphore", "once cell", "event"...
+  const void* lock = nullptr;  // its address; of what is made of another, the inner one's
+  bool holds = false;          // or it waits
+  PolledTask task;             // that took it, or waits
   std::source_location location;  // where it was asked for
   absl::Duration duration;        // for how long already
 };
@@ -80,6 +80,7 @@ bool ReportHoldsThatLast();
 // The kinds of those whose long holds are nobody's mistake.
 inline constexpr char kPermitKind[] = "semaphore";
 inline constexpr char kCellKind[] = "once cell";
+inline constexpr char kGroupKind[] = "wait group";
 
 // The place of a call; see TaskLabel for how it comes to be the caller's.
 class LockPlace {
@@ -97,6 +98,7 @@ class LockPlace {
 template <typename Owner>
 class NoLockMark {
  public:
+  NoLockMark() = default;
   NoLockMark(const char*, const void*, const LockPlace&) noexcept {}
   template <typename Other>
   explicit NoLockMark(NoLockMark<Other>&&) noexcept {}
@@ -122,6 +124,8 @@ struct LockEntry;
 // What is not a template. Movable at any time; the one moved from waits and holds no more.
 class LockMarkBase {
  public:
+  // Tells nothing: of a wait beside another.
+  LockMarkBase() noexcept;
   LockMarkBase(const char* kind, const void* lock, const LockPlace& place) noexcept;
   LockMarkBase(LockMarkBase&& other) noexcept;
   LockMarkBase& operator=(LockMarkBase&& other) noexcept;

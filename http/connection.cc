@@ -201,7 +201,7 @@ Connection::Connection(TcpStream stream, ServerState& state)
     : state_(state),
       stream_(std::move(stream)),
       parser_(state.options.limits),
-      stop_wait_(state.stop.Wait()) {}
+      stop_wait_(state.stop.WaitBeside()) {}
 
 Async<void> Connection::Run() {
   while (true) {
@@ -504,7 +504,9 @@ Async<absl::StatusOr<Response>> Connection::CallHandler(Request& request) {
 // -- The task -----------------------------------------------------------------------
 
 ConnectionTask::ConnectionTask(TcpStream stream, std::shared_ptr<ServerState> state)
-    : live_(state), serving_(Serve(std::move(stream), state.get())), kill_(state->kill.Wait()) {}
+    : live_(state),
+      serving_(Serve(std::move(stream), state.get())),
+      kill_(state->kill.WaitBeside()) {}
 
 home::Poll<void> ConnectionTask::Poll(Context& cx) {
   if (serving_.Poll(cx).ready()) return kReady;

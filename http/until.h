@@ -33,7 +33,7 @@ class [[nodiscard]] Until {
       typename std::conditional_t<kVoid, std::type_identity<bool>,
                                   std::type_identity<std::optional<FutureOutput<F>>>>::type;
 
-  Until(F future, Event& event) : future_(std::move(future)), wait_(event.Wait()) {}
+  Until(F future, Event& event) : future_(std::move(future)), wait_(event.WaitBeside()) {}
 
   home::Poll<Output> Poll(Context& cx) {
     home::Poll<FutureOutput<F>> result = future_.Poll(cx);

@@ -18,9 +18,12 @@
 
 #include <cstddef>
 #include <mutex>
+#include <source_location>
+#include <utility>
 
 #include "home/future/context.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
@@ -41,7 +44,7 @@ class Barrier {
 
   // Ready once as many wait as the barrier is for; true for one of them.
   // Cancellation: dropping the future before that takes its arrival back.
-  [[nodiscard]] WaitFuture Wait();
+  [[nodiscard]] WaitFuture Wait(const internal::LockPlace& place = std::source_location::current());
 
  private:
   using Waiter = sync_internal::PlainWaiter<sync_internal::SyncPolicy>;
@@ -60,8 +63,10 @@ class [[nodiscard]] Barrier::WaitFuture {
   using Output = bool;
   static constexpr const char* kName = "Barrier::Wait";
 
-  explicit WaitFuture(Barrier& barrier) noexcept : barrier_(&barrier) {}
-  WaitFuture(WaitFuture&& other) noexcept : check_(other.check_), barrier_(other.barrier_) {
+  WaitFuture(Barrier& barrier, const internal::LockPlace& place) noexcept
+      : barrier_(&barrier), mark_("barrier", &barrier, place) {}
+  WaitFuture(WaitFuture&& other) noexcept
+      : check_(other.check_), barrier_(other.barrier_), mark_(std::move(other.mark_)) {
     if (other.waits_) Fatal("a barrier's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
@@ -76,6 +81,7 @@ class [[nodiscard]] Barrier::WaitFuture {
     check_.Begin();
     if (Waiters::SeesRelease(barrier_->mutex_, waiter_)) {
       waits_ = false;
+      mark_.Release();
       return false;
     }
     bool leads = false;
@@ -95,20 +101,25 @@ class [[nodiscard]] Barrier::WaitFuture {
     waits_ = !done;
     wakes.WakeAll();
     if (!done) {
+      mark_.Wait();
       static_cast<void>(cx.PendingFor("barrier"));
       return check_.Pending();
     }
+    mark_.Release();
     return leads;
   }
 
  private:
   [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
   Barrier* barrier_;
+  [[no_unique_address]] internal::LockMark<WaitFuture> mark_;
   Waiter waiter_;
   bool waits_ = false;
 };
 
-inline Barrier::WaitFuture Barrier::Wait() { return WaitFuture(*this); }
+inline Barrier::WaitFuture Barrier::Wait(const internal::LockPlace& place) {
+  return WaitFuture(*this, place);
+}
 
 }  // namespace home
 

@@ -29,6 +29,7 @@
 
 #include <concepts>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -36,6 +37,7 @@
 #include "home/future/context.h"
 #include "home/future/fallible.h"
 #include "home/future/future.h"
+#include "home/future/lock_watch.h"
 #include "home/future/pipe.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
@@ -79,7 +81,8 @@ class CancellationToken {
 
   // A future of void that is ready once the token is cancelled.
   // Cancellation: dropping it loses nothing.
-  [[nodiscard]] CancelledFuture Cancelled() const;
+  [[nodiscard]] CancelledFuture Cancelled(
+      const internal::LockPlace& place = std::source_location::current()) const;
 
   // Whether both are copies of one token.
   friend bool operator==(const CancellationToken& a, const CancellationToken& b) {
@@ -102,8 +105,11 @@ class [[nodiscard]] CancelledFuture {
  public:
   using Output = void;
 
+  // For who waits for something else, as of Event::WaitBeside().
   explicit CancelledFuture(CancellationToken token)
       : token_(std::move(token)), wait_(token_.node_->cancelled()) {}
+  CancelledFuture(CancellationToken token, const internal::LockPlace& place)
+      : token_(std::move(token)), wait_(token_.node_->cancelled(), "cancellation token", place) {}
 
   home::Poll<void> Poll(Context& cx) { return wait_.Poll(cx); }
 
@@ -112,7 +118,9 @@ class [[nodiscard]] CancelledFuture {
   Event::WaitFuture wait_;
 };
 
-inline CancelledFuture CancellationToken::Cancelled() const { return CancelledFuture(*this); }
+inline CancelledFuture CancellationToken::Cancelled(const internal::LockPlace& place) const {
+  return CancelledFuture(*this, place);
+}
 
 // Cancels its token in the end of its scope, however that comes, unless it was disarmed before:
 //

@@ -14,9 +14,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "home/future/context.h"
 #include "home/future/future.h"
+#include "home/future/poll.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/future/waker.h"
 #include "home/sync/testing.h"
 
 namespace home {
@@ -288,6 +291,22 @@ TEST(RunUntilCancelledTest, YieldsWhatTheFutureYields) {
   auto failure = RunUntilCancelled(token, Ready(absl::InternalError("own")));
   absl::Status own = *PollOnce(failure);
   EXPECT_TRUE(absl::IsInternal(own));
+}
+
+// The task waits for what its work waits for; that a token could end it explains nothing.
+TEST(RunUntilCancelledTest, TheWaitReasonIsTheWorks) {
+  const Waker waker;
+  Turn turn;
+  Context cx(waker, &turn);
+  const CancellationToken token;
+  auto work = RunUntilCancelled(
+      token, PollFn([](Context& inner) -> Poll<void> { return inner.PendingFor("tea"); }));
+  EXPECT_TRUE(work.Poll(cx).pending());
+  EXPECT_STREQ(turn.wait_reason, "tea");
+
+  auto cancelled = token.Cancelled();
+  EXPECT_TRUE(cancelled.Poll(cx).pending());
+  EXPECT_STREQ(turn.wait_reason, "cancellation token");
 }
 
 TEST(RunUntilCancelledTest, CancellationDestroysTheFutureFirst) {

@@ -97,10 +97,14 @@ class [[nodiscard]] CondvarFuture {
   static constexpr const char* kName = "Condvar::Wait";
 
   CondvarFuture(Condvar& condvar, Output guard, const internal::LockPlace& place)
-      : condvar_(&condvar), lock_(guard.mutex(), place), guard_(std::move(guard)) {}
+      : condvar_(&condvar),
+        mark_("condvar", &condvar, place),
+        lock_(guard.mutex(), place),
+        guard_(std::move(guard)) {}
   CondvarFuture(CondvarFuture&& other) noexcept
       : check_(other.check_),
         condvar_(other.condvar_),
+        mark_(std::move(other.mark_)),
         lock_(std::move(other.lock_)),
         guard_(std::move(other.guard_)) {
     if (other.stage_ != Stage::kFresh) Fatal("a condvar's future was moved after its first poll");
@@ -128,9 +132,11 @@ class [[nodiscard]] CondvarFuture {
       // At first: whoever locks the mutex now can notify us.
       guard_.reset();
       if (!notified) {
+        mark_.Wait();
         static_cast<void>(cx.PendingFor("condvar"));
         return check_.Pending();
       }
+      mark_.Release();
     }
     auto locked = lock_.Poll(cx);
     if (locked.pending()) return check_.Pending();
@@ -143,6 +149,7 @@ class [[nodiscard]] CondvarFuture {
 
   [[no_unique_address]] internal::PollCheck<CondvarFuture> check_;
   Condvar* condvar_;
+  [[no_unique_address]] internal::LockMark<CondvarFuture> mark_;
   LockFuture<T, Handle> lock_;
   std::optional<Output> guard_;
   Condvar::Waiter waiter_;

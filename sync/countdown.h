@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "home/future/lock_watch.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/grant_wait.h"
 
@@ -36,8 +37,8 @@ class Countdown {
   [[nodiscard]] std::size_t count() const {
     return static_cast<std::size_t>(queue_.word() / GrantQueue<ZeroKind>::kOne);
   }
-  [[nodiscard]] GrantFuture<ZeroKind> Wait(const char* reason) {
-    return GrantFuture<ZeroKind>(queue_, 0, reason);
+  [[nodiscard]] GrantFuture<ZeroKind> Wait(const char* reason, const internal::LockPlace& place) {
+    return GrantFuture<ZeroKind>(queue_, 0, reason, place);
   }
 
  private:

@@ -27,9 +27,12 @@
 #include <atomic>
 #include <cassert>
 #include <mutex>
+#include <source_location>
+#include <utility>
 
 #include "home/future/context.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/future/wake_list.h"
@@ -68,7 +71,10 @@ class BasicEvent {
 
   // A future of void that is ready once the event is or was set.
   // Cancellation: dropping it loses nothing.
-  [[nodiscard]] WaitFuture Wait();
+  [[nodiscard]] WaitFuture Wait(const internal::LockPlace& place = std::source_location::current());
+  // The same for who waits for something else, which the event puts an end to: that is what the
+  // task's wait reason and the lock watch show, and not this wait.
+  [[nodiscard]] WaitFuture WaitBeside();
 
  private:
   using Waiter = sync_internal::PlainWaiter<Policy>;
@@ -88,8 +94,17 @@ class [[nodiscard]] BasicEvent<Policy>::WaitFuture {
   using Output = void;
   static constexpr const char* kName = "Event::Wait";
 
+  // WaitBeside().
   explicit WaitFuture(BasicEvent& event) noexcept : event_(&event) {}
-  WaitFuture(WaitFuture&& other) noexcept : check_(other.check_), event_(other.event_) {
+  // Wait(). `reason`, a string that lives for ever, is what the event is called where it is waited
+  // for.
+  WaitFuture(BasicEvent& event, const char* reason, const internal::LockPlace& place) noexcept
+      : event_(&event), mark_(reason, &event, place), reason_(reason) {}
+  WaitFuture(WaitFuture&& other) noexcept
+      : check_(other.check_),
+        event_(other.event_),
+        mark_(std::move(other.mark_)),
+        reason_(other.reason_) {
     if (other.waits_) Fatal("an event's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
@@ -102,12 +117,19 @@ class [[nodiscard]] BasicEvent<Policy>::WaitFuture {
  private:
   [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
   BasicEvent* event_;
+  [[no_unique_address]] sync_internal::LockMark<Policy, WaitFuture> mark_;
+  const char* reason_ = nullptr;
   Waiter waiter_;
   bool waits_ = false;
 };
 
 template <typename Policy>
-typename BasicEvent<Policy>::WaitFuture BasicEvent<Policy>::Wait() {
+typename BasicEvent<Policy>::WaitFuture BasicEvent<Policy>::Wait(const internal::LockPlace& place) {
+  return WaitFuture(*this, "event", place);
+}
+
+template <typename Policy>
+typename BasicEvent<Policy>::WaitFuture BasicEvent<Policy>::WaitBeside() {
   return WaitFuture(*this);
 }
 
@@ -133,6 +155,7 @@ home::Poll<void> BasicEvent<Policy>::WaitFuture::Poll(Context& cx) {
           ? event_->IsSet() && event_->mutex_.IsFree()
           : Waiters::SeesRelease(event_->mutex_, waiter_)) {
     waits_ = false;
+    mark_.Release();
     return kReady;
   }
   const bool done = event_->waiters_.Poll(
@@ -140,11 +163,13 @@ home::Poll<void> BasicEvent<Policy>::WaitFuture::Poll(Context& cx) {
       // relaxed: it changes under the mutex only.
       [this](bool released) { return released || event_->set_.load(std::memory_order_relaxed); });
   waits_ = !done;
-  if (!done) {
-    static_cast<void>(cx.PendingFor("event"));
-    return check_.Pending();
+  if (done) {
+    mark_.Release();
+    return kReady;
   }
-  return kReady;
+  mark_.Wait();
+  if (reason_ != nullptr) static_cast<void>(cx.PendingFor(reason_));
+  return check_.Pending();
 }
 
 }  // namespace home

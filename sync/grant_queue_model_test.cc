@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 
 #include "gtest/gtest.h"
 #include "home/sync/countdown.h"
@@ -29,17 +30,19 @@ using std::memory_order_release;
 using sync_testing::LockScenario;
 using sync_testing::ModelSyncPolicy;
 
+constexpr std::source_location kPlace = std::source_location::current();
+
 template <typename Kind, int kThreadCount, std::uint64_t kWord>
 struct Scenario : LockScenario<kThreadCount> {
   using Future = GrantFuture<Kind, ModelSyncPolicy>;
 
   void Take(int thread, std::uint64_t request) {
-    Future future(queue, request, "");
+    Future future(queue, request, "", kPlace);
     this->tasks[thread].Run(future);
   }
   // Waits, but gives up after one poll; what it got it gives back.
   void TakeBriefly(int thread, std::uint64_t request) {
-    Future future(queue, request, "");
+    Future future(queue, request, "", kPlace);
     if (this->tasks[thread].PollOnce(future).ready()) Kind::GiveBack(queue, request);
   }
   void ExpectWord(std::uint64_t word) {
@@ -112,7 +115,7 @@ struct Lazy : Scenario<PermitKind, 3, 0> {
       for (int i = 0; i < 2; ++i) queue.Give(kOne);
     }
     if (index == 1) {
-      lazy.emplace(queue, kOne, "");
+      lazy.emplace(queue, kOne, "", kPlace);
       if (tasks[1].PollOnce(*lazy).ready()) queue.Give(kOne);
     }
     if (index == 2) Take(2, kOne);
@@ -160,8 +163,8 @@ struct LastNotified : Scenario<NotificationKind, 2, 0> {
   using Queue = GrantQueue<NotificationKind, ModelSyncPolicy>;
 
   void Before() {
-    older.emplace(queue, 0, "");
-    younger.emplace(queue, 0, "");
+    older.emplace(queue, 0, "", kPlace);
+    younger.emplace(queue, 0, "", kPlace);
     const bool ready = IsReady(0, *older) || IsReady(1, *younger);
     model::Expect(!ready, "nobody has been told");
   }

@@ -10,6 +10,7 @@
 #include "absl/base/optimization.h"
 #include "home/future/context.h"
 #include "home/future/fatal.h"
+#include "home/future/lock_watch.h"
 #include "home/future/poll.h"
 #include "home/future/poll_check.h"
 #include "home/sync/grant_queue.h"
@@ -70,24 +71,30 @@ class GrantWait {
   Grant early_ = Grant::kWaits;
 };
 
-// A future of void that waits for a grant, with a reason to give. Kind::kName is what it is
-// called if it is misused.
+// A future of void that waits for a grant. `reason` is what the primitive is called where it is
+// waited for, Kind::kName what the future is called if it is misused.
 template <typename Kind, typename Policy = SyncPolicy>
 class [[nodiscard]] GrantFuture {
  public:
   using Output = void;
 
-  GrantFuture(GrantQueue<Kind, Policy>& queue, std::uint64_t request, const char* reason) noexcept
-      : wait_(queue, request), reason_(reason) {}
+  GrantFuture(GrantQueue<Kind, Policy>& queue, std::uint64_t request, const char* reason,
+              const internal::LockPlace& place) noexcept
+      : mark_(reason, &queue, place), wait_(queue, request), reason_(reason) {}
 
   home::Poll<void> Poll(Context& cx) {
     check_.Begin();
-    if (wait_.Poll(cx, reason_) == Grant::kWaits) return check_.Pending();
+    if (wait_.Poll(cx, reason_) == Grant::kWaits) {
+      mark_.Wait();
+      return check_.Pending();
+    }
+    mark_.Release();
     return kReady;
   }
 
  private:
   [[no_unique_address]] internal::PollCheck<Kind> check_;
+  [[no_unique_address]] LockMark<Policy, GrantFuture> mark_;
   GrantWait<Kind, Policy> wait_;
   const char* reason_;
 };

@@ -13,7 +13,9 @@
 #define HOME_SYNC_LATCH_H_
 
 #include <cstddef>
+#include <source_location>
 
+#include "home/future/lock_watch.h"
 #include "home/sync/countdown.h"
 #include "home/sync/grant_wait.h"
 
@@ -34,7 +36,10 @@ class Latch {
   [[nodiscard]] bool IsOpen() const { return count_.count() == 0; }
   // Ready once the count is zero.
   // Cancellation: dropping the future loses nothing.
-  [[nodiscard]] WaitFuture Wait() { return count_.Wait("latch"); }
+  [[nodiscard]] WaitFuture Wait(
+      const internal::LockPlace& place = std::source_location::current()) {
+    return count_.Wait("latch", place);
+  }
 
  private:
   sync_internal::Countdown count_;

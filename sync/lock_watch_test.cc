@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -19,14 +20,20 @@
 #include "gtest/gtest.h"
 #include "home/future/async.h"
 #include "home/future/polled_task.h"
+#include "home/future/ready.h"
 #include "home/future/testing.h"
 #include "home/scheduler/runtime.h"
 #include "home/sync/barrier.h"
+#include "home/sync/cancellation_token.h"
 #include "home/sync/condvar.h"
+#include "home/sync/event.h"
+#include "home/sync/latch.h"
 #include "home/sync/mutex.h"
+#include "home/sync/notify.h"
 #include "home/sync/once_cell.h"
 #include "home/sync/rw_lock.h"
 #include "home/sync/semaphore.h"
+#include "home/sync/wait_group.h"
 
 namespace home {
 namespace {
@@ -46,6 +53,7 @@ TEST(LockWatchTest, CostsNothing) {
   static_assert(sizeof(MutexGuard<int>) == sizeof(void*));
   static_assert(sizeof(RwLock<int>::ReadGuard) == 2 * sizeof(void*));
   static_assert(sizeof(SemaphorePermit) == 2 * sizeof(void*));
+  static_assert(sizeof(WaitGroup::Member) == sizeof(void*));
   Mutex<int> mutex;
   const auto guard = mutex.TryLock();
   EXPECT_THAT(LockUses(), IsEmpty());
@@ -147,8 +155,15 @@ TEST(LockWatchTest, Permits) {
   auto acquire = semaphore.Acquire(2);
   EXPECT_TRUE(PollOnce(acquire).pending());
   EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
+  auto both = two.Split(2);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
+  two.Merge(std::move(both));
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
   two.Forget();
   EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  two.Merge(*semaphore.TryAcquire(1));
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
+  two.Forget();
   semaphore.Close();
   EXPECT_FALSE(PollOnce(acquire).value().ok());
 }
@@ -216,6 +231,126 @@ TEST(LockWatchTest, ACondvarHoldsNothingWhileItWaits) {
   condvar.NotifyOne();
   const auto guard = PollOnce(wait);
   EXPECT_THAT(UsesOf(&mutex), SizeIs(1));
+}
+
+// What waits is shown from its first poll on until it is ready or dropped.
+template <typename MakeWait>
+void ExpectWaitShown(const void* waited_for, const char* kind, MakeWait make_wait,
+                     absl::FunctionRef<void()> end) {
+  SCOPED_TRACE(kind);
+  const PolledTaskScope scope = InPoll(7);
+  {
+    auto dropped = make_wait();
+    EXPECT_THAT(UsesOf(waited_for), IsEmpty());
+    EXPECT_TRUE(PollOnce(dropped).pending());
+    EXPECT_THAT(UsesOf(waited_for), SizeIs(1));
+  }
+  EXPECT_THAT(UsesOf(waited_for), IsEmpty());
+
+  auto wait = make_wait();
+  EXPECT_TRUE(PollOnce(wait).pending());
+  const auto waits = UsesOf(waited_for);
+  ASSERT_THAT(waits, SizeIs(1));
+  EXPECT_STREQ(waits[0].kind, kind);
+  EXPECT_FALSE(waits[0].holds);
+  EXPECT_EQ(waits[0].task.id, 7u);
+  EXPECT_THAT(waits[0].location.file_name(), HasSubstr("lock_watch_test.cc"));
+  end();
+  EXPECT_TRUE(PollOnce(wait).ready());
+  EXPECT_THAT(UsesOf(waited_for), IsEmpty());
+}
+
+TEST(LockWatchTest, WhoWaitsForWhatNobodyHolds) {
+  Event event;
+  ExpectWaitShown(&event, "event", [&] { return event.Wait(); }, [&] { event.Set(); });
+  Notify notify;
+  ExpectWaitShown(&notify, "notify", [&] { return notify.Wait(); }, [&] { notify.NotifyOne(); });
+  AutoResetEvent reset;
+  ExpectWaitShown(&reset, "notify", [&] { return reset.Wait(); }, [&] { reset.Set(); });
+  Latch latch(1);
+  ExpectWaitShown(&latch, "latch", [&] { return latch.Wait(); }, [&] { latch.CountDown(); });
+  Condvar condvar;
+  Mutex<int> mutex;
+  ExpectWaitShown(
+      &condvar, "condvar", [&] { return condvar.Wait(*mutex.TryLock()); },
+      [&] { condvar.NotifyOne(); });
+  Barrier barrier(2);
+  ExpectWaitShown(
+      &barrier, "barrier", [&] { return barrier.Wait(); },
+      [&] {
+        auto last = barrier.Wait();
+        EXPECT_TRUE(PollOnce(last).ready());
+      });
+}
+
+TEST(LockWatchTest, MembersHoldTheirGroup) {
+  WaitGroup group;
+  std::optional<WaitGroup::Member> member = group.Join();
+  {
+    const PolledTaskScope scope = InPoll(8);
+    const WaitGroup::Member another = *member;
+    const auto both = UsesOf(&group);
+    ASSERT_THAT(both, SizeIs(2));
+    EXPECT_TRUE(both[0].holds);
+    EXPECT_TRUE(both[1].holds);
+    EXPECT_EQ(both[1].task.id, 8u);
+  }
+  auto moved = std::move(*member);
+  auto wait = group.Wait();
+  EXPECT_TRUE(PollOnce(wait).pending());
+  const auto both = UsesOf(&group);
+  ASSERT_THAT(both, SizeIs(2));
+  EXPECT_NE(both[0].holds, both[1].holds);
+  for (const LockUse& use : both) EXPECT_STREQ(use.kind, "wait group");
+  moved = group.Join();
+  EXPECT_THAT(UsesOf(&group), SizeIs(2));
+  member.reset();
+  {
+    const auto last = std::move(moved);
+  }
+  EXPECT_TRUE(PollOnce(wait).ready());
+  EXPECT_THAT(UsesOf(&group), IsEmpty());
+}
+
+std::size_t TokenWaits() {
+  std::vector<LockUse> uses = LockUses();
+  return static_cast<std::size_t>(std::count_if(uses.begin(), uses.end(), [](const LockUse& use) {
+    return std::string(use.kind) == "cancellation token";
+  }));
+}
+
+// Who only ends what it does when an event is set, or a token cancelled, does not wait for that.
+TEST(LockWatchTest, AWaitBesideAnotherIsNotShown) {
+  Event event;
+  auto beside = event.WaitBeside();
+  EXPECT_TRUE(PollOnce(beside).pending());
+  EXPECT_THAT(UsesOf(&event), IsEmpty());
+  event.Set();
+  EXPECT_TRUE(PollOnce(beside).ready());
+
+  const CancellationToken token;
+  auto work = RunUntilCancelled(token, PendingForever<void>());
+  EXPECT_TRUE(PollOnce(work).pending());
+  EXPECT_EQ(TokenWaits(), 0u);
+  auto cancelled = token.Cancelled();
+  EXPECT_TRUE(PollOnce(cancelled).pending());
+  EXPECT_EQ(TokenWaits(), 1u);
+  token.Cancel();
+  EXPECT_TRUE(PollOnce(cancelled).ready());
+  EXPECT_EQ(TokenWaits(), 0u);
+}
+
+TEST(LockWatchTest, TheReportKnowsItsArticles) {
+  Event event;
+  Latch latch(1);
+  auto waits = event.Wait();
+  auto also = latch.Wait();
+  const PolledTaskScope scope = InPoll(7);
+  EXPECT_TRUE(PollOnce(waits).pending());
+  EXPECT_TRUE(PollOnce(also).pending());
+  const std::string report = LockReport();
+  EXPECT_THAT(report, HasSubstr(", an event, is awaited by task 7 \"worker\" (spawned at "));
+  EXPECT_THAT(report, HasSubstr(", a latch, is awaited by task 7 \"worker\" (spawned at "));
 }
 
 // -- Long holds -----------------------------------------------------------------------------
@@ -334,22 +469,26 @@ TEST_F(LongHoldTest, OfAThreadThatIsGone) {
   EXPECT_THAT(reported_, SizeIs(1));
 }
 
-TEST_F(LongHoldTest, NotOfPermitsNorCellsNorThreadsWhileTheyLast) {
+TEST_F(LongHoldTest, NotOfPermitsCellsMembersNorThreadsWhileTheyLast) {
   Mutex<int> mutex;
   Semaphore semaphore(1);
   OnceCell<int> cell;
+  WaitGroup group;
   ManualState source;
   const auto guard = mutex.TryLock();
   std::optional<SemaphorePermit> permit;
+  std::optional<WaitGroup::Member> member;
   const auto make = [&source] { return Manual<int>(&source, 5); };
   std::optional makes{cell.GetOrInit(make)};
   {
     const PolledTaskScope scope = InPoll();
     permit = semaphore.TryAcquire();
+    member = group.Join();
     EXPECT_TRUE(PollOnce(*makes).pending());
   }
   EXPECT_FALSE(internal::ReportHoldsThatLast());
   permit.reset();
+  member.reset();
   makes.reset();
   EXPECT_THAT(UsesOf(&cell), IsEmpty());
   EXPECT_THAT(reported_, IsEmpty());

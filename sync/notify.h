@@ -30,7 +30,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <source_location>
 
+#include "home/future/lock_watch.h"
 #include "home/sync/grant_queue.h"
 #include "home/sync/grant_wait.h"
 
@@ -75,7 +77,10 @@ class Notify {
   // Ready once notified.
   // Cancellation: dropping the future loses the place in the queue; a notification that it got
   // from NotifyOne() or NotifyLast() goes on to the one that waits longest, or is kept.
-  [[nodiscard]] WaitFuture Wait() { return WaitFuture(queue_, 0, "notify"); }
+  [[nodiscard]] WaitFuture Wait(
+      const internal::LockPlace& place = std::source_location::current()) {
+    return WaitFuture(queue_, 0, "notify", place);
+  }
   // Uses up the notification that is kept, if there is one: true.
   bool TryWait() { return queue_.TryTake(0); }
 
@@ -95,7 +100,10 @@ class AutoResetEvent {
   // Unset. Has no effect on waits that it let through.
   void Reset() { notify_.TryWait(); }
   // Cancellation: as Notify::Wait().
-  [[nodiscard]] WaitFuture Wait() { return notify_.Wait(); }
+  [[nodiscard]] WaitFuture Wait(
+      const internal::LockPlace& place = std::source_location::current()) {
+    return notify_.Wait(place);
+  }
 
  private:
   Notify notify_;

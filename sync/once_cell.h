@@ -25,6 +25,7 @@
 #include <atomic>
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <type_traits>
@@ -135,7 +136,7 @@ class CellWait {
 
   Cell* cell_;
   LockWait<typename Cell::PolicyType> lock_;
-  [[no_unique_address]] typename Cell::template Mark<CellWait> mark_;
+  [[no_unique_address]] LockMark<typename Cell::PolicyType, CellWait> mark_;
   Fn fn_;
   std::optional<Making> making_;
   bool has_lock_ = false;
@@ -191,7 +192,7 @@ class OnceCell {
       auto polled = wait_.Poll(cx, error);
       if (polled.pending()) return check_.Pending();
       if (!*polled) return Output(std::move(error));
-      return Output(&*cell_->value_);
+      return Output(std::addressof(*cell_->value_));
     }
 
    private:
@@ -201,8 +202,8 @@ class OnceCell {
   };
 
   // The value, if it is there.
-  [[nodiscard]] T* Get() { return IsSet() ? &*value_ : nullptr; }
-  [[nodiscard]] const T* Get() const { return IsSet() ? &*value_ : nullptr; }
+  [[nodiscard]] T* Get() { return IsSet() ? std::addressof(*value_) : nullptr; }
+  [[nodiscard]] const T* Get() const { return IsSet() ? std::addressof(*value_) : nullptr; }
   [[nodiscard]] bool IsSet() const {
     // acquire: the value. pairs with: Make().
     return set_.load(std::memory_order_acquire);
@@ -236,11 +237,6 @@ class OnceCell {
  private:
   template <typename Cell, typename Fn>
   friend class sync_internal::CellWait;
-
-  // The model checker's threads are none that the watch knows.
-  template <typename Owner>
-  using Mark = std::conditional_t<std::is_same_v<Policy, sync_internal::SyncPolicy>,
-                                  internal::LockMark<Owner>, internal::NoLockMark<Owner>>;
 
   // Under the lock.
   template <typename... Args>

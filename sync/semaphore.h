@@ -103,11 +103,14 @@ class [[nodiscard]] BasicSemaphorePermit {
   [[nodiscard]] BasicSemaphorePermit Split(std::size_t count) {
     if (count > count_) Fatal("a semaphore's permit was split into more than it holds");
     count_ -= count;
-    return BasicSemaphorePermit(semaphore_, count, mark_.Another());
+    BasicSemaphorePermit split(semaphore_, count, mark_.Another());
+    if (count_ == 0) mark_.Release();
+    return split;
   }
   // Takes over those of `other`, which is of the same semaphore.
   void Merge(BasicSemaphorePermit other) {
     if (other.semaphore_ != semaphore_) Fatal("permits of two semaphores were merged");
+    if (count_ == 0) mark_ = std::move(other.mark_);
     count_ += std::exchange(other.count_, 0);
   }
 

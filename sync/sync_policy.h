@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 
+#include "home/future/lock_watch.h"
 #include "home/parker/futex_mutex.h"
 #include "home/parker/parker_policy.h"
 #include "home/queue/asymmetric_fence.h"
@@ -37,6 +39,12 @@ struct SyncPolicy {
   static void LightFence() { queue_internal::AsymmetricFence::Light(); }
   static void HeavyFence() { queue_internal::AsymmetricFence::Heavy(); }
 };
+
+// What `Owner`, which works under `Policy`, has of the lock watch: the model checker's threads are
+// none that the watch knows.
+template <typename Policy, typename Owner>
+using LockMark = std::conditional_t<std::is_same_v<Policy, SyncPolicy>, internal::LockMark<Owner>,
+                                    internal::NoLockMark<Owner>>;
 
 }  // namespace home::sync_internal
 

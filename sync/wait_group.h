@@ -17,8 +17,10 @@
 #define HOME_SYNC_WAIT_GROUP_H_
 
 #include <cstddef>
+#include <source_location>
 #include <utility>
 
+#include "home/future/lock_watch.h"
 #include "home/sync/countdown.h"
 #include "home/sync/grant_wait.h"
 
@@ -35,12 +37,15 @@ class WaitGroup {
   WaitGroup& operator=(const WaitGroup&) = delete;
 
   // One that is waited for until it is destroyed.
-  [[nodiscard]] Member Join();
+  [[nodiscard]] Member Join(const internal::LockPlace& place = std::source_location::current());
   // How many there are.
   [[nodiscard]] std::size_t size() const { return count_.count(); }
   // Ready at a moment in which there is none.
   // Cancellation: dropping the future loses nothing.
-  [[nodiscard]] WaitFuture Wait() { return count_.Wait("wait group"); }
+  [[nodiscard]] WaitFuture Wait(
+      const internal::LockPlace& place = std::source_location::current()) {
+    return count_.Wait(internal::kGroupKind, place);
+  }
 
  private:
   sync_internal::Countdown count_{0};
@@ -48,23 +53,40 @@ class WaitGroup {
 
 class [[nodiscard]] WaitGroup::Member {
  public:
-  explicit Member(WaitGroup& group) : group_(&group) { group_->count_.Add(1); }
+  explicit Member(WaitGroup& group,
+                  const internal::LockPlace& place = std::source_location::current())
+      : Member(group, Mark(internal::kGroupKind, &group, place)) {
+    mark_.Hold();
+  }
   // A further one.
-  Member(const Member& other) : Member(*other.group_) {}
-  Member(Member&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+  Member(const Member& other) : Member(*other.group_, other.mark_.Another()) {}
+  Member(Member&& other) noexcept
+      : group_(std::exchange(other.group_, nullptr)), mark_(std::move(other.mark_)) {}
   Member& operator=(Member other) noexcept {
     std::swap(group_, other.group_);
+    std::swap(mark_, other.mark_);
     return *this;
   }
   ~Member() {
-    if (group_ != nullptr) group_->count_.Subtract(1);
+    if (group_ == nullptr) return;
+    mark_.Release();
+    group_->count_.Subtract(1);
   }
 
  private:
+  using Mark = internal::LockMark<Member>;
+
+  Member(WaitGroup& group, Mark mark) : group_(&group), mark_(std::move(mark)) {
+    group_->count_.Add(1);
+  }
+
   WaitGroup* group_;
+  [[no_unique_address]] Mark mark_;
 };
 
-inline WaitGroup::Member WaitGroup::Join() { return Member(*this); }
+inline WaitGroup::Member WaitGroup::Join(const internal::LockPlace& place) {
+  return Member(*this, place);
+}
 
 }  // namespace home
 
