@@ -40,7 +40,7 @@ class Cell {
 
   // The producer's: fills the cell and hands it over.
   void Put(T&& value) {
-    std::construct_at(&value_, std::move(value));
+    std::construct_at(std::addressof(value_), std::move(value));
     // release: hands the value over, and whatever was done to the block. pairs with:
     // IsFull().
     state_.store(kFull, std::memory_order_release);
@@ -56,7 +56,7 @@ class Cell {
   // The consumer's, of a full cell.
   T Take() {
     T value = std::move(value_);
-    std::destroy_at(&value_);
+    std::destroy_at(std::addressof(value_));
     return value;
   }
   // The consumer's: it does not touch the block any more.

@@ -23,6 +23,7 @@ using testing::CountingWaker;
 using testing::OwningNext;
 using testing::PollNextOnce;
 using testing::PollOnce;
+using testing::Unaddressable;
 
 static_assert(Future<BroadcastReceiver<int>::RecvFuture>);
 static_assert(Stream<BroadcastReceiver<int>::Stream>);
@@ -245,6 +246,13 @@ class HostileValue {
 
   std::function<void()>* intrude_;
 };
+
+TEST(BroadcastValueTest, ThatHasAnAddressOperator) {
+  auto [sender, receiver] = MakeBroadcast<Unaddressable>(2);
+  EXPECT_EQ(sender.Send({.number = 7}), 1u);
+  auto recv = receiver.Recv();
+  EXPECT_EQ(PollOnce(recv).value()->value().number, 7);
+}
 
 TEST(BroadcastValueTest, HostileValue) {
   int intrusions = 0;

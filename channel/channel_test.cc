@@ -32,6 +32,7 @@ namespace {
 using testing::CountingWaker;
 using testing::PollNextOnce;
 using testing::PollOnce;
+using testing::Unaddressable;
 
 static_assert(sizeof(MpmcState<int>) < 300, "an idle channel costs less than 300 bytes");
 static_assert(sizeof(MpscState<int>) < 300);
@@ -305,6 +306,16 @@ TYPED_TEST(ChannelTest, LargeAndAlignedValues) {
     EXPECT_EQ(large->bytes[299], i);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&*large) % 64, 0u);
   }
+}
+
+TYPED_TEST(ChannelTest, ValuesThatHaveAnAddressOperator) {
+  auto [sender, receiver] = TypeParam::template Make<Unaddressable>(1);
+  EXPECT_EQ(sender.TrySend(Unaddressable{.number = 1}), TrySendResult::kSent);
+  Unaddressable second{.number = 2};
+  EXPECT_FALSE(sender.SendBlockingFor(std::move(second), absl::ZeroDuration()).ok());
+  EXPECT_EQ(receiver.TryRecv()->number, 1);
+  EXPECT_TRUE(sender.SendBlockingFor(std::move(second), absl::ZeroDuration()).ok());
+  EXPECT_EQ(receiver.RecvBlocking()->number, 2);
 }
 
 TEST(MpmcTest, CopiesOfAReceiverShareTheValues) {

@@ -85,7 +85,7 @@ class OneshotCell {
     // acquire: the receiver's waker (I3). pairs with: Register().
     std::uint32_t seen = state_.load(std::memory_order_acquire);
     if ((seen & kClosed) == 0) {
-      std::construct_at(&value_, std::move(value));
+      std::construct_at(std::addressof(value_), std::move(value));
       do {
         WakerTarget* const waker = Read(receiver_waker_, seen, kReceiverWaits);
         // release: the value. acquire: that the receiver's registration is ours. pairs
@@ -96,9 +96,9 @@ class OneshotCell {
           return true;
         }
       } while ((seen & kClosed) == 0);
-      std::destroy_at(&value);
-      std::construct_at(&value, std::move(value_));
-      std::destroy_at(&value_);
+      std::destroy_at(std::addressof(value));
+      std::construct_at(std::addressof(value), std::move(value_));
+      std::destroy_at(std::addressof(value_));
     }
     DropSender();
     return false;
@@ -138,7 +138,7 @@ class OneshotCell {
   // After kValue: the value; the cell is gone.
   [[nodiscard]] T TakeValue() {
     T value = std::move(value_);
-    std::destroy_at(&value_);
+    std::destroy_at(std::addressof(value_));
     Policy::Delete(this);
     return value;
   }

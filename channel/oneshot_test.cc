@@ -24,6 +24,7 @@ using sync_testing::ExpectToStandAHostileWaker;
 using sync_testing::HostileWaker;
 using testing::CountingWaker;
 using testing::PollOnce;
+using testing::Unaddressable;
 
 static_assert(Future<OneshotReceiver<int>>);
 static_assert(Future<OneshotReceiver<int>::RecvFuture>);
@@ -293,6 +294,15 @@ TEST(OneshotTest, HostileWakerOfClosed) {
   const auto close = [&ends] { ends->second.Close(); };
   ExpectToStandAHostileWaker(closed, close, look);
   ExpectToStandAHostileWaker(closed, close, close);
+}
+
+TEST(OneshotTest, ValuesThatHaveAnAddressOperator) {
+  auto [sender, receiver] = MakeOneshot<Unaddressable>();
+  EXPECT_TRUE(sender.Send({.number = 7}));
+  EXPECT_EQ((*receiver.TryRecv()).number, 7);
+  auto [late, closed] = MakeOneshot<Unaddressable>();
+  closed.Close();
+  EXPECT_FALSE(late.Send({.number = 8}));
 }
 
 TEST(OneshotDeathTest, Misuse) {

@@ -289,8 +289,8 @@ class BasicSender {
     std::optional<absl::Status> status =
         sync_internal::BlockUntilReady(send, sync_internal::DeadlineAfter(timeout));
     if (status && status->ok()) return *std::move(status);
-    std::destroy_at(&value);
-    std::construct_at(&value, std::move(send.value_));
+    std::destroy_at(std::addressof(value));
+    std::construct_at(std::addressof(value), std::move(send.value_));
     if (status) return *std::move(status);
     return absl::DeadlineExceededError("channel send: there was no room in time");
   }

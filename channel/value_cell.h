@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <type_traits>
 
@@ -43,7 +44,7 @@ class ValueCell {
   // Writes value `n`. One writer at a time.
   void Put(std::uint64_t n, const T& value) {
     Bytes bytes{};
-    std::memcpy(bytes.data(), &value, sizeof(T));
+    std::memcpy(bytes.data(), std::addressof(value), sizeof(T));
     const auto words = std::bit_cast<Words>(bytes);
     // relaxed: comes before the words, which release it.
     version_.store(2 * n + 1, std::memory_order_relaxed);

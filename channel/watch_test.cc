@@ -26,6 +26,7 @@ using testing::CountingWaker;
 using testing::OwningNext;
 using testing::PollNextOnce;
 using testing::PollOnce;
+using testing::Unaddressable;
 
 static_assert(Future<WatchReceiver<int>::ChangedFuture>);
 static_assert(Stream<WatchReceiver<int>::Stream>);
@@ -73,6 +74,13 @@ TEST(WatchTest, ASnapshotStaysAsItIs) {
   sender.Send(std::make_unique<int>(2));
   EXPECT_EQ(**before, 1);
   EXPECT_EQ(**receiver.Borrow(), 2);
+}
+
+TEST(WatchTest, ValuesThatHaveAnAddressOperator) {
+  auto [sender, receiver] = MakeWatch<Unaddressable>({.number = 1});
+  EXPECT_EQ(receiver.BorrowAndUpdate()->number, 1);
+  sender.Send({.number = 2});
+  EXPECT_EQ(receiver.BorrowAndUpdate()->number, 2);
 }
 
 TEST(WatchTest, Changed) {

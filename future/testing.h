@@ -71,6 +71,14 @@ void PollAfterReady(F future) {
   static_cast<void>(PollOnce(future));
 }
 
+// A value of a type whose & means something else.
+struct Unaddressable {
+  void operator&() = delete;
+  void operator&() const = delete;
+
+  int number = 0;
+};
+
 // Yields `value` at poll number `polls`, and wakes itself before; counts in
 // `cancelled` if it is destroyed unfinished.
 template <typename T = int>

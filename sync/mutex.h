@@ -192,7 +192,7 @@ class [[nodiscard]] BasicMutexGuard {
   }
 
   [[nodiscard]] T& operator*() const { return mutex_->value_; }
-  [[nodiscard]] T* operator->() const { return &mutex_->value_; }
+  [[nodiscard]] T* operator->() const { return std::addressof(mutex_->value_); }
   // The mutex that is locked.
   [[nodiscard]] const Handle& mutex() const { return mutex_; }
 

@@ -143,6 +143,12 @@ TEST(MutexTest, ALockThatWasHandedOverGoesOnIfItIsDropped) {
   EXPECT_TRUE(PollOnce(next, second).ready());
 }
 
+TEST(MutexTest, AValueThatHasAnAddressOperator) {
+  Mutex<testing::Unaddressable> mutex;
+  (*mutex.TryLock())->number = 7;
+  EXPECT_EQ((*mutex.TryLock())->number, 7);
+}
+
 TEST(MutexTest, PlainThreads) {
   Mutex<int> mutex;
   std::vector<std::thread> threads;

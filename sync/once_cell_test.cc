@@ -33,6 +33,14 @@ TEST(OnceCellTest, SetAndGet) {
   EXPECT_EQ(*made.Get(), 7);
 }
 
+TEST(OnceCellTest, AValueThatHasAnAddressOperator) {
+  OnceCell<testing::Unaddressable> cell;
+  EXPECT_TRUE(cell.Set({.number = 7}));
+  EXPECT_EQ(cell.Get()->number, 7);
+  auto get = cell.GetOrTryInit([] { return absl::StatusOr<testing::Unaddressable>(); });
+  EXPECT_EQ((*PollOnce(get).value())->number, 7);
+}
+
 TEST(OnceCellTest, OneMakesAndOthersWait) {
   OnceCell<int> cell;
   ManualState state;

@@ -172,7 +172,7 @@ class [[nodiscard]] RwLockReadGuard {
   explicit RwLockReadGuard(sync_internal::RwHold<Handle> hold) noexcept : hold_(std::move(hold)) {}
 
   [[nodiscard]] const T& operator*() const { return hold_.value(); }
-  [[nodiscard]] const T* operator->() const { return &hold_.value(); }
+  [[nodiscard]] const T* operator->() const { return std::addressof(hold_.value()); }
 
  private:
   sync_internal::RwHold<Handle> hold_;
@@ -186,7 +186,7 @@ class [[nodiscard]] RwLockWriteGuard {
   explicit RwLockWriteGuard(sync_internal::RwHold<Handle> hold) noexcept : hold_(std::move(hold)) {}
 
   [[nodiscard]] T& operator*() const { return hold_.value(); }
-  [[nodiscard]] T* operator->() const { return &hold_.value(); }
+  [[nodiscard]] T* operator->() const { return std::addressof(hold_.value()); }
 
   // The right to read instead, with no writer in between.
   RwLockReadGuard<T, Handle> Downgrade() && {
@@ -277,7 +277,7 @@ class [[nodiscard]] RwLockUpgradableGuard {
       : hold_(std::move(hold)) {}
 
   [[nodiscard]] const T& operator*() const { return hold_.value(); }
-  [[nodiscard]] const T* operator->() const { return &hold_.value(); }
+  [[nodiscard]] const T* operator->() const { return std::addressof(hold_.value()); }
 
   // The right to write instead, once all other readers are gone; none comes any more.
   // Cancellation: dropping the future gives up the right to read, too.

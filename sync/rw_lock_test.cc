@@ -205,6 +205,13 @@ TEST(RwLockTest, OwnedTriesTakeWhatTheyAreFor) {
   EXPECT_FALSE(RwLock<int>::TryReadOwned(lock).has_value());
 }
 
+TEST(RwLockTest, AValueThatHasAnAddressOperator) {
+  RwLock<testing::Unaddressable> lock;
+  (*lock.TryWrite())->number = 7;
+  EXPECT_EQ((*lock.TryRead())->number, 7);
+  EXPECT_EQ((*lock.TryUpgradableRead())->number, 7);
+}
+
 TEST(RwLockTest, HostileWaker) {
   RwLock<int> lock;
   std::optional<RwLock<int>::ReadGuard> reading;
