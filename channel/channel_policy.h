@@ -44,8 +44,8 @@ struct ChannelPolicy : QueuePolicy {
   // Tells threads that are alive from one another.
   static const void* ThisThread() { return channel_internal::ThisThread(); }
 
-  // After how many looks in a row that found few values a receiver lets the senders get ahead, and
-  // how many are not few (shared_head.h).
+  // After how many looks in a row that found few values a receiver of many lets the senders get
+  // ahead, and how many are not few (shared_head.h).
   static constexpr std::uint8_t kFewRuns = 2;
   static constexpr std::uint64_t kFewValues = 16;
   // For two to six microseconds.

@@ -35,6 +35,7 @@ struct ModelChannelPolicy : ChannelPolicy {
 
   static void Relax(int) { model::Yield(); }
   // A pause is nothing to the checker, and the guess whether to make one would multiply its work.
+  static void Slip() {}
   static constexpr std::uint8_t kFewRuns = 0;
   static constexpr std::uint16_t kMostPauses = 0;
 

@@ -4,6 +4,10 @@
 // mark in the cells, and a block is freed as soon as its last cell is empty. Only a bounded
 // channel's senders have to learn where the head is: by one RMW for all values that were taken in
 // one go, or by a store while no sender waits on another thread (biased_word.h).
+//
+// A consumer that finds a cell claimed and not filled yet has caught up with a producer that runs
+// at this moment. It lets it get ahead (shared_head.h), or both would have the cells' lines go to
+// and fro with every value.
 
 #ifndef HOME_CHANNEL_SOLE_HEAD_H_
 #define HOME_CHANNEL_SOLE_HEAD_H_
@@ -126,7 +130,8 @@ class SoleHead {
       if (!first) return false;
       end = tail.position();
       if (!IsAfter(end, head)) return false;
-      cell.AwaitFull();
+      Policy::Slip();
+      if (!cell.IsFull()) cell.AwaitFull();
     }
     sink(cell.Take());
     head += kStep;

@@ -83,6 +83,8 @@ void ReleaseCachedFrames() noexcept {}
 namespace {
 
 constexpr std::size_t kClasses = kMaxCachedBytes / kFrameSizeClassBytes;
+// What is larger is rounded up to whole lines (frame_allocator.h).
+constexpr std::size_t kLargeBytes = 3 * kFrameLineBytes;
 
 // A free block. A magazine is a chain of them; the first block of a magazine
 // in the depot also links to the next magazine.
@@ -92,7 +94,12 @@ struct Block {
 };
 static_assert(sizeof(Block) <= kFrameSizeClassBytes);
 
-constexpr std::size_t ClassOf(std::size_t bytes) { return (bytes - 1) / kFrameSizeClassBytes; }
+// Those of large blocks are every other class.
+constexpr std::size_t ClassOf(std::size_t bytes) {
+  static_assert(kFrameLineBytes == 2 * kFrameSizeClassBytes);
+  const std::size_t size_class = (bytes - 1) / kFrameSizeClassBytes;
+  return bytes > kLargeBytes ? size_class | 1 : size_class;
+}
 constexpr std::size_t BytesOf(std::size_t size_class) {
   return (size_class + 1) * kFrameSizeClassBytes;
 }

@@ -9,6 +9,12 @@
 // other. The scheme is Bonwick and Adams' magazine layer (Magazines and Vmem,
 // USENIX 2001).
 //
+// Blocks of more than three cache lines are whole lines long, so that allocators with size classes
+// (mimalloc, jemalloc, TCMalloc) put each on lines of its own: two tasks that run at the same time
+// on two processors, and whose frames are neighbours, would else take the line in the middle from
+// one another with every step. What is smaller is kept small instead, and glibc's allocator has
+// a word between its blocks.
+//
 // The cache is bounded: a thread holds at most two magazines a class, the depot
 // at most kDepotBytes a class, and what is over goes back to operator delete.
 // A thread that ends returns its magazines. Blocks over kMaxCachedBytes are not

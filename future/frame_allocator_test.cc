@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "gtest/gtest.h"
 
 namespace home {
@@ -40,6 +41,26 @@ TEST(FrameAllocatorTest, ManyBlocksOverMagazineBoundaries) {
     blocks.clear();
   }
 }
+
+#if !defined(ABSL_HAVE_ADDRESS_SANITIZER)
+// What was freed last is the next of its class.
+TEST(FrameAllocatorTest, LargeBlocksAreWholeLines) {
+  const auto share = [](std::size_t one, std::size_t other) {
+    void* const block = AllocateFrame(one);
+    FreeFrame(block, one);
+    void* const again = AllocateFrame(other);
+    FreeFrame(again, other);
+    return again == block;
+  };
+  for (const std::size_t lines : {4u, 5u, 20u, 32u}) {
+    const std::size_t bytes = lines * kFrameLineBytes;
+    EXPECT_TRUE(share(bytes - kFrameLineBytes + 1, bytes)) << bytes;
+    EXPECT_TRUE(share(bytes, bytes - kFrameSizeClassBytes)) << bytes;
+    EXPECT_FALSE(share(bytes, bytes - kFrameLineBytes)) << bytes;
+  }
+  EXPECT_FALSE(share(3 * kFrameLineBytes, 3 * kFrameLineBytes - kFrameSizeClassBytes));
+}
+#endif
 
 TEST(FrameAllocatorTest, WhatIsCachedCanBeReleased) {
   constexpr std::size_t kBlocks = 5 * kMagazineSize + 3;

@@ -1,7 +1,9 @@
-// When the receivers of a channel for many let its senders get ahead (shared_head.h).
+// When receivers let senders get ahead (shared_head.h, sole_head.h).
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -49,6 +51,46 @@ TEST(SharedHeadTest, WhoFindsManyDoesNot) {
 }
 
 TEST(SharedHeadTest, WhoGetsOneByOneAndSleepsInBetweenDoesNot) { EXPECT_EQ(SlipsOf(0, 1, 100), 0); }
+
+// A sender stands still between claiming a cell and filling it until the receiver has slipped.
+struct HandshakePolicy : ChannelPolicy {
+  static void Slip() { slipped = true; }
+
+  inline static std::atomic<bool> claimed{false};
+  inline static std::atomic<bool> slipped{false};
+};
+
+struct HaltsInMove {
+  HaltsInMove() = default;
+  HaltsInMove(HaltsInMove&&) noexcept {
+    HandshakePolicy::claimed = true;
+    while (!HandshakePolicy::slipped) std::this_thread::yield();
+  }
+  HaltsInMove& operator=(HaltsInMove&&) = delete;
+};
+
+TEST(SoleHeadTest, WhoFindsACellThatIsJustBeingFilledWaits) {
+  HandshakePolicy::claimed = false;
+  HandshakePolicy::slipped = false;
+  auto [sender, receiver] = channel_testing::Mpsc<HandshakePolicy>::MakeUnbounded<HaltsInMove>();
+  std::thread sends(
+      [&from = sender] { EXPECT_EQ(from.TrySend(HaltsInMove()), TrySendResult::kSent); });
+  while (!HandshakePolicy::claimed) std::this_thread::yield();
+  EXPECT_TRUE(receiver.TryRecv().has_value());
+  EXPECT_TRUE(HandshakePolicy::slipped);
+  sends.join();
+}
+
+TEST(SoleHeadTest, WhoFindsNothingDoesNot) {
+  auto [sender, receiver] = channel_testing::Mpsc<CountingPolicy>::MakeUnbounded<int>();
+  CountingPolicy::slips = 0;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(sender.TrySend(int{i}), TrySendResult::kSent);
+    EXPECT_EQ(receiver.TryRecv(), i);
+    EXPECT_FALSE(receiver.TryRecv().has_value());
+  }
+  EXPECT_EQ(CountingPolicy::slips, 0);
+}
 
 }  // namespace
 }  // namespace home
