@@ -48,7 +48,7 @@ struct ChannelPolicy : QueuePolicy {
   // ahead, and how many are not few (shared_head.h).
   static constexpr std::uint8_t kFewRuns = 2;
   static constexpr std::uint64_t kFewValues = 16;
-  // For two to six microseconds.
+  // Of either kind of receiver, for two to six microseconds (shared_head.h, sole_head.h).
   static void Slip() { Pause(128); }
 
   // For how many pauses whoever loses a race for an end leaves it alone, at first and at the most,

@@ -8,8 +8,9 @@
 // return it claims nothing, and of a bounded channel publishes the room of a batch at once
 // (sole_head.h). T may be move-only; it must move and be destroyed without throwing.
 //
-// Cost and progress: as in mpmc.h. A value that a permit sends after the receiver's end is
-// undelivered when the channel's memory goes.
+// Cost and progress: as in mpmc.h; the receiver waits for some microseconds if it has caught up
+// with a sender that runs at that moment (sole_head.h). A value that a permit sends after the
+// receiver's end is undelivered when the channel's memory goes.
 
 #ifndef HOME_CHANNEL_MPSC_H_
 #define HOME_CHANNEL_MPSC_H_

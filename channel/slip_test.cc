@@ -1,6 +1,7 @@
 // When receivers let senders get ahead (shared_head.h, sole_head.h).
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
@@ -64,7 +65,11 @@ struct HaltsInMove {
   HaltsInMove() = default;
   HaltsInMove(HaltsInMove&&) noexcept {
     HandshakePolicy::claimed = true;
-    while (!HandshakePolicy::slipped) std::this_thread::yield();
+    // Long enough to be certain that the receiver does not.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!HandshakePolicy::slipped && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
   }
   HaltsInMove& operator=(HaltsInMove&&) = delete;
 };

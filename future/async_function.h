@@ -151,7 +151,7 @@ class AsyncFunction<R(Args...)> {
       Construct(to, std::move(Get(from)));
       Destroy(from);
     }
-    static void Destroy(Place& place) noexcept { std::destroy_at(&Get(place)); }
+    static void Destroy(Place& place) noexcept { std::destroy_at(std::addressof(Get(place))); }
   };
   template <typename Fn>
   struct InBlock {
@@ -162,7 +162,9 @@ class AsyncFunction<R(Args...)> {
       place.block = internal::FrameObject<Fn>::New(std::forward<Arg>(fn));
     }
     static void Move(Place& from, Place& to) noexcept { to.block = from.block; }
-    static void Destroy(Place& place) noexcept { internal::FrameObject<Fn>::Delete(&Get(place)); }
+    static void Destroy(Place& place) noexcept {
+      internal::FrameObject<Fn>::Delete(std::addressof(Get(place)));
+    }
   };
 
   template <typename In>

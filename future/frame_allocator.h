@@ -9,11 +9,11 @@
 // other. The scheme is Bonwick and Adams' magazine layer (Magazines and Vmem,
 // USENIX 2001).
 //
-// Blocks of more than three cache lines are whole lines long, so that allocators with size classes
-// (mimalloc, jemalloc, TCMalloc) put each on lines of its own: two tasks that run at the same time
-// on two processors, and whose frames are neighbours, would else take the line in the middle from
-// one another with every step. What is smaller is kept small instead, and glibc's allocator has
-// a word between its blocks.
+// Blocks of more than three cache lines are whole lines long, so that allocators whose size classes
+// are multiples of a line there (mimalloc, jemalloc) put each on lines of its own: two tasks that
+// run at the same time on two processors, and whose frames are neighbours, would else take the line
+// in the middle from one another with every step. glibc's allocator has a word between its blocks,
+// and neighbours share a line there all the same. Smaller blocks are kept small instead.
 //
 // The cache is bounded: a thread holds at most two magazines a class, the depot
 // at most kDepotBytes a class, and what is over goes back to operator delete.
@@ -31,6 +31,7 @@
 
 namespace home {
 
+// Of what is not larger than three lines; else a line.
 inline constexpr std::size_t kFrameSizeClassBytes = 32;
 inline constexpr std::size_t kMaxCachedBytes = 2048;
 inline constexpr std::size_t kMagazineSize = 32;

@@ -18,10 +18,9 @@
 // one poll is a long poll, which the watchdog reports as such.)
 //
 // How: futures and guards carry a LockMark, which has an entry in one of a few lists while it
-// waits or holds. An entry goes into its thread's list, so that the aid orders nothing between
-// threads that use one lock, and ThreadSanitizer sees what it would see without, but for what a
-// watchdog's looks order, some in a second. The locks know nothing of it, and are the same in all
-// builds.
+// waits or holds. An entry goes into its thread's list, so that threads that use one lock do not
+// meet there, and what is done with the lists is hidden from ThreadSanitizer, so that it sees what
+// it would see without. The locks know nothing of it, and are the same in all builds.
 //
 // Cost: none where NDEBUG is defined; LockUses() is empty then. Elsewhere an allocation and two
 // uncontended mutexes for each use. All code of a program has to be compiled one way or the
@@ -56,8 +55,8 @@ struct LockUse {
 };
 
 [[nodiscard]] std::vector<LockUse> LockUses();
-// A line for each. Locks are numbered; it says nothing of addresses and times, so that it is
-// the same in each replay of a simulation. Empty if there are none.
+// A line for each, up to 200. Locks are numbered; it says nothing of addresses and times, so that
+// it is the same in each replay of a simulation. Empty if there are none.
 [[nodiscard]] std::string LockReport();
 
 // A guard that was held across an await for at least the threshold.

@@ -1,6 +1,6 @@
 // Select and Race: several futures at once, until the first is ready.
 //
-//   auto winner = co_await Select(stream.Read(buffer), shutdown.Wait());
+//   auto winner = co_await Select(stream.Read(buffer), shutdown.WaitBeside());
 //   if (winner.index() == 1) ...
 //   std::string page = co_await Race(Fetch(mirror1), Fetch(mirror2));
 //

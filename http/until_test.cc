@@ -6,7 +6,11 @@
 
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
+#include "home/future/poll.h"
+#include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/future/waker.h"
 #include "home/sync/event.h"
 
 namespace home::http {
@@ -44,6 +48,17 @@ TEST(UntilTest, GivesNothingIfTheEventComesFirst) {
   auto polled = PollOnce(until, counter);
   ASSERT_TRUE(polled.ready());
   EXPECT_EQ(*polled, std::nullopt);
+}
+
+// The task waits for what the future waits for; that an event could end it explains nothing.
+TEST(UntilTest, TheWaitReasonIsTheFutures) {
+  const Waker waker;
+  Turn turn;
+  Context cx(waker, &turn);
+  Event stop;
+  Until until(PollFn([](Context& inner) -> Poll<void> { return inner.PendingFor("tea"); }), stop);
+  EXPECT_TRUE(until.Poll(cx).pending());
+  EXPECT_STREQ(turn.wait_reason, "tea");
 }
 
 TEST(UntilTest, WhatIsReadyIsNotThrownAway) {

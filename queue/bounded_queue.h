@@ -98,7 +98,7 @@ class BoundedQueue {
     // relaxed: whoever destroys the queue is ordered after all of its users.
     const Stamp tail = tail_.load(std::memory_order_relaxed);
     for (Stamp head = head_.load(std::memory_order_relaxed); head != tail; head = Next(head)) {
-      std::destroy_at(&CellOf(head).value);
+      std::destroy_at(std::addressof(CellOf(head).value));
     }
   }
 
@@ -116,7 +116,7 @@ class BoundedQueue {
         // here. relaxed on failure: as the first load.
         if (tail_.compare_exchange_weak(tail, Next(tail), std::memory_order_seq_cst,
                                         std::memory_order_relaxed)) {
-          std::construct_at(&cell.value, std::move(value));
+          std::construct_at(std::addressof(cell.value), std::move(value));
           // release: hands the value over. pairs with: TryPop()'s load of the stamp.
           cell.stamp.store(stamp + 1, std::memory_order_release);
           return true;
@@ -149,7 +149,7 @@ class BoundedQueue {
         if (head_.compare_exchange_weak(head, Next(head), std::memory_order_seq_cst,
                                         std::memory_order_relaxed)) {
           std::optional<T> value(std::move(cell.value));
-          std::destroy_at(&cell.value);
+          std::destroy_at(std::addressof(cell.value));
           // release: we have left the cell. pairs with: TryPush()'s load of the stamp.
           cell.stamp.store(claimed + lap_, std::memory_order_release);
           return value;

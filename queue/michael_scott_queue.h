@@ -84,7 +84,7 @@ class MichaelScottQueue {
     // relaxed: whoever destroys the queue is ordered after all of its users.
     Node* node = head_.load(std::memory_order_relaxed);
     for (bool is_dummy = true; node != nullptr; is_dummy = false) {
-      if (!is_dummy) std::destroy_at(&node->value);
+      if (!is_dummy) std::destroy_at(std::addressof(node->value));
       delete std::exchange(node, node->next.load(std::memory_order_relaxed));
     }
   }
@@ -93,7 +93,7 @@ class MichaelScottQueue {
   void Push(T value) noexcept {
     const typename Policy::Access access;
     Node* const node = new Node;
-    std::construct_at(&node->value, std::move(value));
+    std::construct_at(std::addressof(node->value), std::move(value));
     HazardPointer hazard(access.participant());
     for (;;) {
       Node* const tail = hazard.Protect(tail_);
@@ -138,7 +138,7 @@ class MichaelScottQueue {
       if (head_.compare_exchange_strong(head, next, std::memory_order_seq_cst,
                                         std::memory_order_relaxed)) {
         std::optional<T> value(std::move(next->value));
-        std::destroy_at(&next->value);
+        std::destroy_at(std::addressof(next->value));
         head_hazard.Clear();
         next_hazard.Clear();
         access.participant().Retire(head);

@@ -117,6 +117,17 @@ TYPED_TEST(QueueTest, MoveOnlyElements) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(**queue.TryPop(), i);
 }
 
+TYPED_TEST(QueueTest, ElementsThatHaveAnAddressOperator) {
+  struct Unaddressable {
+    void operator&() = delete;
+    int number = 0;
+  };
+  typename TestFixture::template Queue<Unaddressable> queue;
+  for (int i = 0; i < 3; ++i) queue.Push({.number = i});
+  EXPECT_EQ(queue.TryPop()->number, 0);
+  EXPECT_EQ(queue.TryPop()->number, 1);
+}
+
 TYPED_TEST(QueueTest, OverAlignedElements) {
   struct alignas(64) Aligned {
     std::uint64_t value;

@@ -167,7 +167,7 @@ class SegmentQueue {
     Block* block = oldest_;
     while (block != nullptr) {
       for (; head != tail && BlockOf(head) == block->first; ++head) {
-        std::destroy_at(&block->cells[Slot(head)].value);
+        std::destroy_at(std::addressof(block->cells[Slot(head)].value));
       }
       Block* const next = block->next.load(std::memory_order_relaxed);
       delete block;
@@ -184,7 +184,7 @@ class SegmentQueue {
     // one producer who allocates and not several at once.
     if (ABSL_PREDICT_FALSE(Slot(ticket) == kCells / 2)) NextOrAppend(block);
     Cell& cell = block->cells[Slot(ticket)];
-    std::construct_at(&cell.value, std::move(value));
+    std::construct_at(std::addressof(cell.value), std::move(value));
     // release: hands the cell over (I2), and with it all that this thread did with blocks.
     // pairs with: Await().
     cell.state.store(kFull, std::memory_order_release);
@@ -210,7 +210,7 @@ class SegmentQueue {
     Cell& cell = block->cells[Slot(ticket)];
     Await(cell);
     std::optional<T> value(std::move(cell.value));
-    std::destroy_at(&cell.value);
+    std::destroy_at(std::addressof(cell.value));
     Leave(cell, ticket);
     return value;
   }

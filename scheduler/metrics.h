@@ -95,7 +95,8 @@ struct RuntimeMetrics {
   std::array<BlockingClassMetrics, kBlockingClasses> blocking_classes;
   // The latest of each worker that had any, and of who stood in for them.
   std::vector<LongPoll> long_polls;
-  // Who holds locks of home/sync, and waits for them, in the whole process. In debug builds.
+  // Who holds the primitives of home/sync, and who waits for them, in the whole process. In debug
+  // builds.
   std::vector<LockUse> lock_uses;
   // Only with RuntimeBuilder::TimeHistograms, over all workers: how long polls took,
   // and how long tasks waited from their wake-up (or spawn) to their poll, in steps of

@@ -130,7 +130,7 @@ void AppendLongPolls(std::string& text, const std::vector<LongPoll>& polls) {
 void AppendLockUses(std::string& text, const std::vector<LockUse>& uses) {
   if (uses.empty()) return;
   Head(text, "home_lock_use_seconds", "gauge",
-       "For how long at most a lock is held, or waited for, in debug builds.");
+       "For how long at most a primitive of home/sync is held, or waited for, in debug builds.");
   // One who holds it several times is one sample.
   std::map<std::string, absl::Duration> samples;
   for (const LockUse& use : uses) {

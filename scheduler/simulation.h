@@ -49,8 +49,8 @@
 //
 // If BlockOn's future is not ready, no step is possible and none ever will be, the
 // program has a deadlock: the process ends with a message that lists all tasks,
-// with names and places of their spawns, and in a debug build who holds and awaits locks
-// (home/future/lock_watch.h). So does one that takes more than max_steps.
+// with names and places of their spawns, and in a debug build who holds and awaits what of
+// home/sync (home/future/lock_watch.h). So does one that takes more than max_steps.
 //
 // -- What must not be used -------------------------------------------------------------
 //

@@ -18,8 +18,8 @@ namespace {
 
 Async<> SleepForAnHour() { co_await Sleep(absl::Hours(1)); }
 
-// Blocks of the frame cache are multiples of 32. g++ needs a driver loop, which has a word in every
-// frame (chain.h), and keeps more there.
+// Blocks of the frame cache are multiples of 32, from 192 on of 64. g++ needs a driver loop, which
+// has a word in every frame (chain.h), and keeps more there.
 constexpr std::size_t kFrameBytes = HOME_ASYNC_TRAMPOLINE ? 192 : 128;
 constexpr std::size_t kCellBytes = 96;
 constexpr std::size_t kSleepCellBytes = 160;

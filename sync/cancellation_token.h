@@ -83,6 +83,8 @@ class CancellationToken {
   // Cancellation: dropping it loses nothing.
   [[nodiscard]] CancelledFuture Cancelled(
       const internal::LockPlace& place = std::source_location::current()) const;
+  // The same for who waits for something else, as Event::WaitBeside().
+  [[nodiscard]] CancelledFuture CancelledBeside() const;
 
   // Whether both are copies of one token.
   friend bool operator==(const CancellationToken& a, const CancellationToken& b) {
@@ -105,15 +107,21 @@ class [[nodiscard]] CancelledFuture {
  public:
   using Output = void;
 
-  // For who waits for something else, as of Event::WaitBeside().
+  home::Poll<void> Poll(Context& cx) {
+    if (wait_.Poll(cx).ready()) return kReady;
+    return wait_.beside() ? kPending : cx.PendingFor(kKind);
+  }
+
+ private:
+  friend class CancellationToken;
+
+  static constexpr char kKind[] = "cancellation token";
+
   explicit CancelledFuture(CancellationToken token)
       : token_(std::move(token)), wait_(token_.node_->cancelled()) {}
   CancelledFuture(CancellationToken token, const internal::LockPlace& place)
-      : token_(std::move(token)), wait_(token_.node_->cancelled(), "cancellation token", place) {}
+      : token_(std::move(token)), wait_(token_.node_->cancelled(), kKind, place) {}
 
-  home::Poll<void> Poll(Context& cx) { return wait_.Poll(cx); }
-
- private:
   CancellationToken token_;
   Event::WaitFuture wait_;
 };
@@ -121,6 +129,7 @@ class [[nodiscard]] CancelledFuture {
 inline CancelledFuture CancellationToken::Cancelled(const internal::LockPlace& place) const {
   return CancelledFuture(*this, place);
 }
+inline CancelledFuture CancellationToken::CancelledBeside() const { return CancelledFuture(*this); }
 
 // Cancels its token in the end of its scope, however that comes, unless it was disarmed before:
 //
@@ -172,8 +181,8 @@ class [[nodiscard]] UntilCancelledFuture {
   using Output = Fallible<FutureOutput<F>>;
   static constexpr const char* kName = "RunUntilCancelled";
 
-  UntilCancelledFuture(CancellationToken token, F future)
-      : future_(std::move(future)), cancelled_(std::move(token)) {}
+  UntilCancelledFuture(const CancellationToken& token, F future)
+      : future_(std::move(future)), cancelled_(token.CancelledBeside()) {}
 
   home::Poll<Output> Poll(Context& cx) {
     check_.Begin();

@@ -96,15 +96,14 @@ class [[nodiscard]] BasicEvent<Policy>::WaitFuture {
 
   // WaitBeside().
   explicit WaitFuture(BasicEvent& event) noexcept : event_(&event) {}
-  // Wait(). `reason`, a string that lives for ever, is what the event is called where it is waited
-  // for.
-  WaitFuture(BasicEvent& event, const char* reason, const internal::LockPlace& place) noexcept
-      : event_(&event), mark_(reason, &event, place), reason_(reason) {}
+  // Wait(). `kind`, a string that lives for ever, is what the event is to the lock watch.
+  WaitFuture(BasicEvent& event, const char* kind, const internal::LockPlace& place) noexcept
+      : event_(&event), mark_(kind, &event, place), beside_(false) {}
   WaitFuture(WaitFuture&& other) noexcept
       : check_(other.check_),
         event_(other.event_),
         mark_(std::move(other.mark_)),
-        reason_(other.reason_) {
+        beside_(other.beside_) {
     if (other.waits_) Fatal("an event's future was moved after its first poll");
   }
   WaitFuture& operator=(WaitFuture&&) = delete;
@@ -114,13 +113,15 @@ class [[nodiscard]] BasicEvent<Policy>::WaitFuture {
 
   home::Poll<void> Poll(Context& cx);
 
+  [[nodiscard]] bool beside() const { return beside_; }
+
  private:
   [[no_unique_address]] internal::PollCheck<WaitFuture> check_;
   BasicEvent* event_;
   [[no_unique_address]] sync_internal::LockMark<Policy, WaitFuture> mark_;
-  const char* reason_ = nullptr;
   Waiter waiter_;
   bool waits_ = false;
+  bool beside_ = true;
 };
 
 template <typename Policy>
@@ -168,7 +169,7 @@ home::Poll<void> BasicEvent<Policy>::WaitFuture::Poll(Context& cx) {
     return kReady;
   }
   mark_.Wait();
-  if (reason_ != nullptr) static_cast<void>(cx.PendingFor(reason_));
+  if (!beside_) static_cast<void>(cx.PendingFor("event"));
   return check_.Pending();
 }
 

@@ -19,9 +19,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "home/future/async.h"
+#include "home/future/context.h"
 #include "home/future/polled_task.h"
 #include "home/future/ready.h"
 #include "home/future/testing.h"
+#include "home/future/waker.h"
 #include "home/scheduler/runtime.h"
 #include "home/sync/barrier.h"
 #include "home/sync/cancellation_token.h"
@@ -39,12 +41,14 @@ namespace home {
 namespace {
 
 using internal::PolledTaskScope;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::Manual;
 using testing::ManualState;
 using testing::PollOnce;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 
 #if defined(NDEBUG)
@@ -155,17 +159,28 @@ TEST(LockWatchTest, Permits) {
   auto acquire = semaphore.Acquire(2);
   EXPECT_TRUE(PollOnce(acquire).pending());
   EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
-  auto both = two.Split(2);
-  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
-  two.Merge(std::move(both));
-  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
   two.Forget();
   EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
-  two.Merge(*semaphore.TryAcquire(1));
-  EXPECT_THAT(UsesOf(&semaphore), SizeIs(2));
-  two.Forget();
   semaphore.Close();
   EXPECT_FALSE(PollOnce(acquire).value().ok());
+  EXPECT_THAT(UsesOf(&semaphore), IsEmpty());
+}
+
+TEST(LockWatchTest, APermitOfNothingHoldsNothing) {
+  Semaphore semaphore(3);
+  auto permit = *semaphore.TryAcquire(2);
+  auto both = permit.Split(2);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  const auto none = permit.Split(0);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  permit.Merge(std::move(both));
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  permit.Forget();
+  EXPECT_THAT(UsesOf(&semaphore), IsEmpty());
+  permit.Merge(*semaphore.TryAcquire());
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
+  const auto nothing = semaphore.TryAcquire(0);
+  EXPECT_THAT(UsesOf(&semaphore), SizeIs(1));
 }
 
 TEST(LockWatchTest, WhoMakesACellsValueHoldsIt) {
@@ -323,7 +338,11 @@ std::size_t TokenWaits() {
 TEST(LockWatchTest, AWaitBesideAnotherIsNotShown) {
   Event event;
   auto beside = event.WaitBeside();
-  EXPECT_TRUE(PollOnce(beside).pending());
+  const Waker waker;
+  Turn turn;
+  Context cx(waker, &turn);
+  EXPECT_TRUE(beside.Poll(cx).pending());
+  EXPECT_EQ(turn.wait_reason, nullptr);
   EXPECT_THAT(UsesOf(&event), IsEmpty());
   event.Set();
   EXPECT_TRUE(PollOnce(beside).ready());
@@ -345,12 +364,32 @@ TEST(LockWatchTest, TheReportKnowsItsArticles) {
   Latch latch(1);
   auto waits = event.Wait();
   auto also = latch.Wait();
+  OnceCell<int> cell;
+  ManualState source;
+  auto makes = cell.GetOrInit([&source] { return Manual<int>(&source, 5); });
   const PolledTaskScope scope = InPoll(7);
+  EXPECT_TRUE(PollOnce(makes).pending());
   EXPECT_TRUE(PollOnce(waits).pending());
   EXPECT_TRUE(PollOnce(also).pending());
   const std::string report = LockReport();
   EXPECT_THAT(report, HasSubstr(", an event, is awaited by task 7 \"worker\" (spawned at "));
   EXPECT_THAT(report, HasSubstr(", a latch, is awaited by task 7 \"worker\" (spawned at "));
+  EXPECT_THAT(report, HasSubstr(", a once cell, is held by task 7 \"worker\" (spawned at "));
+}
+
+TEST(LockWatchTest, TheReportHasAnEnd) {
+  Mutex<int> mutex;
+  const auto guard = mutex.TryLock();
+  std::vector<LockFuture<int, Mutex<int>*>> waits;
+  waits.reserve(300);
+  for (int i = 0; i < 300; ++i) {
+    waits.push_back(mutex.Lock());
+    EXPECT_TRUE(PollOnce(waits.back()).pending());
+  }
+  const std::string report = LockReport();
+  EXPECT_EQ(std::count(report.begin(), report.end(), '\n'), 201);
+  EXPECT_THAT(report, StartsWith("lock 1, a mutex, is held by "));
+  EXPECT_THAT(report, EndsWith("\nand 101 more\n"));
 }
 
 // -- Long holds -----------------------------------------------------------------------------

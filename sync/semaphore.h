@@ -77,7 +77,11 @@ class [[nodiscard]] BasicSemaphorePermit {
   // For the semaphore: takes over permits that are taken.
   BasicSemaphorePermit(Handle semaphore, std::size_t count, Mark mark) noexcept
       : semaphore_(std::move(semaphore)), count_(count), mark_(std::move(mark)) {
-    mark_.Hold();
+    if (count != 0) {
+      mark_.Hold();
+    } else {
+      mark_.Release();
+    }
   }
   BasicSemaphorePermit(BasicSemaphorePermit&& other) noexcept
       : semaphore_(std::move(other.semaphore_)),
@@ -141,6 +145,7 @@ class [[nodiscard]] AcquireFuture {
       return check_.Pending();
     }
     if (grant == sync_internal::Grant::kReleased) {
+      mark_.Release();
       return Output(absl::FailedPreconditionError("semaphore acquire: the semaphore is closed"));
     }
     return Output(std::in_place, std::move(semaphore_), count_, Mark(std::move(mark_)));

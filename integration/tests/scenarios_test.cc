@@ -310,7 +310,7 @@ TEST_P(ScenarioTest, ASelectLoopLosesNoItem) {
     JoinHandle<std::set<int>> consumer = Spawn([&mailbox, &stop]() -> Async<std::set<int>> {
       std::set<int> seen;
       while (true) {
-        auto race = SelectBiased(mailbox.Take(), Sleep(kShort), stop.Wait());
+        auto race = SelectBiased(mailbox.Take(), Sleep(kShort), stop.WaitBeside());
         const auto winner = co_await race;
         if (winner.index() == 0) {
           EXPECT_TRUE(seen.insert(std::get<0>(winner)).second);
