@@ -117,13 +117,17 @@ struct LockList {
   }
 };
 
-namespace {
-
 // A list for some threads each, for ever: locks may be used while the program ends.
 constexpr std::size_t kLists = 64;
 using Lists = std::array<LockList, kLists>;
+
+// The same for tools/home.gdb; null before the first use.
+constinit Lists* lock_lists = nullptr;
+
+namespace {
+
 Lists& AllLists() {
-  static Lists& lists = *new Lists();
+  static Lists& lists = *(lock_lists = new Lists());
   return lists;
 }
 

@@ -303,7 +303,7 @@ TEST(LockWatchTest, MembersHoldTheirGroup) {
   std::optional<WaitGroup::Member> member = group.Join();
   {
     const PolledTaskScope scope = InPoll(8);
-    const WaitGroup::Member another = *member;
+    const auto another = std::make_optional(*member);
     const auto both = UsesOf(&group);
     ASSERT_THAT(both, SizeIs(2));
     EXPECT_TRUE(both[0].holds);
