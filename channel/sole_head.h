@@ -131,7 +131,7 @@ class SoleHead {
       end = tail.position();
       if (!IsAfter(end, head)) return false;
       Policy::Slip();
-      if (!cell.IsFull()) cell.AwaitFull();
+      cell.AwaitFull();
     }
     sink(cell.Take());
     head += kStep;

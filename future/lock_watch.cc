@@ -72,9 +72,9 @@ struct LockEntry {
   bool is_long = false;
 };
 
-// What is done with the lists meanwhile ThreadSanitizer does not see. A task that waits on one
-// thread and goes on on another would else order the two by them, and hide what the program has not
-// ordered.
+// While one lives ThreadSanitizer sees nothing of what its thread does, which is to use a list. A
+// task that waits on one thread and goes on on another would else order the two by them, and hide a
+// race of the program's.
 class Unseen {
  public:
 #if defined(ABSL_HAVE_THREAD_SANITIZER)

@@ -12,8 +12,9 @@ define home_locks
     printf "No primitive of home/sync has been held or waited for.\n"
   else
     set $lists = (home::internal::LockList *) home::internal::lock_lists
+    set $count = sizeof(*home::internal::lock_lists) / sizeof(home::internal::LockList)
     set $list = 0
-    while $list < 64
+    while $list < $count
       set $entry = $lists[$list].first
       while $entry != 0
         set $use = &$entry->use
